@@ -1,0 +1,141 @@
+//! What a running step tells the engine and asks it: that it lives, what its build waits for,
+//! whether it is still wanted.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use kilnworks_workflows::{
+    BuildApp,
+    progress::{Observed, State},
+    steps::BuildId,
+};
+use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowSignalOptions};
+use temporalio_common::protos::temporal::api::enums::v1::{
+    PendingActivityState, WorkflowExecutionStatus,
+};
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+use crate::error::to_engine;
+
+/// Runs a step to its end while telling the engine that it lives. A cancel drops the step: what
+/// it made is the workflow's to clean up, since a cancel by a user and a shutdown of this worker
+/// look alike here.
+pub async fn beating<T>(
+    ctx: &ActivityContext,
+    step: impl Future<Output = anyhow::Result<T>>,
+) -> Result<T, ActivityError> {
+    let timeout = ctx
+        .info()
+        .heartbeat_timeout
+        .unwrap_or(Duration::from_secs(60));
+    let mut beat = tokio::time::interval(timeout / 4);
+    tokio::pin!(step);
+    loop {
+        tokio::select! {
+            outcome = &mut step => return outcome.map_err(to_engine),
+            () = ctx.cancelled() => return Err(ActivityError::cancelled()),
+            _ = beat.tick() => {
+                // A heartbeat that cannot be sent now is sent with the next tick.
+                let _ = ctx.record_heartbeat(()).await;
+            }
+        }
+    }
+}
+
+/// Whether the engine still wants the step that asks. A step learns of its cancel by heartbeats
+/// alone, up to a minute late; before a side effect that someone must clean up, and after it, it
+/// asks. Unreachable counts as wanted: the sweeper sees to the rest.
+pub async fn is_wanted(ctx: &ActivityContext) -> bool {
+    let info = ctx.info();
+    let Some(handle) = ctx.workflow_handle::<BuildApp>() else {
+        return true;
+    };
+    let Ok(described) = handle.describe(WorkflowDescribeOptions::default()).await else {
+        return true;
+    };
+    let cancelled = |state: i32| state == PendingActivityState::CancelRequested as i32;
+    let pending = described.raw().pending_activities.iter();
+    let own = pending
+        .filter(|one| one.activity_id == info.activity_id)
+        .map(|one| one.state);
+    let running = described.raw().workflow_execution_info.as_ref();
+    let running = running.is_some_and(|it| it.status == WorkflowExecutionStatus::Running as i32);
+    running && own.last().is_some_and(|state| !cancelled(state))
+}
+
+/// How long a wait lasts before anyone is told of it.
+const WORTH_TELLING: Duration = Duration::from_secs(2);
+
+/// Pause between two signals of one build.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Tells a build's own and its root workflow what it waits for, each wait once, and not too often:
+/// a signal is an event in two histories.
+pub struct Observer {
+    client: Option<Client>,
+    id: BuildId,
+    seen: Option<(State, String)>,
+    since: (Instant, SystemTime),
+    told: Option<(Instant, (State, String))>,
+}
+
+impl Observer {
+    /// Tells through a client; without one it tells nobody.
+    pub fn new(client: Option<Client>, id: BuildId) -> Self {
+        Self {
+            client,
+            id,
+            seen: None,
+            since: (Instant::now(), SystemTime::now()),
+            told: None,
+        }
+    }
+
+    /// Notes what the build waits for now. To be called with every change, and every second or so.
+    pub async fn see(&mut self, state: State, reason: &str) {
+        let now = (state, reason.to_owned());
+        if self
+            .seen
+            .as_ref()
+            .is_none_or(|(before, _)| *before != state)
+        {
+            self.since = (Instant::now(), SystemTime::now());
+        }
+        self.seen = Some(now.clone());
+        let is_new = self.told.as_ref().is_none_or(|(_, told)| *told != now);
+        let rested = self
+            .told
+            .as_ref()
+            .is_none_or(|(at, _)| at.elapsed() >= PAUSE);
+        if is_new && rested && self.since.0.elapsed() >= WORTH_TELLING {
+            self.tell(state, reason).await;
+            self.told = Some((Instant::now(), now));
+        }
+    }
+
+    async fn tell(&self, state: State, reason: &str) {
+        let Some(client) = &self.client else { return };
+        let observed = Observed {
+            component: self.id.component.clone(),
+            container: self.id.container.clone(),
+            state,
+            reason: reason.to_owned(),
+            since: humantime::format_rfc3339_seconds(self.since.1).to_string(),
+        };
+        let payload = serde_json::json!(observed);
+        let mut told = vec![&self.id.workflow_id];
+        if self.id.root != self.id.workflow_id {
+            told.push(&self.id.root);
+        }
+        for workflow in told {
+            let handle = client.get_workflow_handle::<BuildApp>(workflow);
+            let options = WorkflowSignalOptions::default();
+            // Who cannot be told now is told of the next change.
+            if let Err(error) = handle
+                .signal(BuildApp::observed, payload.clone(), options)
+                .await
+            {
+                tracing::debug!(%workflow, %error, "cannot tell what the build waits for");
+            }
+        }
+    }
+}

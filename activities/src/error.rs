@@ -1,0 +1,38 @@
+//! The one place where a step's error becomes what the engine sees.
+//!
+//! Inside a step an error is an [`anyhow::Error`] with one sentence of context per call. Where the
+//! caller must decide by it, its root is a [`Failure`] with a public type.
+
+use kilnworks_workflows::failure::{Failure, FailureType};
+use temporalio_common::error::ApplicationFailure;
+use temporalio_sdk::activities::ActivityError;
+
+/// A failure as an error, to be returned with `?`.
+pub fn fail(kind: FailureType, message: impl Into<String>) -> anyhow::Error {
+    Failure::new(kind, message).into()
+}
+
+/// Gives an error of someone else's a public type; one that has a type already keeps it.
+pub fn classed(kind: FailureType, error: impl Into<anyhow::Error>) -> anyhow::Error {
+    let error = error.into();
+    match error.downcast_ref::<Failure>() {
+        Some(_) => error,
+        None => fail(kind, format!("{error:#}")),
+    }
+}
+
+/// What the engine sees. An error without a type is our own mistake, and no second run mends it.
+pub fn to_engine(error: anyhow::Error) -> ActivityError {
+    let failure = match error.downcast_ref::<Failure>() {
+        Some(failure) => failure.clone(),
+        None => Failure::new(FailureType::Internal, format!("{error:#}")),
+    };
+    tracing::warn!(kind = failure.kind.name(), "{failure}");
+    ActivityError::application(
+        ApplicationFailure::builder(failure.message.clone())
+            .type_name(failure.kind.name())
+            .non_retryable(!failure.kind.waiting_mends())
+            .details(failure)
+            .build(),
+    )
+}

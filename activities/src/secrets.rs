@@ -1,0 +1,90 @@
+//! Secrets that a spec names, and who may use them.
+//!
+//! A spec may be anybody's, so a Secret goes only to the hosts that its own annotation
+//! `kiln.io/hosts` lists (`host` or `host:port`, separated by commas or spaces). Otherwise any
+//! spec could send someone's token to a server of its own.
+
+use k8s_openapi::api::core::v1::Secret;
+use kilnworks_workflows::{failure::FailureType, names};
+use kube::{Api, Client, ResourceExt};
+
+use crate::error::fail;
+
+/// Reads a Secret of the build namespace for a host. `denied` is the public type of a refusal:
+/// `SourceDenied` or `RegistryDenied`.
+pub async fn read(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    host: &str,
+    denied: FailureType,
+) -> anyhow::Result<Secret> {
+    let secret = Api::<Secret>::namespaced(client.clone(), namespace)
+        .get_opt(name)
+        .await;
+    let secret = match secret {
+        Ok(Some(secret)) => secret,
+        Ok(None) => {
+            let message = format!("there is no Secret `{name}` in namespace `{namespace}`");
+            return Err(fail(denied, message));
+        }
+        Err(kube::Error::Api(status)) if status.code == 403 => {
+            let message = format!(
+                "the worker may not read the Secret `{name}`: {}",
+                status.message
+            );
+            return Err(fail(denied, message));
+        }
+        Err(error) => {
+            let message = format!("cannot read the Secret `{name}`: {error}");
+            return Err(fail(FailureType::ClusterUnavailable, message));
+        }
+    };
+    let hosts = names::label("hosts");
+    let allowed = secret
+        .annotations()
+        .get(&hosts)
+        .map(String::as_str)
+        .unwrap_or_default();
+    if !allows(allowed, host) {
+        let message = format!(
+            "the Secret `{name}` may not be used for `{host}`: its annotation `{hosts}` is `{allowed}`"
+        );
+        return Err(fail(denied, message));
+    }
+    Ok(secret)
+}
+
+/// A value of a Secret as text.
+pub fn text(secret: &Secret, key: &str) -> Option<String> {
+    let value = secret.data.as_ref()?.get(key)?;
+    String::from_utf8(value.0.clone()).ok()
+}
+
+/// Whether a list allows a host. An entry without a port allows every port of its host.
+fn allows(list: &str, host: &str) -> bool {
+    let without_port = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    list.split([',', ' ', '\n'])
+        .filter(|entry| !entry.is_empty())
+        .any(|entry| entry == host || entry == without_port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::allows;
+
+    #[test]
+    fn a_host_must_be_listed() {
+        for (list, host, expected) in [
+            ("git.example.com", "git.example.com", true),
+            ("a.example, git.example.com", "git.example.com:8443", true),
+            ("git.example.com:8443", "git.example.com:8443", true),
+            ("git.example.com:8443", "git.example.com", false),
+            ("git.example.com:8443", "git.example.com:9", false),
+            ("example.com", "git.example.com", false),
+            ("", "git.example.com", false),
+        ] {
+            assert_eq!(allows(list, host), expected, "{list} for {host}");
+        }
+    }
+}

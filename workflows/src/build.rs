@@ -1,0 +1,138 @@
+//! What the three workflows share: reading the document, starting children, ending.
+
+use std::{cell::RefCell, collections::VecDeque};
+
+use serde_json::Value;
+use temporalio_common::{
+    WorkflowDefinition,
+    data_converters::TemporalDeserializable,
+    search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributes},
+};
+use temporalio_workflow::{
+    ChildWorkflowOptions, ParentClosePolicy, StartChildWorkflowExecutionFailedCause, TimerResult,
+    WorkflowContext, common::error::ChildWorkflowStartError, join_all,
+};
+
+use crate::{
+    document::Kind,
+    names, policy,
+    steps::{Split, SplitInput, Steps},
+    stop::Stop,
+};
+
+/// Name of the app.
+pub const APP: SearchAttributeKey<String> = SearchAttributeKey::keyword("KilnApp");
+/// Name of the component.
+pub const COMPONENT: SearchAttributeKey<String> = SearchAttributeKey::keyword("KilnComponent");
+/// Name of the container.
+pub const CONTAINER: SearchAttributeKey<String> = SearchAttributeKey::keyword("KilnContainer");
+/// Version of the app.
+pub const VERSION: SearchAttributeKey<String> = SearchAttributeKey::keyword("KilnVersion");
+/// Commit that a container was built from.
+pub const COMMIT: SearchAttributeKey<String> = SearchAttributeKey::keyword("KilnCommit");
+/// `succeeded`, or a failure type, or `cancelled`.
+pub const OUTCOME: SearchAttributeKey<String> = SearchAttributeKey::keyword("KilnOutcome");
+
+/// Every search attribute that the workflows set, all of type Keyword. A namespace must have them
+/// before a worker starts.
+pub const SEARCH_ATTRIBUTES: [&str; 6] = [
+    "KilnApp",
+    "KilnComponent",
+    "KilnContainer",
+    "KilnVersion",
+    "KilnCommit",
+    "KilnOutcome",
+];
+
+/// Reads the document that a workflow was started with.
+pub(crate) async fn split<W>(
+    ctx: &WorkflowContext<W>,
+    kind: Kind,
+    document: Value,
+) -> Result<Split, Stop> {
+    let input = SplitInput { kind, document };
+    Ok(ctx
+        .execute_local_activity(Steps::split, input, policy::split())
+        .await?)
+}
+
+/// What a build is found by: its app, version and, below an app, its component and container.
+pub(crate) fn attributes(
+    app: &str,
+    version: Option<&str>,
+    component: Option<&str>,
+    container: Option<&str>,
+) -> Vec<SearchAttributeUpdate> {
+    let given = [
+        Some(APP.value_set(app.to_owned())),
+        version.map(|version| VERSION.value_set(version.to_owned())),
+        component.map(|component| COMPONENT.value_set(component.to_owned())),
+        container.map(|container| CONTAINER.value_set(container.to_owned())),
+    ];
+    given.into_iter().flatten().collect()
+}
+
+/// Runs a child workflow to its end. Where its id is held by an earlier one, waits for that to end.
+pub(crate) async fn child<W, C>(
+    ctx: &WorkflowContext<W>,
+    workflow: impl Fn() -> C,
+    name: &str,
+    document: Value,
+    attributes: Vec<SearchAttributeUpdate>,
+) -> Result<C::Output, Stop>
+where
+    C: WorkflowDefinition<Input = Value> + 'static,
+    C::Output: TemporalDeserializable,
+{
+    let options = ChildWorkflowOptions::builder()
+        .workflow_id(names::child_workflow_id(ctx.workflow_id(), name))
+        .parent_close_policy(ParentClosePolicy::RequestCancel)
+        .search_attributes(SearchAttributes::new(attributes))
+        .static_summary(format!("build {name}"))
+        .build();
+    let mut tries = policy::ID_WAIT.as_secs() / policy::ID_RETRY.as_secs();
+    loop {
+        match ctx
+            .start_child_workflow(workflow(), document.clone(), options.clone())
+            .await
+        {
+            Ok(started) => return Ok(started.result().await?),
+            Err(error) if tries > 0 && is_taken(&error) => tries -= 1,
+            Err(error) => return Err(error.into()),
+        }
+        if ctx.timer(policy::ID_RETRY).await == TimerResult::Cancelled {
+            return Err(Stop::Cancelled);
+        }
+    }
+}
+
+fn is_taken(error: &ChildWorkflowStartError) -> bool {
+    matches!(
+        error,
+        ChildWorkflowStartError::StartFailed {
+            cause: StartChildWorkflowExecutionFailedCause::WorkflowAlreadyExists,
+            ..
+        }
+    )
+}
+
+/// Does every job, at most `lanes` at once, and gives the results in the order of the jobs.
+pub(crate) async fn bounded<J, R>(
+    jobs: Vec<J>,
+    lanes: usize,
+    work: impl AsyncFn(J) -> R,
+) -> Vec<R> {
+    let results: RefCell<Vec<Option<R>>> = RefCell::new(jobs.iter().map(|_| None).collect());
+    let queue: RefCell<VecDeque<(usize, J)>> = RefCell::new(jobs.into_iter().enumerate().collect());
+    let lane = async || {
+        loop {
+            let Some((index, job)) = queue.borrow_mut().pop_front() else {
+                return;
+            };
+            let result = work(job).await;
+            results.borrow_mut()[index] = Some(result);
+        }
+    };
+    join_all((0..lanes.max(1)).map(|_| lane())).await;
+    results.into_inner().into_iter().flatten().collect()
+}

@@ -1,0 +1,242 @@
+//! `BuildApp`: an app's components, and their package.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult, join_all,
+};
+
+use crate::{
+    build::{OUTCOME, attributes, bounded, child, split},
+    build_component::BuildComponent,
+    document::Kind,
+    failure::FailureDetails,
+    output::{BuildOutput, ContainerImage, Outcome, Package},
+    plan::{GitSource, Outline, OutlinedComponent},
+    policy::{FETCHES, Policy, Step},
+    progress::{Progress, State},
+    spec::Resolved,
+    steps::{DeliverInput, FetchInput, Steps},
+    stop::Stop,
+};
+
+/// An app's components, and their package.
+#[workflow]
+#[derive(Debug, Default)]
+pub struct BuildApp {
+    progress: Progress,
+    /// How many more containers may be in flight.
+    free: usize,
+}
+
+#[workflow_methods]
+impl BuildApp {
+    /// Input: a [`crate::spec::AppSpec`], raw, so that a wrong one is told and not retried.
+    #[run(name = "BuildApp")]
+    pub async fn run(ctx: &mut WorkflowContext<Self>, input: Value) -> WorkflowResult<BuildOutput> {
+        let split = split(ctx, Kind::App, input.clone()).await?;
+        let outline = &split.outline;
+        ctx.upsert_search_attributes(attributes(
+            &outline.app,
+            outline.version.as_deref(),
+            None,
+            None,
+        ));
+        ctx.state_mut(|s| {
+            s.progress = Progress::of(outline);
+            s.free = outline.max_parallel as usize;
+        });
+        let policy = Policy::new(ctx.task_queue(), split.settings, None);
+        show(ctx, |progress| progress.set_all(State::Fetching));
+        let resolved = Resolved {
+            commits: fetch_sources(ctx, &policy, &outline.sources).await,
+            root: ctx.workflow_id().to_owned(),
+        };
+        show(ctx, |progress| progress.set_all(State::Waiting));
+        let components = outline.components.iter().enumerate();
+        let outcomes = join_all(components.map(|(index, component)| {
+            let document = json!({
+                "app": input["app"],
+                "version": input["version"],
+                "defaults": input["defaults"],
+                "maxParallel": outline.max_parallel,
+                "component": input["components"][index],
+                "resolved": resolved,
+            });
+            build_one(ctx, outline, component, document)
+        }));
+        let mut ending = Ending::of(outcomes.await);
+        if ending.is_complete() {
+            ending.deliver(deliver(ctx, &policy, outline, None, ending.images.clone()).await);
+        }
+        ctx.upsert_search_attributes([OUTCOME.value_set(outcome_word(&ending))]);
+        Ok(ending.output(&outline.app, outline.version.as_deref())?)
+    }
+
+    /// Where the build stands.
+    #[query(name = "progress")]
+    pub fn progress(&self, _ctx: &WorkflowContextView) -> Progress {
+        self.progress.clone()
+    }
+
+    /// What a step saw a container wait for.
+    #[signal(name = "observed")]
+    pub fn observed(&mut self, ctx: &mut SyncWorkflowContext<Self>, seen: Value) {
+        self.progress.observe(seen);
+        ctx.set_current_details(self.progress.markdown());
+    }
+}
+
+/// Changes what the workflow shows, and shows it.
+fn show(ctx: &WorkflowContext<BuildApp>, change: impl FnOnce(&mut Progress)) {
+    ctx.state_mut(|s| change(&mut s.progress));
+    ctx.set_current_details(ctx.state(|s| s.progress.markdown()));
+}
+
+/// One component, once there is room for its containers among those in flight.
+async fn build_one(
+    ctx: &WorkflowContext<BuildApp>,
+    outline: &Outline,
+    component: &OutlinedComponent,
+    document: Value,
+) -> Result<BuildOutput, Stop> {
+    let places = component
+        .containers
+        .len()
+        .min(outline.max_parallel as usize);
+    ctx.wait_condition(|s| s.free >= places)
+        .await
+        .map_err(|_| Stop::Cancelled)?;
+    ctx.state_mut(|s| s.free -= places);
+    show(ctx, |progress| {
+        progress.set(&component.name, State::Building)
+    });
+    let name = component.name.as_str();
+    let found_by = attributes(&outline.app, outline.version.as_deref(), Some(name), None);
+    let outcome = child(ctx, || BuildComponent::run, name, document, found_by).await;
+    ctx.state_mut(|s| s.free += places);
+    show(ctx, |progress| progress.end(name, &outcome));
+    outcome
+}
+
+/// The commit of each source. One that cannot be fetched is left out: its containers fetch it
+/// themselves, and its failure is then theirs, while the others go on.
+pub(crate) async fn fetch_sources<W>(
+    ctx: &WorkflowContext<W>,
+    policy: &Policy,
+    sources: &[GitSource],
+) -> BTreeMap<String, String> {
+    let fetched = bounded(
+        sources.iter().collect(),
+        FETCHES,
+        async |source: &GitSource| {
+            let summary = format!("fetch {}", source.url);
+            let options = policy.options(Step::FetchSource, summary, ctx.cancellation_token());
+            let input = FetchInput {
+                source: source.clone(),
+            };
+            let fetched = ctx
+                .execute_activity(Steps::fetch_source, input, options)
+                .await
+                .ok()?;
+            Some((source.key(), fetched.commit))
+        },
+    );
+    fetched.await.into_iter().flatten().collect()
+}
+
+/// Makes the package of a component, or of the app.
+pub(crate) async fn deliver<W>(
+    ctx: &WorkflowContext<W>,
+    policy: &Policy,
+    outline: &Outline,
+    component: Option<String>,
+    images: Vec<ContainerImage>,
+) -> Result<Package, Stop> {
+    let summary = format!("deliver {}", component.as_deref().unwrap_or(&outline.app));
+    let options = policy.options(Step::Deliver, summary, ctx.cancellation_token());
+    let input = DeliverInput {
+        app: outline.app.clone(),
+        component,
+        version: outline.version.clone(),
+        images,
+        workflow_id: ctx.workflow_id().to_owned(),
+        run_id: ctx.info().first_execution_run_id().to_owned(),
+    };
+    Ok(ctx.execute_activity(Steps::deliver, input, options).await?)
+}
+
+/// How the parts of a build ended, in plan order.
+pub(crate) struct Ending {
+    pub(crate) images: Vec<ContainerImage>,
+    stop: Option<Stop>,
+    package: Option<Package>,
+}
+
+impl Ending {
+    pub(crate) fn of(outcomes: Vec<Result<BuildOutput, Stop>>) -> Self {
+        let mut images = Vec::new();
+        let mut failures = Vec::new();
+        let mut cancelled = false;
+        for outcome in outcomes {
+            match outcome {
+                Ok(output) => images.extend(output.images),
+                Err(Stop::Cancelled) => cancelled = true,
+                Err(Stop::Failed(details)) => {
+                    failures.extend(details.failures);
+                    images.extend(details.images);
+                }
+            }
+        }
+        let stop = match (failures.is_empty(), cancelled) {
+            (false, _) => Some(Stop::Failed(Box::new(FailureDetails {
+                failures,
+                images: images.clone(),
+            }))),
+            (true, true) => Some(Stop::Cancelled),
+            (true, false) => None,
+        };
+        Self {
+            images,
+            stop,
+            package: None,
+        }
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.stop.is_none()
+    }
+
+    pub(crate) fn deliver(&mut self, outcome: Result<Package, Stop>) {
+        match outcome {
+            Ok(package) => self.package = Some(package),
+            Err(stop) => self.stop = Some(stop),
+        }
+    }
+
+    pub(crate) fn output(self, app: &str, version: Option<&str>) -> Result<BuildOutput, Stop> {
+        match self.stop {
+            Some(stop) => Err(stop),
+            None => Ok(BuildOutput {
+                app: app.to_owned(),
+                version: version.map(str::to_owned),
+                outcome: Outcome::Succeeded,
+                images: self.images,
+                package: self.package,
+            }),
+        }
+    }
+}
+
+/// What the search attribute of the outcome says.
+pub(crate) fn outcome_word(ending: &Ending) -> String {
+    match &ending.stop {
+        None => "succeeded".to_owned(),
+        Some(Stop::Cancelled) => "cancelled".to_owned(),
+        Some(stop) => stop
+            .first()
+            .map_or_else(String::new, |first| first.kind.name()),
+    }
+}

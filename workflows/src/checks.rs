@@ -1,0 +1,287 @@
+//! What single values must look like. Each check says what it found and what it accepts.
+
+use url::Url;
+
+use crate::fault::quoted;
+
+type Check = Result<(), String>;
+
+fn ensure(holds: bool, value: &str, accepted: &str) -> Check {
+    if holds {
+        Ok(())
+    } else {
+        Err(format!("{}; accepted is {accepted}", quoted(value)))
+    }
+}
+
+/// A DNS label (RFC 1123) of at most 40 characters, so that names made of three of them fit.
+pub fn name(value: &str) -> Check {
+    ensure(
+        is_label(value) && value.len() <= 40,
+        value,
+        "a DNS label: a-z, 0-9 and `-`, not at either end, at most 40 characters",
+    )
+}
+
+fn is_label(value: &str) -> bool {
+    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    !value.is_empty()
+        && value.bytes().all(inner)
+        && !value.starts_with('-')
+        && !value.ends_with('-')
+}
+
+/// The name of a Kubernetes object: DNS labels joined by dots (RFC 1123), at most 253 characters.
+pub fn object_name(value: &str) -> Check {
+    ensure(
+        value.len() <= 253 && value.split('.').all(is_label),
+        value,
+        "the name of a Kubernetes object: a-z, 0-9, `-` and `.`",
+    )
+}
+
+/// A key of a Secret or ConfigMap, which is also a file name.
+pub fn data_key(value: &str) -> Check {
+    let allowed = |c: u8| c.is_ascii_alphanumeric() || b"-_.".contains(&c);
+    ensure(
+        !value.is_empty()
+            && value.len() <= 253
+            && value.bytes().all(allowed)
+            && value.trim_matches('.') != "",
+        value,
+        "letters, digits, `-`, `_` and `.`",
+    )
+}
+
+/// A version: it must be a valid tag once each `+` is written `_`.
+pub fn version(value: &str) -> Check {
+    ensure(
+        is_tag(&value.replace('+', "_")),
+        value,
+        "up to 128 letters, digits, `_`, `.`, `-` and `+`, beginning with a letter or digit",
+    )
+}
+
+/// A tag, as the OCI distribution specification has it.
+pub fn tag(value: &str) -> Check {
+    ensure(
+        is_tag(value),
+        value,
+        "up to 128 letters, digits, `_`, `.` and `-`, not beginning with `.` or `-`",
+    )
+}
+
+fn is_tag(value: &str) -> bool {
+    let inner = |c: u8| c.is_ascii_alphanumeric() || b"_.-".contains(&c);
+    (1..=128).contains(&value.len()) && value.bytes().all(inner) && !value.starts_with(['.', '-'])
+}
+
+/// A repository with its registry, `host[:port]/path`, in lower case, without tag and digest.
+pub fn repository(value: &str) -> Check {
+    ensure(
+        is_repository(value),
+        value,
+        "`host[:port]/path` in lower case, such as `registry.example.com/team`",
+    )
+}
+
+/// A registry with an optional path: the beginning of a repository.
+pub fn registry_prefix(value: &str) -> Check {
+    ensure(
+        is_repository(&format!("{value}/x")),
+        value,
+        "`host[:port][/path]` in lower case, such as `registry.example.com/team`",
+    )
+}
+
+/// A full image reference, with its registry and a tag or a digest.
+pub fn image(value: &str) -> Check {
+    let accepted = "a full image reference, `host[:port]/path:tag` or `host[:port]/path@sha256:…`";
+    let (name, digest) = match value.split_once('@') {
+        Some((name, digest)) => (name, Some(digest)),
+        None => (value, None),
+    };
+    let (name, label) = match name.rsplit_once(':') {
+        Some((name, label)) if !label.contains('/') => (name, Some(label)),
+        _ => (name, None),
+    };
+    let holds = is_repository(name)
+        && label.is_none_or(is_tag)
+        && digest.is_none_or(is_digest)
+        && (label.is_some() || digest.is_some());
+    ensure(holds, value, accepted)
+}
+
+/// Whether this is a SHA-256 digest as `sha256:…`.
+pub fn is_digest(value: &str) -> bool {
+    value.strip_prefix("sha256:").is_some_and(|hex| {
+        hex.len() == 64
+            && hex
+                .bytes()
+                .all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c))
+    })
+}
+
+/// The host is told from a first path component as every client does: it has a dot or a port, or
+/// it is `localhost`.
+fn is_repository(value: &str) -> bool {
+    let Some((host, path)) = value.split_once('/') else {
+        return false;
+    };
+    let (host_name, port) = host.split_once(':').unwrap_or((host, "0"));
+    let is_host = host_name == "localhost" || host.contains(['.', ':']);
+    is_host
+        && port.parse::<u16>().is_ok()
+        && host_name.split('.').all(is_label)
+        && value.len() <= 255
+        && path.split('/').all(is_path_component)
+}
+
+/// Lower-case letters and digits, separated by `.`, `_`, `__` or any number of `-`.
+fn is_path_component(value: &str) -> bool {
+    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let separators = value.split(alphanumeric).filter(|part| !part.is_empty());
+    value.starts_with(alphanumeric)
+        && value.ends_with(alphanumeric)
+        && separators
+            .into_iter()
+            .all(|part| matches!(part, "." | "_" | "__") || part.bytes().all(|c| c == b'-'))
+}
+
+/// A path in the source: relative, `/`-separated, without `..`.
+pub fn path(value: &str) -> Check {
+    ensure(
+        !value.is_empty()
+            && !value.starts_with('/')
+            && !value.contains(['\\', '\0', '\n'])
+            && value.split('/').all(|part| part != ".."),
+        value,
+        "a relative path without `..`",
+    )
+}
+
+/// A git URL of a kind that can be fetched, without a password in it.
+pub fn git_url(value: &str) -> Check {
+    if is_scp_like(value) {
+        return Ok(());
+    }
+    let accepted = "`https://…`, `http://…`, `ssh://…` or `user@host:path`";
+    let Ok(url) = Url::parse(value) else {
+        return ensure(false, value, accepted);
+    };
+    if url.password().is_some() {
+        return Err("a URL with a password in it is refused; name a Secret in `secret`".to_owned());
+    }
+    let web = matches!(url.scheme(), "https" | "http");
+    if web && !url.username().is_empty() {
+        return Err("a URL with a user in it is refused; name a Secret in `secret`".to_owned());
+    }
+    let known = web || url.scheme() == "ssh";
+    ensure(
+        known && url.has_host() && url.path().len() > 1,
+        value,
+        accepted,
+    )
+}
+
+/// `user@host:path`, the short form of an ssh URL.
+pub fn is_scp_like(value: &str) -> bool {
+    !value.contains("://")
+        && value.split_once(':').is_some_and(|(host, path)| {
+            host.split_once('@')
+                .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
+                && !path.is_empty()
+        })
+}
+
+/// A branch, tag or commit, by the rules of `git check-ref-format` that matter for safety.
+pub fn revision(value: &str) -> Check {
+    let refused = |c: char| c.is_ascii_control() || " ~^:?*[\\".contains(c);
+    ensure(
+        !value.is_empty()
+            && value.len() <= 255
+            && !value.contains(refused)
+            && !value.contains("..")
+            && !value.starts_with(['-', '/'])
+            && !value.ends_with(['/', '.']),
+        value,
+        "a branch, a tag or a full commit id",
+    )
+}
+
+/// A Kubernetes quantity, such as `500m`, `2Gi`, `1.5`.
+pub fn quantity(value: &str) -> Check {
+    const SUFFIXES: [&str; 13] = [
+        "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "",
+    ];
+    let digits = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let suffix = &value[digits.len()..];
+    let is_number = digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.parse::<f64>().is_ok_and(|n| n > 0.0);
+    ensure(
+        is_number && SUFFIXES.contains(&suffix),
+        value,
+        "a Kubernetes quantity above zero, such as `500m` or `2Gi`",
+    )
+}
+
+/// The name of an `ARG`, of a label or of a template value.
+pub fn key(value: &str) -> Check {
+    let inner = |c: u8| c.is_ascii_alphanumeric() || b"_.-/".contains(&c);
+    ensure(
+        !value.is_empty() && value.len() <= 253 && value.bytes().all(inner),
+        value,
+        "letters, digits, `_`, `.`, `-` and `/`",
+    )
+}
+
+/// The flags of Kaniko that Kilnworks sets or that would undo what it relies on.
+const OWNED_FLAGS: [&str; 28] = [
+    "build-arg",
+    "cache",
+    "cache-dir",
+    "cache-repo",
+    "cache-ttl",
+    "cleanup",
+    "context",
+    "context-sub-path",
+    "destination",
+    "digest-file",
+    "dockerfile",
+    "force",
+    "git",
+    "image-name-tag-with-digest-file",
+    "image-name-with-digest-file",
+    "insecure",
+    "insecure-registry",
+    "kaniko-dir",
+    "label",
+    "log-format",
+    "log-timestamp",
+    "no-push",
+    "oci-layout-path",
+    "push-ignore-immutable-tag-errors",
+    "registry-certificate",
+    "tar-path",
+    "tarPath",
+    "target",
+];
+
+/// One more flag for Kaniko.
+pub fn kaniko_flag(value: &str) -> Check {
+    let Some(flag) = value.strip_prefix("--") else {
+        return ensure(false, value, "`--flag` or `--flag=value`");
+    };
+    let flag = flag.split(['=', ' ']).next().unwrap_or_default();
+    if OWNED_FLAGS.contains(&flag) {
+        return Err(format!(
+            "`--{flag}` is set by Kilnworks and cannot be given here"
+        ));
+    }
+    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    ensure(
+        !flag.is_empty() && flag.bytes().all(inner) && !value.contains('\n'),
+        value,
+        "`--flag` or `--flag=value`",
+    )
+}

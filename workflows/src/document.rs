@@ -1,0 +1,190 @@
+//! The shape of a document: raw JSON in, a typed spec or every structural fault out.
+
+use jsonschema::error::ValidationErrorKind;
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{
+    fault::{Faults, quoted},
+    spec::{AppSpec, ComponentInput, ContainerInput},
+};
+
+/// The largest accepted document, in bytes of compact JSON. Far below the engine's 2 MB for a
+/// payload, since a document travels once more in parts to the children.
+pub const MAX_BYTES: usize = 1024 * 1024;
+
+/// The three documents that start a workflow.
+#[derive(Clone, Debug)]
+pub enum Document {
+    /// Input of `BuildApp`.
+    App(Box<AppSpec>),
+    /// Input of `BuildComponent`.
+    Component(Box<ComponentInput>),
+    /// Input of `BuildContainer`.
+    Container(Box<ContainerInput>),
+}
+
+/// Which document is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Kind {
+    /// An [`AppSpec`].
+    App,
+    /// A [`ComponentInput`].
+    Component,
+    /// A [`ContainerInput`].
+    Container,
+}
+
+impl Kind {
+    /// Reads a document of this kind. A `null` counts as left out.
+    pub fn read(self, mut raw: Value) -> Result<Document, Faults> {
+        drop_nulls(&mut raw);
+        Ok(match self {
+            Self::App => Document::App(typed(raw)?),
+            Self::Component => Document::Component(typed(raw)?),
+            Self::Container => Document::Container(typed(raw)?),
+        })
+    }
+
+    /// The JSON Schema of documents of this kind.
+    pub fn schema(self) -> Value {
+        match self {
+            Self::App => schema::<AppSpec>(),
+            Self::Component => schema::<ComponentInput>(),
+            Self::Container => schema::<ContainerInput>(),
+        }
+    }
+}
+
+fn typed<T: DeserializeOwned + JsonSchema>(raw: Value) -> Result<Box<T>, Faults> {
+    let mut faults = Faults::default();
+    let size = raw.to_string().len();
+    if size > MAX_BYTES {
+        faults.add(
+            "",
+            format!("the document has {size} bytes; at most {MAX_BYTES} are accepted"),
+        );
+        return Err(faults);
+    }
+    let validator = jsonschema::validator_for(&schema::<T>()).expect("our own schema is valid");
+    for error in validator.iter_errors(&raw) {
+        note(&mut faults, &error);
+    }
+    let raw = faults.or(raw)?;
+    serde_json::from_value(raw).map(Box::new).map_err(|error| {
+        let mut faults = Faults::default();
+        faults.add("", error.to_string());
+        faults
+    })
+}
+
+/// The schema without `null`s: a reader takes them for left out, so they need not be written down.
+fn schema<T: JsonSchema>() -> Value {
+    let generator = SchemaSettings::draft2020_12()
+        .with_transform(schemars::transform::RecursiveTransform(no_null))
+        .into_generator();
+    generator.into_root_schema_for::<T>().into()
+}
+
+fn no_null(schema: &mut schemars::Schema) {
+    let Some(object) = schema.as_object_mut() else {
+        return;
+    };
+    if let Some(Value::Array(types)) = object.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            object.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(any)) = object.get_mut("anyOf") {
+        any.retain(|one| one.get("type").is_none_or(|name| name != "null"));
+        if let [Value::Object(only)] = any.as_slice() {
+            let only = only.clone();
+            object.remove("anyOf");
+            object.extend(only);
+        }
+    }
+}
+
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, value| !value.is_null());
+            map.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+fn note(faults: &mut Faults, error: &jsonschema::ValidationError<'_>) {
+    let path = dotted(error.instance_path().as_str());
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            for name in unexpected {
+                faults.add(member(&path, name), "unknown field");
+            }
+        }
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            faults.add(member(&path, name), "missing; this field is required");
+        }
+        ValidationErrorKind::Type { .. } => {
+            let found = quoted(&error.instance().to_string());
+            let wanted = error.to_string();
+            let wanted = wanted.rsplit(" is not of ").next().unwrap_or_default();
+            faults.add(
+                path,
+                format!(
+                    "{found}; accepted is a value of {}",
+                    wanted.replace('"', "")
+                ),
+            );
+        }
+        _ => faults.add(path, error.to_string()),
+    }
+}
+
+/// `/components/1/name` as `components[1].name`.
+fn dotted(pointer: &str) -> String {
+    pointer
+        .split('/')
+        .skip(1)
+        .fold(String::new(), |path, part| {
+            let part = part.replace("~1", "/").replace("~0", "~");
+            match part.parse::<usize>() {
+                Ok(index) => format!("{path}[{index}]"),
+                Err(_) => member(&path, &part),
+            }
+        })
+}
+
+/// The path of a field of the object at `path`.
+pub fn member(path: &str, name: &str) -> String {
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}
+
+/// The raw defaults of a component's containers: its own fields over the app's. As in the
+/// lowering, the parts of `resources` and `timeouts` are inherited one by one.
+pub(crate) fn inherit(defaults: &Value, component: &Value) -> Value {
+    let mut merged = defaults.as_object().cloned().unwrap_or_default();
+    for (name, own) in component.as_object().into_iter().flatten() {
+        match (name.as_str(), own, merged.get_mut(name)) {
+            ("name" | "containers", _, _) | (_, Value::Null, _) => {}
+            ("resources" | "timeouts", Value::Object(own), Some(Value::Object(base))) => {
+                base.extend(own.clone());
+            }
+            _ => {
+                merged.insert(name.clone(), own.clone());
+            }
+        }
+    }
+    Value::Object(merged)
+}

@@ -1,0 +1,186 @@
+//! The public failure types, and what a failure tells.
+
+use serde::{Deserialize, Serialize};
+
+use crate::output::ContainerImage;
+
+/// What went wrong, by what can be done about it. The names are public: a caller in any language
+/// reads them as the `type` of the application failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+pub enum FailureType {
+    /// The document is wrong.
+    InvalidSpec,
+    /// The Dockerfile or a template value does not render.
+    InvalidTemplate,
+    /// There is no such repository.
+    SourceNotFound,
+    /// There is no such branch, tag, commit, directory or file in it.
+    RevisionNotFound,
+    /// The repository refuses us, or the Secret may not be used for its host.
+    SourceDenied,
+    /// The repository's server is down or slow.
+    SourceUnavailable,
+    /// The store is down or slow.
+    StoreUnavailable,
+    /// The Kubernetes API is down or slow.
+    ClusterUnavailable,
+    /// The registry is down or slow.
+    RegistryUnavailable,
+    /// An image that the build stands on does not exist.
+    BaseImageNotFound,
+    /// The registry refuses a pull or a push, or the Secret may not be used for its host.
+    RegistryDenied,
+    /// An instruction of the Dockerfile failed.
+    BuildFailed,
+    /// The executor was killed for its memory.
+    OutOfMemory,
+    /// The cluster evicted the Pod.
+    Evicted,
+    /// The Pod's node is gone.
+    NodeLost,
+    /// Someone deleted the Pod.
+    PodDeleted,
+    /// No node took the Pod within its clock.
+    Unschedulable,
+    /// The executor did not start within its clock.
+    ImagePullFailed,
+    /// The cluster had no room for the Pod within its clock.
+    QuotaExceeded,
+    /// The building or the whole clock ran out.
+    DeadlineExceeded,
+    /// The id or the Pod's name belongs to another.
+    Conflict,
+    /// The version belongs to another build.
+    VersionExists,
+    /// A mistake of Kilnworks itself.
+    Internal,
+}
+
+impl FailureType {
+    /// The public name.
+    pub fn name(self) -> String {
+        format!("{self:?}")
+    }
+
+    /// Whether the same step may mend it by being run again after a while.
+    pub fn waiting_mends(self) -> bool {
+        matches!(
+            self,
+            Self::SourceUnavailable
+                | Self::StoreUnavailable
+                | Self::ClusterUnavailable
+                | Self::RegistryUnavailable
+        )
+    }
+
+    /// Whether a new Pod may do better.
+    pub fn new_attempt_mends(self) -> bool {
+        matches!(
+            self,
+            Self::OutOfMemory | Self::Evicted | Self::NodeLost | Self::PodDeleted
+        )
+    }
+}
+
+/// One failure, with what a person needs to act on it.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// One of the public types.
+    #[serde(rename = "type")]
+    #[schemars(with = "String")]
+    pub kind: FailureType,
+    /// What happened, in a sentence.
+    pub message: String,
+    /// Name of the component.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub component: String,
+    /// Name of the container.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub container: String,
+    /// Which attempt, counted from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// Name of the Pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    /// Name of its node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Exit code of the executor, which is the failing command's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The instruction that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instruction: Option<String>,
+    /// Its line in the rendered Dockerfile, counted from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// The end of the executor's log.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub log_tail: String,
+}
+
+impl Failure {
+    /// A failure that is not yet anyone's.
+    pub fn new(kind: FailureType, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: cut(message.into()),
+            component: String::new(),
+            container: String::new(),
+            attempt: None,
+            pod: None,
+            node: None,
+            exit_code: None,
+            instruction: None,
+            line: None,
+            log_tail: String::new(),
+        }
+    }
+
+    /// The failure, put down to a container unless it is one's already.
+    pub fn of(mut self, component: &str, container: &str) -> Self {
+        if self.container.is_empty() {
+            self.component = component.to_owned();
+            self.container = container.to_owned();
+        }
+        self
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.container.is_empty() {
+            write!(f, "{}/{}: ", self.component, self.container)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// The details of a failed workflow: everything that failed, and everything that did not.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FailureDetails {
+    /// In plan order, the first one naming the type of the workflow's failure.
+    pub failures: Vec<Failure>,
+    /// The images that were finished.
+    #[serde(default)]
+    pub images: Vec<ContainerImage>,
+}
+
+/// Cuts a text to what an error may carry, keeping its end, where the reason is.
+pub fn cut(text: String) -> String {
+    tail(&text, 8 * 1024)
+}
+
+/// The last `bytes` of a text at most, cut at a character, the cut marked.
+pub fn tail(text: &str, bytes: usize) -> String {
+    if text.len() <= bytes {
+        return text.to_owned();
+    }
+    let start = (text.len() - bytes..text.len()).find(|at| text.is_char_boundary(*at));
+    format!("…{}", &text[start.unwrap_or(text.len())..])
+}

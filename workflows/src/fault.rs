@@ -1,0 +1,84 @@
+//! Faults of a document: all of them, each with its place.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One thing that is wrong with a document.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Fault {
+    /// Where, as `components[1].containers[0].contextDir`.
+    pub path: String,
+    /// What was found and what is accepted, in one sentence.
+    pub message: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.as_str() {
+            "" => write!(f, "{}", self.message),
+            path => write!(f, "{path}: {}", self.message),
+        }
+    }
+}
+
+/// The faults found so far, in the order of the document.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, thiserror::Error)]
+pub struct Faults(pub Vec<Fault>);
+
+impl Faults {
+    /// Notes one more.
+    pub fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.0.push(Fault {
+            path: path.into(),
+            message: message.into(),
+        });
+    }
+
+    /// Notes what a check found, if anything.
+    pub fn check(&mut self, path: &str, result: Result<(), String>) {
+        if let Err(message) = result {
+            self.add(path, message);
+        }
+    }
+
+    /// The value where nothing is wrong, otherwise every fault.
+    pub fn or<T>(self, value: T) -> Result<T, Self> {
+        if self.0.is_empty() {
+            Ok(value)
+        } else {
+            Err(self)
+        }
+    }
+}
+
+/// How many faults a message spells out. The rest is counted, so that the message stays readable
+/// and far below the engine's limit for a payload.
+const SPELLED_OUT: usize = 50;
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.0.len();
+        write!(
+            f,
+            "{count} fault{} in the spec",
+            if count == 1 { "" } else { "s" }
+        )?;
+        for fault in self.0.iter().take(SPELLED_OUT) {
+            write!(f, "\n  {fault}")?;
+        }
+        if count > SPELLED_OUT {
+            write!(f, "\n  and {} more", count - SPELLED_OUT)?;
+        }
+        Ok(())
+    }
+}
+
+/// A value of a user, cut to what a message can bear.
+pub fn quoted(value: &str) -> String {
+    const LONGEST: usize = 80;
+    match value.char_indices().nth(LONGEST) {
+        None => format!("`{value}`"),
+        Some((end, _)) => format!("`{}…`", &value[..end]),
+    }
+}

@@ -1,0 +1,28 @@
+//! Kilnworks' contract with the engine and with everyone who starts a build: the spec, the plan,
+//! the steps' inputs and outputs, the policy table, and the three workflows.
+//!
+//! Nothing here does input or output: this crate's manifest names no client of anything. What the
+//! workflows need done they ask for through [`steps`].
+//!
+//! Read [`build_app`], [`build_component`], [`build_container`]: top to bottom they are the product.
+
+pub mod build;
+pub mod build_app;
+pub mod build_component;
+pub mod build_container;
+pub mod checks;
+pub mod document;
+pub mod failure;
+pub mod fault;
+pub mod names;
+pub mod output;
+pub mod plan;
+pub mod policy;
+pub mod progress;
+pub mod spec;
+pub mod steps;
+pub mod stop;
+
+pub use build_app::BuildApp;
+pub use build_component::BuildComponent;
+pub use build_container::BuildContainer;

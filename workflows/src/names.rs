@@ -1,0 +1,95 @@
+//! Names that Kilnworks derives. Each is made here, once; whoever comes later is handed the name.
+
+use sha2::{Digest, Sha256};
+
+/// Prefix of every label and annotation that we put on a Kubernetes object.
+pub const LABEL_PREFIX: &str = "kiln.io";
+
+/// A label or annotation of ours.
+pub fn label(name: &str) -> String {
+    format!("{LABEL_PREFIX}/{name}")
+}
+
+/// Workflow id of a component's or container's build under its parent's.
+pub fn child_workflow_id(parent: &str, name: &str) -> String {
+    format!("{parent}/{name}")
+}
+
+/// The image of a container, without tag.
+pub fn repository(prefix: &str, app: &str, component: &str, container: &str) -> String {
+    format!("{prefix}/{app}-{component}-{container}")
+}
+
+/// The repository of an image reference, without tag and digest.
+pub fn repository_of(image: &str) -> String {
+    let name = image.split('@').next().unwrap_or(image);
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository.to_owned(),
+        _ => name.to_owned(),
+    }
+}
+
+/// An image as it is pulled, whatever becomes of its tags.
+pub fn reference(repository: &str, digest: &str) -> String {
+    format!("{repository}@{digest}")
+}
+
+/// The first tag of an image: the version where there is one, else the commit's.
+pub fn first_tag(version: Option<&str>, commit: &str) -> String {
+    match version {
+        // A tag cannot hold a `+`; Helm writes it so, too.
+        Some(version) => version.replace('+', "_"),
+        None => format!("g{}", commit.get(..12).unwrap_or(commit)),
+    }
+}
+
+/// Name of an attempt's Pod or Job: a DNS label of at most 63 characters. The same attempt of the
+/// same execution has the same name, whoever derives it; no other has.
+pub fn pod(app: &str, component: &str, container: &str, run_id: &str, attempt: u32) -> String {
+    let hash = &hex(format!("{run_id}/{attempt}").as_bytes())[..10];
+    let readable = format!("{app}-{component}-{container}");
+    // "kiln-", "-" and ten digits of the hash leave 47; a Job appends 6 more for its Pod.
+    let readable = readable
+        .get(..40)
+        .unwrap_or(&readable)
+        .trim_end_matches('-');
+    format!("kiln-{readable}-{hash}")
+}
+
+/// A value as a label: a hash, as a label allows 63 characters of few kinds.
+pub fn label_hash(value: &str) -> String {
+    hex(value.as_bytes())[..32].to_owned()
+}
+
+/// SHA-256 in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// The four task queues of one installation, made of one prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskQueues {
+    /// Workflows and light steps.
+    pub main: String,
+    /// Fetch, render, upload.
+    pub source: String,
+    /// Launch: few slots, so that what waits behind it is the build queue.
+    pub launch: String,
+    /// Await: thousands of slots.
+    pub await_build: String,
+}
+
+impl TaskQueues {
+    /// The queues of the installation whose workflows run on the queue `prefix`.
+    pub fn of(prefix: &str) -> Self {
+        Self {
+            main: prefix.to_owned(),
+            source: format!("{prefix}-source"),
+            launch: format!("{prefix}-launch"),
+            await_build: format!("{prefix}-await"),
+        }
+    }
+}

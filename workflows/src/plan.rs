@@ -1,0 +1,281 @@
+//! What will be done: a spec with every default filled in and every fault found.
+
+mod lower;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use lower::plan;
+
+use crate::spec::{BuildSecret, CaSpec};
+
+/// The largest number of containers in one app.
+pub const MAX_CONTAINERS: usize = 500;
+
+/// What will be done for a document.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// Name of the app.
+    pub app: String,
+    /// Version of the app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// How many containers may be in flight at once.
+    pub max_parallel: u32,
+    /// In the order of the document.
+    pub components: Vec<ComponentPlan>,
+}
+
+impl Plan {
+    /// All containers, in plan order.
+    pub fn containers(&self) -> impl Iterator<Item = &ContainerPlan> {
+        self.components
+            .iter()
+            .flat_map(|component| &component.containers)
+    }
+
+    /// The plan without what only a container's own build needs: small, whatever the document.
+    pub fn outline(&self) -> Outline {
+        let mut sources: Vec<GitSource> = Vec::new();
+        for build in self
+            .containers()
+            .filter_map(|container| container.work.as_build())
+        {
+            if !sources.contains(&build.source) {
+                sources.push(build.source.clone());
+            }
+        }
+        let component = |component: &ComponentPlan| OutlinedComponent {
+            name: component.name.clone(),
+            containers: component
+                .containers
+                .iter()
+                .map(|one| one.container.clone())
+                .collect(),
+        };
+        Outline {
+            app: self.app.clone(),
+            version: self.version.clone(),
+            max_parallel: self.max_parallel,
+            sources,
+            components: self.components.iter().map(component).collect(),
+        }
+    }
+}
+
+/// The containers of one component.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ComponentPlan {
+    /// Name of the component.
+    pub name: String,
+    /// In the order of the document.
+    pub containers: Vec<ContainerPlan>,
+}
+
+/// The names of what will be done, and each distinct source once.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outline {
+    /// Name of the app.
+    pub app: String,
+    /// Version of the app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// How many containers may be in flight at once.
+    pub max_parallel: u32,
+    /// Each distinct source once.
+    pub sources: Vec<GitSource>,
+    /// In the order of the document.
+    pub components: Vec<OutlinedComponent>,
+}
+
+/// The names of a component and its containers.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutlinedComponent {
+    /// Name of the component.
+    pub name: String,
+    /// Names of its containers.
+    pub containers: Vec<String>,
+}
+
+/// One container: what becomes of it.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerPlan {
+    /// Name of the app.
+    pub app: String,
+    /// Name of the component.
+    pub component: String,
+    /// Name of the container.
+    pub container: String,
+    /// Version of the app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// True where it is an init container.
+    pub init: bool,
+    /// How its registry is reached.
+    pub registry: Registry,
+    /// Build an image, or use one.
+    pub work: Work,
+}
+
+/// Build an image, or use one.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Work {
+    /// Use this image as it is.
+    Use {
+        /// The image, with its registry and tag or digest.
+        image: String,
+    },
+    /// Build one.
+    Build(Box<BuildPlan>),
+}
+
+impl Work {
+    /// The build, where there is one.
+    pub fn as_build(&self) -> Option<&BuildPlan> {
+        match self {
+            Self::Use { .. } => None,
+            Self::Build(build) => Some(build),
+        }
+    }
+}
+
+/// How a registry is reached.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Registry {
+    /// Plain http.
+    pub insecure: bool,
+    /// Its certificate authority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<CaSpec>,
+    /// Secret with the credentials for all registries of the Pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+/// How an image is built.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BuildPlan {
+    /// Where the code is.
+    pub source: GitSource,
+    /// Directory of the source that is the context; `""` is its root. No `.` and no `//` in it.
+    pub context_dir: String,
+    /// The Dockerfile, a path in the context. No `.` and no `//` in it.
+    pub dockerfile: String,
+    /// Values of the Dockerfile template; none where it is no template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<BTreeMap<String, Value>>,
+    /// Values of `ARG`s, still templates of the five variables.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub build_args: BTreeMap<String, String>,
+    /// The stage to build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// The image, without tag.
+    pub repository: String,
+    /// Tags beside the first one, still templates of the five variables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Labels of the image, still templates of the five variables.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The layer cache; none where it is off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Cache>,
+    /// More flags for Kaniko.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
+    /// Build secrets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<BuildSecret>,
+    /// Replace Git LFS pointer files.
+    #[serde(default)]
+    pub lfs: bool,
+    /// What the executor may use.
+    pub resources: Resources,
+    /// The five clocks.
+    pub clocks: Clocks,
+}
+
+/// A git repository at a revision.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GitSource {
+    /// Where it is. It holds no password.
+    pub url: String,
+    /// What was asked for; none is the repository's `HEAD`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Secret with the credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// Fetch submodules too.
+    #[serde(default)]
+    pub submodules: bool,
+}
+
+impl GitSource {
+    /// What tells this source from others: two sources with one key are fetched once.
+    pub fn key(&self) -> String {
+        let revision = self.revision.as_deref().unwrap_or("HEAD");
+        let secret = self
+            .secret
+            .as_deref()
+            .map(|name| format!(" by {name}"))
+            .unwrap_or_default();
+        let submodules = if self.submodules {
+            " with submodules"
+        } else {
+            ""
+        };
+        format!("{}#{revision}{secret}{submodules}", self.url)
+    }
+}
+
+/// The layer cache.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cache {
+    /// Repository of the layers.
+    pub repo: String,
+    /// Age at which a layer is built again, in seconds.
+    pub ttl: u64,
+}
+
+/// What the executor may use, as Kubernetes quantities.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resources {
+    /// Requested cores; not a limit.
+    pub cpu: String,
+    /// Requested memory, and its limit.
+    pub memory: String,
+    /// Requested scratch space, and its limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ephemeral_storage: Option<String>,
+}
+
+/// The five clocks, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Clocks {
+    /// Waiting for a free place.
+    pub queued: u64,
+    /// Waiting for a node.
+    pub scheduling: u64,
+    /// Pulling the executor's image and mounting what it needs.
+    pub pulling: u64,
+    /// Running the executor.
+    pub building: u64,
+    /// All of it.
+    pub whole: u64,
+}

@@ -1,0 +1,207 @@
+//! The one table of timeouts, heartbeats and retries. Nothing is tuned in a step.
+//!
+//! A failure whose type waiting can mend is tried again until its clock runs out, so that an
+//! outage of hours is survived; every other failure is thrown non-retryable by its step.
+
+use std::time::Duration;
+
+use temporalio_common::{ActivityCloseTimeouts, RetryPolicy};
+use temporalio_workflow::{ActivityOptions, LocalActivityOptions, WorkflowCancellationToken};
+
+use crate::{
+    failure::FailureType,
+    names::TaskQueues,
+    plan::{Clocks, Resources},
+    steps::EngineSettings,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// The remote steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Fetch a source.
+    FetchSource,
+    /// Render a Dockerfile.
+    Render,
+    /// Put a context into the store.
+    Upload,
+    /// Create the Pod or Job.
+    Launch,
+    /// Wait for its end.
+    AwaitBuild,
+    /// Look up an image.
+    ResolveImage,
+    /// Make a package.
+    Deliver,
+    /// Remove what was made.
+    CleanUp,
+}
+
+/// What every remote step of one workflow shares.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    queues: TaskQueues,
+    settings: EngineSettings,
+    clocks: Option<Clocks>,
+}
+
+impl Policy {
+    /// The policy of workflows on a task queue; a container's build has clocks of its own.
+    pub fn new(task_queue: &str, settings: EngineSettings, clocks: Option<Clocks>) -> Self {
+        Self {
+            queues: TaskQueues::of(task_queue),
+            settings,
+            clocks,
+        }
+    }
+
+    /// The options of a step. `summary` is what the engine's UI shows beside its name.
+    pub fn options(
+        &self,
+        step: Step,
+        summary: String,
+        token: WorkflowCancellationToken,
+    ) -> ActivityOptions {
+        let row = self.row(step);
+        ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::ScheduleAndStartToClose {
+            schedule_to_close: row.all_runs,
+            start_to_close: row.one_run.min(row.all_runs),
+        })
+        .maybe_heartbeat_timeout(
+            row.heartbeats
+                .then(|| Duration::from_secs(self.settings.heartbeat)),
+        )
+        .task_queue(row.queue)
+        .retry_policy(retry_policy())
+        .cancellation_token(token)
+        .summary(summary)
+        .build()
+    }
+
+    fn row(&self, step: Step) -> Row<'_> {
+        let queues = &self.queues;
+        let seconds = |clock: fn(&Clocks) -> u64| {
+            self.clocks
+                .as_ref()
+                .map_or(DAY, |clocks| Duration::from_secs(clock(clocks)))
+        };
+        let whole = seconds(|clocks| clocks.whole);
+        let row = |queue, one_run, all_runs, heartbeats| Row {
+            queue,
+            one_run,
+            all_runs,
+            heartbeats,
+        };
+        match step {
+            //                     queue             one run   all runs  heartbeats
+            Step::FetchSource => row(&queues.source, HOUR, whole, true),
+            Step::Render => row(&queues.source, 30 * MINUTE, whole, true),
+            Step::Upload => row(&queues.source, HOUR, whole, true),
+            // It counts its own clock, from when it was first scheduled. The slack lets it say so.
+            Step::Launch => {
+                let queued = seconds(|clocks| clocks.queued) + 10 * MINUTE;
+                row(&queues.launch, queued, queued, true)
+            }
+            // It counts its own clocks; the whole clock is the workflow's.
+            Step::AwaitBuild => row(&queues.await_build, whole, whole, true),
+            Step::ResolveImage => row(&queues.main, MINUTE, whole, false),
+            Step::Deliver => row(&queues.main, 10 * MINUTE, DAY, false),
+            Step::CleanUp => row(&queues.main, MINUTE, DAY, false),
+        }
+    }
+}
+
+struct Row<'a> {
+    queue: &'a str,
+    one_run: Duration,
+    all_runs: Duration,
+    heartbeats: bool,
+}
+
+fn retry_policy() -> RetryPolicy {
+    RetryPolicy::builder()
+        .initial_interval(SECOND)
+        .backoff_coefficient(2.0)
+        .maximum_interval(30 * SECOND)
+        // The engine's own name for a result over its limit, which no second run makes smaller.
+        .non_retryable_error_types(["PayloadsTooLarge"])
+        .build()
+}
+
+/// The options of `split`, the one step that only computes.
+pub fn split() -> LocalActivityOptions {
+    LocalActivityOptions::builder()
+        .start_to_close_timeout(10 * SECOND)
+        .schedule_to_close_timeout(MINUTE)
+        .retry_policy(RetryPolicy::builder().maximum_attempts(3).build())
+        .summary("read the spec".to_owned())
+        .build()
+}
+
+/// How long a child waits for an earlier holder of its workflow id to end.
+pub const ID_WAIT: Duration = Duration::from_secs(30);
+
+/// Pause between two tries to start a child whose workflow id is taken.
+pub const ID_RETRY: Duration = Duration::from_secs(2);
+
+/// How many distinct sources an app fetches at once.
+pub const FETCHES: usize = 16;
+
+/// The resources of the next attempt after a failure, where a next attempt makes sense.
+pub fn next_attempt(
+    failure: FailureType,
+    attempt: u32,
+    resources: &Resources,
+    settings: &EngineSettings,
+) -> Option<Resources> {
+    let again = failure.new_attempt_mends() && attempt < settings.max_attempts;
+    again.then(|| match failure {
+        FailureType::OutOfMemory => Resources {
+            memory: half_more(&resources.memory),
+            ..resources.clone()
+        },
+        _ => resources.clone(),
+    })
+}
+
+/// A quantity times 1.5, in whole units below.
+fn half_more(quantity: &str) -> String {
+    let digits = quantity.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let (number, suffix) = quantity.split_at(digits.len());
+    let number: f64 = number.parse().unwrap_or(1.0) * 1.5;
+    let lower = match suffix {
+        "Ki" => Some((1024.0, "")),
+        "Mi" => Some((1024.0, "Ki")),
+        "Gi" => Some((1024.0, "Mi")),
+        "Ti" => Some((1024.0, "Gi")),
+        _ => None,
+    };
+    match lower {
+        Some((factor, lower)) if number.fract() != 0.0 => {
+            format!("{}{lower}", (number * factor).ceil())
+        }
+        _ => format!("{}{suffix}", number.ceil()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::half_more;
+
+    #[test]
+    fn memory_grows_by_half() {
+        for (given, grown) in [
+            ("2Gi", "3Gi"),
+            ("1Gi", "1536Mi"),
+            ("512Mi", "768Mi"),
+            ("1000", "1500"),
+            ("3G", "5G"),
+        ] {
+            assert_eq!(half_more(given), grown);
+        }
+    }
+}

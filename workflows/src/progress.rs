@@ -1,0 +1,206 @@
+//! Where a build stands: the answer of the query `progress`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{output::BuildOutput, plan::Outline, stop::Stop};
+
+/// Where a build stands.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// Name of the app.
+    pub app: String,
+    /// Version of the app.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// One per container, in plan order.
+    pub containers: Vec<ContainerProgress>,
+}
+
+/// Where a container stands.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerProgress {
+    /// Name of the component.
+    pub component: String,
+    /// Name of the container.
+    pub container: String,
+    /// What it does or waits for.
+    pub state: State,
+    /// Why, in words, where there is something to say.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Which attempt.
+    #[serde(default)]
+    pub attempt: u32,
+    /// The image, once it is there.
+    #[serde(default)]
+    pub reference: Option<String>,
+}
+
+/// What a container does or waits for.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub enum State {
+    /// Nothing was begun.
+    #[default]
+    Waiting,
+    /// Its source is fetched.
+    Fetching,
+    /// Its Dockerfile is rendered and its context put into the store.
+    Packing,
+    /// It waits for room in the cluster.
+    Queued,
+    /// Its Pod waits for a node.
+    Scheduling,
+    /// Its node pulls the executor's image.
+    Pulling,
+    /// The executor runs.
+    Building,
+    /// The image is in its registry.
+    Done,
+    /// There is no image.
+    Failed,
+    /// Someone cancelled it.
+    Cancelled,
+}
+
+impl State {
+    /// The state in a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Fetching => "fetching",
+            Self::Packing => "packing",
+            Self::Queued => "queued",
+            Self::Scheduling => "scheduling",
+            Self::Pulling => "pulling",
+            Self::Building => "building",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether nothing more happens.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// What a step saw a container wait for: the payload of the signal `observed`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Observed {
+    /// Name of the component.
+    pub component: String,
+    /// Name of the container.
+    pub container: String,
+    /// What it waits in.
+    pub state: State,
+    /// Why, in the cluster's own words.
+    pub reason: String,
+    /// Since when, as RFC 3339.
+    pub since: String,
+}
+
+impl Progress {
+    /// Nothing was begun.
+    pub fn of(outline: &Outline) -> Self {
+        let containers = outline.components.iter().flat_map(|component| {
+            component
+                .containers
+                .iter()
+                .map(|container| ContainerProgress {
+                    component: component.name.clone(),
+                    container: container.clone(),
+                    ..ContainerProgress::default()
+                })
+        });
+        Self {
+            app: outline.app.clone(),
+            version: outline.version.clone(),
+            containers: containers.collect(),
+        }
+    }
+
+    /// The containers of a component, or the one that is named.
+    pub fn rows<'a>(
+        &'a mut self,
+        component: &'a str,
+        container: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a mut ContainerProgress> {
+        self.containers.iter_mut().filter(move |row| {
+            row.component == component && container.is_none_or(|name| row.container == name)
+        })
+    }
+
+    /// Puts every container into a state.
+    pub fn set_all(&mut self, state: State) {
+        self.containers.iter_mut().for_each(|row| row.state = state);
+    }
+
+    /// Puts a component's containers into a state.
+    pub fn set(&mut self, component: &str, state: State) {
+        self.rows(component, None).for_each(|row| row.state = state);
+    }
+
+    /// Notes how a component's build ended, container by container.
+    pub fn end(&mut self, component: &str, outcome: &Result<BuildOutput, Stop>) {
+        let (images, failures, other) = match outcome {
+            Ok(output) => (output.images.as_slice(), &[][..], State::Done),
+            Err(Stop::Failed(details)) => (
+                details.images.as_slice(),
+                details.failures.as_slice(),
+                State::Failed,
+            ),
+            Err(Stop::Cancelled) => (&[][..], &[][..], State::Cancelled),
+        };
+        for row in self.rows(component, None) {
+            let image = images.iter().find(|image| image.container == row.container);
+            let failure = failures
+                .iter()
+                .find(|failure| failure.container == row.container);
+            row.state = if image.is_some() { State::Done } else { other };
+            row.reference = image.map(|image| image.reference.clone());
+            row.reason = failure.map(|failure| failure.message.clone());
+        }
+    }
+
+    /// Notes what a step saw. A payload that cannot be read is left out: a signal from outside
+    /// must never hold up a build.
+    pub fn observe(&mut self, payload: Value) {
+        let Ok(observed) = serde_json::from_value::<Observed>(payload) else {
+            return;
+        };
+        for row in self.rows(&observed.component, Some(&observed.container)) {
+            if !row.state.is_final() {
+                row.state = observed.state;
+                row.reason = Some(observed.reason.clone());
+            }
+        }
+    }
+
+    /// The same as a Markdown table, for the engine's UI.
+    pub fn markdown(&self) -> String {
+        let mut text = String::from("| container | state | |\n|---|---|---|\n");
+        for row in &self.containers {
+            let note = row
+                .reason
+                .as_deref()
+                .or(row.reference.as_deref())
+                .unwrap_or_default();
+            let note = note.replace(['|', '\n'], " ");
+            text += &format!(
+                "| {}/{} | {} | {note} |\n",
+                row.component,
+                row.container,
+                row.state.word()
+            );
+        }
+        text
+    }
+}

@@ -1,0 +1,319 @@
+//! What a user writes. Every type here is public wire: the JSON Schema is generated from it.
+//!
+//! A document is checked in two passes, so that one message can name every fault: its shape
+//! against the schema ([`crate::document`]), then its meaning while it is lowered to a
+//! [`crate::plan::Plan`]. Nothing after that sees a spec. Unknown fields are found by the first
+//! pass, so the types that flatten [`Shared`] need not refuse them again (serde could not).
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The only accepted `apiVersion`.
+pub const API_VERSION: &str = "kilnworks/v1";
+
+/// An app: everything that one build makes.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AppSpec {
+    /// `kilnworks/v1`.
+    pub api_version: String,
+    /// Name of the app: a DNS label.
+    pub app: String,
+    /// Version of the app. It is the first tag of every image; a `+` is written `_` there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// What components and containers inherit and may override.
+    #[serde(default)]
+    pub defaults: Shared,
+    /// How many containers may be in flight at once.
+    #[serde(default = "AppSpec::default_max_parallel")]
+    #[schemars(range(min = 1, max = 500))]
+    pub max_parallel: u32,
+    /// The components, at least one.
+    #[schemars(length(min = 1))]
+    pub components: Vec<ComponentSpec>,
+}
+
+impl AppSpec {
+    fn default_max_parallel() -> u32 {
+        50
+    }
+}
+
+/// The input of `BuildComponent`: one component and what it inherits.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ComponentInput {
+    /// Name of the app.
+    pub app: String,
+    /// Version of the app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// What the component inherits.
+    #[serde(default)]
+    pub defaults: Shared,
+    /// How many containers may be in flight at once.
+    #[serde(default = "AppSpec::default_max_parallel")]
+    #[schemars(range(min = 1, max = 500))]
+    pub max_parallel: u32,
+    /// The component.
+    pub component: ComponentSpec,
+    /// Set by a parent workflow; left out by everyone else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<Resolved>,
+}
+
+/// The input of `BuildContainer`: one container and what it inherits.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ContainerInput {
+    /// Name of the app.
+    pub app: String,
+    /// Version of the app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// What the container inherits.
+    #[serde(default)]
+    pub defaults: Shared,
+    /// Name of the component.
+    pub component: String,
+    /// The container.
+    pub container: ContainerSpec,
+    /// Set by a parent workflow; left out by everyone else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<Resolved>,
+}
+
+/// What a parent workflow already knows and hands to its children.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Resolved {
+    /// Commit of each distinct source, by [`crate::plan::GitSource::key`].
+    #[serde(default)]
+    pub commits: BTreeMap<String, String>,
+    /// Id of the workflow that someone started, which is told what its builds wait for.
+    pub root: String,
+}
+
+/// A component: containers that are released together.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub struct ComponentSpec {
+    /// Name of the component: a DNS label, unique in the app.
+    pub name: String,
+    /// What the containers of this component inherit, before the defaults of the app.
+    #[serde(flatten)]
+    pub shared: Shared,
+    /// The containers, at least one.
+    #[schemars(length(min = 1))]
+    pub containers: Vec<ContainerSpec>,
+}
+
+/// Fields that an app, a component and a container share. The closest one given wins.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub struct Shared {
+    /// Where the code is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceSpec>,
+    /// Where images go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<RegistrySpec>,
+    /// What the executor may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourcesSpec>,
+    /// How long each phase may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeouts: Option<TimeoutsSpec>,
+    /// The layer cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheSpec>,
+    /// Name of a `kubernetes.io/dockerconfigjson` Secret with which images are pushed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push_secret: Option<String>,
+    /// Name of a `kubernetes.io/dockerconfigjson` Secret with which images are pulled. A Pod has
+    /// one such file, so where both are given they must name the same Secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_secret: Option<String>,
+}
+
+/// A container: one image.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub struct ContainerSpec {
+    /// Name of the container: a DNS label, unique in the component.
+    pub name: String,
+    /// True where it is an init container.
+    #[serde(default)]
+    pub init: bool,
+    /// An image that is used as it is: nothing is built, and no field about building may be given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// The context: a directory of the source. Default: its root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_dir: Option<String>,
+    /// The Dockerfile, a path in the context. Default: `Dockerfile`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dockerfile: Option<String>,
+    /// Values of the Dockerfile template. Given (even empty), the Dockerfile is a template; so it
+    /// is when its name ends in `.tpl` or `.j2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<BTreeMap<String, Value>>,
+    /// Values of the Dockerfile's `ARG`s.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub build_args: BTreeMap<String, String>,
+    /// The stage to build. Default: the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Tags beside the first one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Labels of the image.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// More flags for Kaniko, as `--flag` or `--flag=value`. Those that Kilnworks sets are refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kaniko: Vec<String>,
+    /// Build secrets: files that a `RUN` can read and that enter no layer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<BuildSecret>,
+    /// Replace Git LFS pointer files of the context by what they point to. Where false, a pointer
+    /// file in a context is a fault.
+    #[serde(default)]
+    pub lfs: bool,
+    /// The fields that a container may inherit, given here.
+    #[serde(flatten)]
+    pub shared: Shared,
+}
+
+/// Where code is.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SourceSpec {
+    /// A git repository.
+    pub git: GitSpec,
+}
+
+/// A git repository at a revision.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GitSpec {
+    /// `https://`, `http://`, `ssh://` or `user@host:path`, without a password.
+    pub url: String,
+    /// A branch, a tag or a full commit id. Default: the repository's `HEAD`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Name of a `kubernetes.io/basic-auth` or `kubernetes.io/ssh-auth` Secret. Its annotation
+    /// `kiln.io/hosts` must list the host of `url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// Fetch submodules too.
+    #[serde(default)]
+    pub submodules: bool,
+}
+
+/// Where images go.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RegistrySpec {
+    /// `host[:port][/path]`; the image is `<prefix>/<app>-<component>-<container>`.
+    pub prefix: String,
+    /// Speak plain http to this registry.
+    #[serde(default)]
+    pub insecure: bool,
+    /// The certificate authority of this registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<CaSpec>,
+}
+
+/// A certificate authority, as a key of a ConfigMap.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CaSpec {
+    /// Name of the ConfigMap in the build namespace.
+    pub config_map: String,
+    /// Key in it. Default: `ca.crt`.
+    #[serde(default = "CaSpec::default_key")]
+    pub key: String,
+}
+
+impl CaSpec {
+    fn default_key() -> String {
+        "ca.crt".to_owned()
+    }
+}
+
+/// What the executor may use, as Kubernetes quantities.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResourcesSpec {
+    /// Requested cores; not a limit. Default: `250m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<String>,
+    /// Requested memory, and its limit. Default: `2Gi`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<String>,
+    /// Requested scratch space, and its limit. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ephemeral_storage: Option<String>,
+}
+
+/// The five clocks, as `90s`, `30m`, `1h 30m`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TimeoutsSpec {
+    /// Waiting for a free place. Default: `24h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued: Option<String>,
+    /// Waiting for a node. Default: `15m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduling: Option<String>,
+    /// Pulling the executor's image and mounting what it needs. Default: `10m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pulling: Option<String>,
+    /// Running the executor. Default: `1h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub building: Option<String>,
+    /// The container's whole build, waiting and all attempts included. Default: `48h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<String>,
+}
+
+/// The layer cache.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CacheSpec {
+    /// Keep and use the layers of `RUN` instructions. Default: true.
+    #[serde(default = "CacheSpec::default_enabled")]
+    pub enabled: bool,
+    /// Repository of the layers. Default: `<prefix>/<app>-cache`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repo: Option<String>,
+    /// Age at which a layer is built again. Default: `336h`, two weeks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<String>,
+}
+
+impl CacheSpec {
+    fn default_enabled() -> bool {
+        true
+    }
+}
+
+/// A key of a Secret, mounted read-only as the file `/kiln/secrets/<name>`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BuildSecret {
+    /// Name of the file.
+    pub name: String,
+    /// Name of the Secret in the build namespace.
+    pub secret: String,
+    /// Key in it.
+    pub key: String,
+}

@@ -1,0 +1,330 @@
+//! The contract of the steps: what each takes and gives. The `activities` crate implements it,
+//! tests fake it, the workflows call it through [`crate::policy`].
+//!
+//! Every step may run twice, on another machine, after its side effect was done: the second run
+//! finds the effect and gives the same answer.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use temporalio_common::ActivityError;
+use temporalio_macros::activity_definitions;
+
+use crate::{
+    document::Kind,
+    output::{ContainerImage, Package},
+    plan::{BuildPlan, Clocks, ContainerPlan, GitSource, Outline, Registry},
+    spec::Resolved,
+};
+
+/// The steps of a build.
+#[derive(Debug)]
+pub struct Steps;
+
+#[activity_definitions]
+impl Steps {
+    /// Reads a document and says what will be done. No input and output: it runs in the workflow's
+    /// own worker and leaves one event.
+    #[activity(name = "split")]
+    pub fn split(_: SplitInput) -> Result<Split, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Finds the commit of a revision and fetches it.
+    #[activity(name = "fetch_source")]
+    pub fn fetch_source(_: FetchInput) -> Result<Fetched, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Renders the Dockerfile as it is at a commit.
+    #[activity(name = "render")]
+    pub fn render(_: RenderInput) -> Result<Rendered, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Puts the context into the store, unless its key is there already.
+    #[activity(name = "upload")]
+    pub fn upload(_: UploadInput) -> Result<Context, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Waits for room, then creates the Pod or Job. Launching twice makes one.
+    #[activity(name = "launch")]
+    pub fn launch(_: LaunchInput) -> Result<Launched, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Waits for the end of the executor: a digest that the registry has, or a classified failure.
+    #[activity(name = "await_build")]
+    pub fn await_build(_: AwaitInput) -> Result<Built, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Looks up an image that is used as it is.
+    #[activity(name = "resolve_image")]
+    pub fn resolve_image(_: ResolveInput) -> Result<Built, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Makes the package of a component or an app, once every digest was seen in the registry.
+    #[activity(name = "deliver")]
+    pub fn deliver(_: DeliverInput) -> Result<Package, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Removes every object in the cluster that this execution made.
+    #[activity(name = "clean_up")]
+    pub fn clean_up(_: CleanUpInput) -> Result<(), ActivityError> {
+        unimplemented!()
+    }
+}
+
+pub use steps::{
+    AwaitBuild, CleanUp, Deliver, FetchSource, Launch, Render, ResolveImage, Split as SplitStep,
+    Upload,
+};
+
+/// A document and what it should be.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct SplitInput {
+    /// What it should be.
+    pub kind: Kind,
+    /// The document, as it was given.
+    pub document: Value,
+}
+
+/// What will be done, as far as the workflow of the document needs it.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Split {
+    /// Names and sources.
+    pub outline: Outline,
+    /// The container in full, where the document describes just one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<ContainerPlan>,
+    /// What a parent workflow handed down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<Resolved>,
+    /// Settings of the installation that a workflow goes by. They are recorded here, so that a
+    /// changed setting changes no history.
+    pub settings: EngineSettings,
+}
+
+/// Settings of the installation that a workflow goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EngineSettings {
+    /// Seconds without a heartbeat after which a worker counts as dead.
+    pub heartbeat: u64,
+    /// How many Pods a container may take, the first one included.
+    pub max_attempts: u32,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            heartbeat: 60,
+            max_attempts: 3,
+        }
+    }
+}
+
+/// A source to fetch.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct FetchInput {
+    /// Where the code is.
+    pub source: GitSource,
+}
+
+/// A fetched source.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Fetched {
+    /// The commit that the revision is.
+    pub commit: String,
+}
+
+/// A Dockerfile to render.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct RenderInput {
+    /// The container.
+    pub plan: ContainerPlan,
+    /// The commit.
+    pub commit: String,
+}
+
+/// What is rendered for a container.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rendered {
+    /// The Dockerfile, at most 64 KiB together with the ignore file.
+    pub dockerfile: String,
+    /// The file `<dockerfile>.dockerignore` beside it, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dockerignore: Option<String>,
+    /// Values of `ARG`s.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub build_args: BTreeMap<String, String>,
+    /// Labels of the image.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// All tags, the first one first.
+    pub tags: Vec<String>,
+}
+
+/// A context to put into the store.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UploadInput {
+    /// Where the code is.
+    pub source: GitSource,
+    /// The commit.
+    pub commit: String,
+    /// Directory of the source that is the context; `""` is its root.
+    pub context_dir: String,
+    /// Replace Git LFS pointer files.
+    pub lfs: bool,
+}
+
+/// A context in the store.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Context {
+    /// Content key: the same bytes have the same key, whatever the commit.
+    pub key: String,
+    /// Size of the packed context in bytes.
+    pub size: u64,
+    /// False where it was there already.
+    pub sent: bool,
+}
+
+/// Which attempt of which container's build.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BuildId {
+    /// Name of the app.
+    pub app: String,
+    /// Name of the component.
+    pub component: String,
+    /// Name of the container.
+    pub container: String,
+    /// Id of the container's workflow.
+    pub workflow_id: String,
+    /// Run id of its first execution.
+    pub run_id: String,
+    /// Id of the workflow that is told what this build waits for, beside its own.
+    pub root: String,
+    /// Counted from 1.
+    pub attempt: u32,
+}
+
+/// A Pod or Job to create.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LaunchInput {
+    /// Whose it is.
+    pub id: BuildId,
+    /// How the image is built, with the resources of this attempt.
+    pub build: BuildPlan,
+    /// How its registry is reached.
+    pub registry: Registry,
+    /// What was rendered.
+    pub rendered: Rendered,
+    /// The context in the store.
+    pub context: Context,
+}
+
+/// A created Pod or Job. Later steps use these names and never derive them again.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Launched {
+    /// `Pod` or `Job`.
+    pub kind: LaunchedKind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+}
+
+/// What carries the executor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub enum LaunchedKind {
+    /// A bare Pod.
+    Pod,
+    /// A Job with one Pod.
+    Job,
+}
+
+/// A Pod or Job to wait for.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AwaitInput {
+    /// Whose it is.
+    pub id: BuildId,
+    /// The Pod or Job.
+    pub launched: Launched,
+    /// The image, without tag.
+    pub repository: String,
+    /// The rendered Dockerfile, in which a failed instruction is looked up.
+    pub dockerfile: String,
+    /// How its registry is reached.
+    pub registry: Registry,
+    /// The clocks; scheduling, pulling and building are counted here.
+    pub clocks: Clocks,
+}
+
+/// An image in its registry.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Built {
+    /// `sha256:…` of its manifest.
+    pub digest: String,
+    /// Config and layers as they are stored, in bytes.
+    pub size: u64,
+    /// `os/architecture`.
+    pub platform: String,
+    /// Seconds from the Pod's creation to the end of its executor; 0 where there was no Pod.
+    #[serde(default)]
+    pub pod_seconds: f64,
+}
+
+/// An image to look up.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ResolveInput {
+    /// The image, with its registry and tag or digest.
+    pub image: String,
+    /// How its registry is reached.
+    pub registry: Registry,
+}
+
+/// What a package is made of.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliverInput {
+    /// Name of the app.
+    pub app: String,
+    /// Name of the component; none for the app's own package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// Version of the app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The images, in plan order.
+    pub images: Vec<ContainerImage>,
+    /// Id of the delivering workflow.
+    pub workflow_id: String,
+    /// Run id of its first execution.
+    pub run_id: String,
+}
+
+/// Whose objects to remove.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CleanUpInput {
+    /// Id of the container's workflow.
+    pub workflow_id: String,
+    /// Run id of its first execution.
+    pub run_id: String,
+}

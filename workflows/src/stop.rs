@@ -1,0 +1,139 @@
+//! Why a workflow ends without a result, and how that crosses the engine.
+
+use temporalio_common::error::{
+    ActivityExecutionError, ApplicationFailure, ChildWorkflowExecutionError,
+    ChildWorkflowStartError, IncomingError,
+};
+use temporalio_workflow::WorkflowTermination;
+
+use crate::failure::{Failure, FailureDetails, FailureType};
+
+/// Why a workflow ends without a result.
+#[derive(Debug)]
+pub enum Stop {
+    /// Something failed.
+    Failed(Box<FailureDetails>),
+    /// Someone cancelled it.
+    Cancelled,
+}
+
+impl Stop {
+    /// One failure.
+    pub fn failed(failure: Failure) -> Self {
+        Self::Failed(Box::new(FailureDetails {
+            failures: vec![failure],
+            images: Vec::new(),
+        }))
+    }
+
+    /// A failure of this kind.
+    pub fn because(kind: FailureType, message: impl Into<String>) -> Self {
+        Self::failed(Failure::new(kind, message))
+    }
+
+    /// The first failure, where there is one.
+    pub fn first(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(details) => details.failures.first(),
+            Self::Cancelled => None,
+        }
+    }
+
+    /// Puts failures that are nobody's yet down to a container.
+    pub fn of(mut self, component: &str, container: &str) -> Self {
+        if let Self::Failed(details) = &mut self {
+            let failures = std::mem::take(&mut details.failures);
+            let named = failures
+                .into_iter()
+                .map(|failure| failure.of(component, container));
+            details.failures = named.collect();
+        }
+        self
+    }
+}
+
+impl From<Stop> for WorkflowTermination {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Cancelled => Self::cancelled(),
+            Stop::Failed(details) => failure_of(*details).into(),
+        }
+    }
+}
+
+/// The application failure of a workflow: its type and message are the first failure's.
+fn failure_of(details: FailureDetails) -> ApplicationFailure {
+    let kind = details
+        .failures
+        .first()
+        .map_or(FailureType::Internal, |first| first.kind);
+    let message = match details.failures.as_slice() {
+        [] => "failed without a failure".to_owned(),
+        [only] => only.to_string(),
+        [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
+    };
+    ApplicationFailure::builder(message)
+        .type_name(kind.name())
+        .non_retryable(true)
+        .details(details)
+        .build()
+}
+
+impl From<ActivityExecutionError> for Stop {
+    fn from(error: ActivityExecutionError) -> Self {
+        match &error {
+            ActivityExecutionError::Cancelled(_) => Self::Cancelled,
+            ActivityExecutionError::Failed(failed) => match failed.cause() {
+                Some(IncomingError::Application(app)) => {
+                    let failure = app.details::<Failure>().ok().flatten();
+                    Self::failed(failure.unwrap_or_else(|| unknown(app)))
+                }
+                Some(IncomingError::Timeout(timeout)) => Self::because(
+                    FailureType::DeadlineExceeded,
+                    // The last failure says what the time was spent on.
+                    match timeout.cause() {
+                        Some(cause) => {
+                            format!("gave up after its time ran out; the last try said: {cause}")
+                        }
+                        None => "the step did not end in its time".to_owned(),
+                    },
+                ),
+                _ => Self::because(FailureType::Internal, error.to_string()),
+            },
+            _ => Self::because(FailureType::Internal, error.to_string()),
+        }
+    }
+}
+
+fn unknown(app: &ApplicationFailure) -> Failure {
+    Failure::new(FailureType::Internal, app.to_string())
+}
+
+impl From<ChildWorkflowExecutionError> for Stop {
+    fn from(error: ChildWorkflowExecutionError) -> Self {
+        match error.reason() {
+            Some(IncomingError::Cancelled(_)) => Self::Cancelled,
+            Some(IncomingError::Application(app)) => match app.details::<FailureDetails>() {
+                Ok(Some(details)) => Self::Failed(Box::new(details)),
+                _ => Self::failed(unknown(app)),
+            },
+            Some(IncomingError::Terminated(_)) => {
+                Self::because(FailureType::Internal, "its workflow was terminated")
+            }
+            _ => Self::because(FailureType::Internal, error.to_string()),
+        }
+    }
+}
+
+impl From<ChildWorkflowStartError> for Stop {
+    fn from(error: ChildWorkflowStartError) -> Self {
+        match &error {
+            ChildWorkflowStartError::Cancelled(_) => Self::Cancelled,
+            ChildWorkflowStartError::StartFailed { workflow_id, .. } => Self::because(
+                FailureType::Conflict,
+                format!("the workflow id `{workflow_id}` belongs to a running workflow"),
+            ),
+            _ => Self::because(FailureType::Internal, error.to_string()),
+        }
+    }
+}
