@@ -4,6 +4,7 @@ use temporalio_common::error::{
     ActivityExecutionError, ApplicationFailure, ChildWorkflowExecutionError,
     ChildWorkflowStartError, IncomingError,
 };
+use temporalio_common::protos::temporal::api::failure::v1::ApplicationFailureInfo;
 use temporalio_workflow::WorkflowTermination;
 
 use crate::failure::{Failure, FailureDetails, FailureType};
@@ -98,11 +99,24 @@ impl From<ActivityExecutionError> for Stop {
                         None => "the step did not end in its time".to_owned(),
                     },
                 ),
-                _ => Self::because(FailureType::Internal, error.to_string()),
+                // A local activity's failure comes bare, without the wrapper of a remote one's.
+                _ => match failed
+                    .failure()
+                    .maybe_application_failure()
+                    .and_then(recorded)
+                {
+                    Some(failure) => Self::failed(failure),
+                    None => Self::because(FailureType::Internal, error.to_string()),
+                },
             },
             _ => Self::because(FailureType::Internal, error.to_string()),
         }
     }
+}
+
+fn recorded(app: &ApplicationFailureInfo) -> Option<Failure> {
+    let payload = app.details.as_ref()?.payloads.first()?;
+    serde_json::from_slice(&payload.data).ok()
 }
 
 fn unknown(app: &ApplicationFailure) -> Failure {

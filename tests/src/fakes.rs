@@ -1,0 +1,230 @@
+//! Steps that do nothing but what a test says, and note that they ran.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use kilnworks_activities::{error::to_engine, split};
+use kilnworks_workflows::{
+    failure::{Failure, FailureType},
+    output::Package,
+    steps::{self, *},
+};
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+/// What happens to a container.
+#[derive(Clone, Debug)]
+pub enum Fate {
+    /// Its first Pods end so, each once; then it is built.
+    Fails(Vec<Failure>),
+    /// Its Pod never ends.
+    Hangs,
+}
+
+/// Steps that do nothing but what a test says.
+#[derive(Clone, Default)]
+pub struct FakeSteps {
+    fates: Arc<Mutex<BTreeMap<String, Fate>>>,
+    lost_sources: Arc<Mutex<Vec<String>>>,
+    ran: Arc<Mutex<Vec<String>>>,
+    settings: EngineSettings,
+}
+
+impl FakeSteps {
+    /// A container, as `component/container`, and what happens to it.
+    pub fn fate(self, container: &str, fate: Fate) -> Self {
+        self.fates
+            .lock()
+            .unwrap()
+            .insert(container.to_owned(), fate);
+        self
+    }
+
+    /// A repository that does not exist.
+    pub fn lost_source(self, url: &str) -> Self {
+        self.lost_sources.lock().unwrap().push(url.to_owned());
+        self
+    }
+
+    /// The steps that ran, as `launch web/server`, in their order.
+    pub fn ran(&self) -> Vec<String> {
+        self.ran.lock().unwrap().clone()
+    }
+
+    /// How many steps ran whose note begins so.
+    pub fn count(&self, beginning: &str) -> usize {
+        self.ran()
+            .iter()
+            .filter(|note| note.starts_with(beginning))
+            .count()
+    }
+
+    fn note(&self, text: String) {
+        self.ran.lock().unwrap().push(text);
+    }
+}
+
+/// A digest that tells its container.
+pub fn digest(container: &str) -> String {
+    format!(
+        "sha256:{}",
+        kilnworks_workflows::names::hex(container.as_bytes())
+    )
+}
+
+fn built(of: &str) -> Built {
+    Built {
+        digest: digest(of),
+        size: 1000,
+        platform: "linux/amd64".to_owned(),
+        pod_seconds: 1.0,
+    }
+}
+
+#[activities]
+impl FakeSteps {
+    #[activity(definition = steps::SplitStep)]
+    pub async fn split(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: SplitInput,
+    ) -> Result<Split, ActivityError> {
+        split::split(input, self.settings).map_err(to_engine)
+    }
+
+    #[activity(definition = steps::FetchSource)]
+    pub async fn fetch_source(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: FetchInput,
+    ) -> Result<Fetched, ActivityError> {
+        self.note(format!("fetch {}", input.source.url));
+        if self
+            .lost_sources
+            .lock()
+            .unwrap()
+            .contains(&input.source.url)
+        {
+            let message = format!("there is no repository `{}`", input.source.url);
+            return Err(to_engine(
+                Failure::new(FailureType::SourceNotFound, message).into(),
+            ));
+        }
+        Ok(Fetched {
+            commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
+        })
+    }
+
+    #[activity(definition = steps::Render)]
+    pub async fn render(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: RenderInput,
+    ) -> Result<Rendered, ActivityError> {
+        self.note(format!(
+            "render {}/{}",
+            input.plan.component, input.plan.container
+        ));
+        let dockerfile = "FROM scratch\n".to_owned();
+        Ok(Rendered {
+            dockerfile,
+            tags: vec!["1".to_owned()],
+            ..Rendered::default()
+        })
+    }
+
+    #[activity(definition = steps::Upload)]
+    pub async fn upload(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: UploadInput,
+    ) -> Result<Context, ActivityError> {
+        self.note(format!("upload {}", input.context_dir));
+        Ok(Context {
+            key: "contexts/0".to_owned(),
+            size: 10,
+            sent: true,
+        })
+    }
+
+    #[activity(definition = steps::Launch)]
+    pub async fn launch(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: LaunchInput,
+    ) -> Result<Launched, ActivityError> {
+        let memory = &input.build.resources.memory;
+        self.note(format!(
+            "launch {}/{} {memory}",
+            input.id.component, input.id.container
+        ));
+        Ok(Launched {
+            kind: LaunchedKind::Pod,
+            namespace: "builds".to_owned(),
+            name: format!("pod-{}", input.id.attempt),
+            uid: "1".to_owned(),
+        })
+    }
+
+    #[activity(definition = steps::AwaitBuild)]
+    pub async fn await_build(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: AwaitInput,
+    ) -> Result<Built, ActivityError> {
+        let name = format!("{}/{}", input.id.component, input.id.container);
+        self.note(format!("await {name}"));
+        let fate = self.fates.lock().unwrap().get(&name).cloned();
+        match fate {
+            Some(Fate::Hangs) => loop {
+                if ctx.is_cancelled() {
+                    return Err(ActivityError::cancelled());
+                }
+                let _ = ctx.record_heartbeat(()).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            },
+            Some(Fate::Fails(failures)) => match failures.get(input.id.attempt as usize - 1) {
+                Some(failure) => Err(to_engine(failure.clone().into())),
+                None => Ok(built(&name)),
+            },
+            None => Ok(built(&name)),
+        }
+    }
+
+    #[activity(definition = steps::ResolveImage)]
+    pub async fn resolve_image(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: ResolveInput,
+    ) -> Result<Built, ActivityError> {
+        self.note(format!("resolve {}", input.image));
+        Ok(built(&input.image))
+    }
+
+    #[activity(definition = steps::Deliver)]
+    pub async fn deliver(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: DeliverInput,
+    ) -> Result<Package, ActivityError> {
+        let name = input.component.unwrap_or(input.app);
+        self.note(format!("deliver {name}"));
+        Ok(Package {
+            url: format!("store://{name}"),
+            digest: digest(&name),
+        })
+    }
+
+    #[activity(definition = steps::CleanUp)]
+    pub async fn clean_up(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: CleanUpInput,
+    ) -> Result<(), ActivityError> {
+        self.note(format!("clean up {}", input.workflow_id));
+        Ok(())
+    }
+}
