@@ -1,0 +1,282 @@
+//! The plan, by table: what a spec comes to, and what is wrong with a wrong one.
+
+use kilnworks_workflows::{
+    document::Kind,
+    fault::Faults,
+    plan::{ContainerPlan, Plan, Work, plan},
+};
+use serde_json::{Value, json};
+
+fn spec() -> Value {
+    json!({
+        "apiVersion": "kilnworks/v1",
+        "app": "shop",
+        "defaults": {
+            "registry": {"prefix": "registry.example.com:5000/shop"},
+            "source": {"git": {"url": "https://git.example.com/shop.git"}},
+            "resources": {"cpu": "1", "memory": "1Gi"},
+            "pushSecret": "push"
+        },
+        "components": [{
+            "name": "web",
+            "containers": [{"name": "server"}]
+        }]
+    })
+}
+
+fn read(document: Value) -> Result<Plan, Faults> {
+    plan(&Kind::App.read(document)?)
+}
+
+fn faults(document: Value) -> Vec<String> {
+    match read(document) {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults.0.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn container(document: Value) -> ContainerPlan {
+    read(document)
+        .expect("the spec is right")
+        .containers()
+        .next()
+        .expect("one")
+        .clone()
+}
+
+/// The spec with a value put at a JSON pointer.
+fn with(pointer: &str, value: Value) -> Value {
+    let mut document = spec();
+    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    let parent = document.pointer_mut(parent).unwrap();
+    match parent {
+        Value::Array(items) => items.push(value),
+        parent => parent[name] = value,
+    }
+    document
+}
+
+#[test]
+fn each_fault_is_named_with_its_place_its_value_and_what_is_accepted() {
+    let in_container = |name: &str| format!("/components/0/containers/0/{name}");
+    let at = "components[0].containers[0]";
+    let table = [
+        ("/apiVersion", json!("v2"), "apiVersion: `v2`; accepted is `kilnworks/v1`".to_owned()),
+        ("/app", json!("Shop"), "app: `Shop`; accepted is a DNS label".to_owned()),
+        ("/app", json!(7), "app: `7`; accepted is a value of type string".to_owned()),
+        ("/version", json!("1 0"), "version: `1 0`; accepted is up to 128".to_owned()),
+        ("/verison", json!("1"), "verison: unknown field".to_owned()),
+        ("/components", json!([]), "components: [] has less than 1 item".to_owned()),
+        ("/maxParallel", json!(0), "maxParallel: 0 is less than the minimum of 1".to_owned()),
+        (
+            "/defaults/registry/prefix",
+            json!("Registry/x"),
+            format!("{at}.registry.prefix: `Registry/x`; accepted is `host[:port][/path]`"),
+        ),
+        ("/defaults/registry", Value::Null, format!("{at}.registry: missing; give `registry.prefix`")),
+        ("/defaults/source", Value::Null, format!("{at}.source: missing; give `source.git`")),
+        (
+            "/defaults/source/git/url",
+            json!("https://user:hunter2@git.example.com/x.git"),
+            format!("{at}.source.git.url: a URL with a password in it is refused"),
+        ),
+        (
+            "/defaults/source/git/url",
+            json!("file:///etc"),
+            format!("{at}.source.git.url: `file:///etc`; accepted is `https://…`"),
+        ),
+        (
+            "/defaults/source/git/revision",
+            json!("--upload-pack=x"),
+            format!("{at}.source.git.revision: `--upload-pack=x`; accepted is a branch"),
+        ),
+        ("/defaults/pullSecret", json!("pull"), format!("{at}.pullSecret: `pull` differs from")),
+        ("/defaults/resources/memory", json!("lots"), format!("{at}.resources.memory: `lots`")),
+        ("/defaults/timeouts", json!({"queued": "soon"}), format!("{at}.timeouts.queued: `soon`")),
+        (&in_container("contextDir"), json!("a/../.."), format!("{at}.contextDir: `a/../..`")),
+        (&in_container("dockerfile"), json!("/etc/passwd"), format!("{at}.dockerfile: `/etc/passwd`")),
+        (&in_container("dokerfile"), json!("x"), format!("{at}.dokerfile: unknown field")),
+        (&in_container("tags"), json!(["-x"]), format!("{at}.tags[0]: `-x`; accepted")),
+        (
+            &in_container("kaniko"),
+            json!(["--context=dir:///"]),
+            format!("{at}.kaniko[0]: `--context` is set by Kilnworks"),
+        ),
+        (&in_container("kaniko"), json!(["verbose"]), format!("{at}.kaniko[0]: `verbose`; accepted")),
+        (
+            &in_container("secrets"),
+            json!([{"name": "../x", "secret": "s", "key": "k"}]),
+            format!("{at}.secrets[0].name: `../x`"),
+        ),
+        (&in_container("image"), json!("debian"), format!("{at}.image: `debian`; accepted is a full")),
+        (
+            "/components/0/containers/-",
+            json!({"name": "server"}),
+            "components[0].containers[1].name: `server` is the name of `components[0].containers[0]`"
+                .to_owned(),
+        ),
+    ];
+    for (pointer, value, expected) in table {
+        let found = faults(with(pointer, value.clone()));
+        assert!(
+            found.iter().any(|fault| fault.starts_with(&expected)),
+            "{pointer} = {value}: {found:?} lacks {expected}"
+        );
+    }
+}
+
+#[test]
+fn all_faults_come_at_once() {
+    let mut document = spec();
+    document["app"] = json!("Shop");
+    document["components"][0]["containers"][0]["dockerfile"] = json!("../x");
+    document["components"][0]["containers"][0]["tags"] = json!(["ok", "-", "."]);
+    assert_eq!(faults(document).len(), 4);
+}
+
+#[test]
+fn two_containers_never_share_an_image() {
+    let mut document = spec();
+    document["components"] = json!([
+        {"name": "a", "containers": [{"name": "b-c"}]},
+        {"name": "a-b", "containers": [{"name": "c"}]}
+    ]);
+    let found = faults(document);
+    assert!(
+        found[0].contains("`registry.example.com:5000/shop/shop-a-b-c`"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn the_closest_value_given_wins() {
+    let mut document = spec();
+    document["components"][0]["pushSecret"] = json!("components");
+    document["components"][0]["resources"] = json!({"memory": "4Gi"});
+    document["components"][0]["containers"][0]["resources"] = json!({"cpu": "2"});
+    let plan = container(document);
+    let build = plan.work.as_build().unwrap();
+    assert_eq!(plan.registry.secret.as_deref(), Some("components"));
+    assert_eq!(
+        (
+            build.resources.cpu.as_str(),
+            build.resources.memory.as_str()
+        ),
+        ("2", "4Gi")
+    );
+}
+
+#[test]
+fn paths_lose_what_means_nothing() {
+    let mut document = spec();
+    document["components"][0]["containers"][0]["contextDir"] = json!("./a//b/");
+    let plan = container(document);
+    assert_eq!(plan.work.as_build().unwrap().context_dir, "a/b");
+    assert_eq!(container(spec()).work.as_build().unwrap().context_dir, "");
+}
+
+#[test]
+fn a_dockerfile_is_a_template_by_values_or_by_name() {
+    let template = |fields: Value| {
+        let mut document = spec();
+        let target = document["components"][0]["containers"][0]
+            .as_object_mut()
+            .unwrap();
+        target.extend(fields.as_object().unwrap().clone());
+        container(document)
+            .work
+            .as_build()
+            .unwrap()
+            .template
+            .clone()
+    };
+    assert!(template(json!({})).is_none());
+    assert!(template(json!({"template": {}})).is_some());
+    assert!(template(json!({"dockerfile": "Dockerfile.tpl"})).is_some());
+    assert!(template(json!({"dockerfile": "app/Dockerfile.j2"})).is_some());
+    assert!(template(json!({"dockerfile": "Dockerfile.prod"})).is_none());
+}
+
+#[test]
+fn a_null_is_left_out() {
+    let mut document = spec();
+    document["components"][0]["containers"][0]["buildArgs"] = Value::Null;
+    document["version"] = Value::Null;
+    assert_eq!(faults(document), Vec::<String>::new());
+}
+
+#[test]
+fn an_image_is_used_as_it_is() {
+    let mut document = spec();
+    document["components"][0]["containers"][0]["image"] = json!("registry.example.com/x:1");
+    let expected = Work::Use {
+        image: "registry.example.com/x:1".to_owned(),
+    };
+    assert_eq!(container(document).work, expected);
+}
+
+#[test]
+fn distinct_sources_are_named_once() {
+    let mut document = spec();
+    document["components"][0]["containers"] = json!([
+        {"name": "a"}, {"name": "b"},
+        {"name": "c", "source": {"git": {"url": "git@git.example.com:c.git"}}}
+    ]);
+    let keys: Vec<_> = read(document)
+        .unwrap()
+        .outline()
+        .sources
+        .iter()
+        .map(|source| source.key())
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "https://git.example.com/shop.git#HEAD",
+            "git@git.example.com:c.git#HEAD"
+        ]
+    );
+}
+
+#[test]
+fn too_much_is_a_fault() {
+    let many = |count: usize| -> Value {
+        (0..count)
+            .map(|index| json!({"name": format!("c{index}")}))
+            .collect()
+    };
+    assert_eq!(
+        faults(with("/components/0/containers", many(500))),
+        Vec::<String>::new()
+    );
+    let found = faults(with("/components/0/containers", many(501)));
+    assert_eq!(
+        found,
+        ["components: 501 containers; at most 500 are accepted"]
+    );
+    let found = faults(with("/app", json!("a".repeat(2_000_000))));
+    assert!(
+        found[0].contains("at most 1048576 are accepted"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_message_stays_readable_whatever_is_wrong() {
+    let mut document = spec();
+    document["components"][0]["containers"] = (0..400)
+        .map(|index| json!({"name": "x".repeat(1_000) + &index.to_string()}))
+        .collect();
+    let message = read(document).unwrap_err().to_string();
+    assert!(message.len() < 64 * 1024, "{}", message.len());
+    assert!(message.ends_with("more"), "{message}");
+}
+
+#[test]
+fn the_schema_has_no_nulls_and_refuses_unknown_fields() {
+    for kind in [Kind::App, Kind::Component, Kind::Container] {
+        let schema = kind.schema().to_string();
+        assert!(!schema.contains(r#""null""#), "{schema}");
+        assert!(schema.contains(r#""additionalProperties":false"#));
+    }
+}
