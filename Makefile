@@ -1,0 +1,32 @@
+# `make demo` and `make test` need nothing before them but a Rust and a Go toolchain.
+.DEFAULT_GOAL := help
+.PHONY: help demo test up down clean-local build lint record
+
+help: ## Say what can be made.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: up build ## Build the example app on this machine, from git to images.
+	@deploy/local/demo
+
+test: up build ## Run every test, those on the real stack included.
+	@. .local/env && cargo test --workspace
+
+up: ## Start the single-machine stack and write .local/env.
+	@deploy/local/up
+
+down: ## Stop the stack; its state stays.
+	@deploy/local/down
+
+clean-local: ## Stop the stack and wipe its state.
+	@deploy/local/clean
+
+build: packages
+	@cargo build --workspace
+
+lint: packages ## Check format, lints and the stack's scripts.
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets -- -D warnings
+
+.PHONY: packages
+packages:
+	@deploy/local/parts/packages.sh

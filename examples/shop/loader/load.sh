@@ -1,0 +1,2 @@
+#!/bin/sh
+echo "loaded from a private repository"
