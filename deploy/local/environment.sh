@@ -47,7 +47,7 @@ write_env() {
     for name in "${REQUIRED[@]}" "${OPTIONAL[@]}"; do
       [[ -z ${!name:-} ]] || printf "export %s='%s'\n" "$name" "${!name//\'/\'\\\'\'}"
     done
-    printf "export PATH='%s':\"\$PATH\"\n" "$BIN:$CHECKOUT/target/debug"
+    printf "export PATH='%s':\"\$PATH\"\n" "$BIN:$TARGET"
   } >"$LOCAL/env.tmp"
   chmod 600 "$LOCAL/env.tmp"
   mv "$LOCAL/env.tmp" "$LOCAL/env"

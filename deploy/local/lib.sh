@@ -9,6 +9,7 @@ LOCAL=$CHECKOUT/.local
 export HOME=${HOME:-/root}
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/kilnworks
 BIN=$LOCAL/bin         # links to the cached binaries of the versions in use
+TARGET=${CARGO_TARGET_DIR:-$CHECKOUT/target}/debug # where cargo puts `kiln`
 ETC=$LOCAL/etc         # configuration files, written anew at each start
 PKI=$LOCAL/pki         # certificates and kubeconfigs
 SECRETS=$LOCAL/secrets # passwords and keys, made on first use
