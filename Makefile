@@ -23,6 +23,9 @@ clean-local: ## Stop the stack and wipe its state.
 build: packages
 	@cargo build --workspace
 
+record: up build ## Record the histories anew that the replay test replays.
+	@. .local/env && cargo run --package kilnworks-tests --bin record
+
 lint: packages ## Check format, lints and the stack's scripts.
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets -- -D warnings

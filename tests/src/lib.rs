@@ -3,4 +3,5 @@
 
 pub mod engine;
 pub mod fakes;
+pub mod specs;
 pub mod stack;

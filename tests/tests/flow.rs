@@ -5,42 +5,15 @@ use std::time::Duration;
 use kilnworks_tests::{
     engine::{End, end, eventually, start, with_fakes},
     fakes::{FakeSteps, Fate, digest},
+    specs::{container, shop},
 };
 use kilnworks_workflows::{
     BuildApp, BuildComponent, BuildContainer,
     failure::{Failure, FailureType},
     progress::State,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use temporalio_client::{WorkflowCancelOptions, WorkflowQueryOptions};
-
-fn shop() -> Value {
-    json!({
-        "apiVersion": "kilnworks/v1",
-        "app": "shop",
-        "version": "1.0.0",
-        "defaults": {
-            "registry": {"prefix": "registry.example.com/shop"},
-            "source": {"git": {"url": "https://git.example.com/shop.git", "revision": "main"}}
-        },
-        "components": [
-            {"name": "web", "containers": [{"name": "server"}, {"name": "migrate", "init": true}]},
-            {"name": "data", "containers": [
-                {"name": "proxy", "image": "registry.example.com/proxy:1"},
-                {"name": "loader", "contextDir": "loader"}
-            ]}
-        ]
-    })
-}
-
-fn container() -> Value {
-    json!({
-        "app": "shop",
-        "defaults": shop()["defaults"],
-        "component": "web",
-        "container": {"name": "server"}
-    })
-}
 
 fn failure(kind: FailureType) -> Failure {
     Failure::new(kind, format!("{kind:?} happened"))

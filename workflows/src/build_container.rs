@@ -1,11 +1,13 @@
 //! `BuildContainer`: one container becomes one image.
 
+use std::time::Duration;
+
 use futures::{FutureExt, pin_mut};
 use serde_json::Value;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
-    WorkflowResult, join, select,
+    SyncWorkflowContext, TimerOptions, TimerResult, WorkflowCancellationToken, WorkflowContext,
+    WorkflowContextView, WorkflowResult, join, select,
 };
 
 use crate::{
@@ -14,8 +16,8 @@ use crate::{
     failure::FailureType,
     names,
     output::{BuildOutput, ContainerImage, Outcome, Times},
-    plan::{BuildPlan, Clocks, ContainerPlan, GitSource, Work},
-    policy::{Policy, Step, next_attempt},
+    plan::{BuildPlan, Clocks, ContainerPlan, GitSource, Resources, Work},
+    policy::{self, Policy, Step, next_attempt},
     progress::{Progress, State},
     steps::{
         AwaitInput, BuildId, Built, CleanUpInput, Context, FetchInput, LaunchInput, RenderInput,
@@ -168,11 +170,10 @@ impl<'a> Build<'a> {
         let work = self.build(build).fuse();
         pin_mut!(work);
         let clock = WorkflowCancellationToken::new();
-        let timer =
-            temporalio_workflow::TimerOptions::builder(std::time::Duration::from_secs(whole))
-                .cancellation_token(clock.clone())
-                .summary("the whole clock".to_owned())
-                .build();
+        let timer = TimerOptions::builder(Duration::from_secs(whole))
+            .cancellation_token(clock.clone())
+            .summary("the whole clock".to_owned())
+            .build();
         let timer = self.ctx.timer(timer);
         pin_mut!(timer);
         select! {
@@ -205,15 +206,7 @@ impl<'a> Build<'a> {
                     return Ok(self.image(&build.repository, tags, Some(commit), attempt, built));
                 }
                 Err(stop) => {
-                    let again = stop.first().and_then(|failure| {
-                        next_attempt(
-                            failure.kind,
-                            attempt,
-                            &build.resources,
-                            &self.split.settings,
-                        )
-                    });
-                    let Some(resources) = again else {
+                    let Some(resources) = self.again(&stop, attempt, &build).await else {
                         return Err(stop);
                     };
                     build.resources = resources;
@@ -221,6 +214,19 @@ impl<'a> Build<'a> {
                 }
             }
         }
+    }
+
+    /// The resources of the next attempt, after its pause, where a next one makes sense.
+    async fn again(&self, stop: &Stop, attempt: u32, build: &BuildPlan) -> Option<Resources> {
+        let kind = stop.first()?.kind;
+        let next = next_attempt(kind, attempt, &build.resources, &self.split.settings)?;
+        if let Some(pause) = policy::pause(kind, attempt) {
+            let timer = TimerOptions::builder(pause)
+                .cancellation_token(self.token())
+                .build();
+            (self.ctx.timer(timer).await == TimerResult::Fired).then_some(())?;
+        }
+        Some(next)
     }
 
     fn resolved_commit(&self, source: &GitSource) -> Option<String> {

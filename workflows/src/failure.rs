@@ -77,7 +77,11 @@ impl FailureType {
     pub fn new_attempt_mends(self) -> bool {
         matches!(
             self,
-            Self::OutOfMemory | Self::Evicted | Self::NodeLost | Self::PodDeleted
+            Self::OutOfMemory
+                | Self::Evicted
+                | Self::NodeLost
+                | Self::PodDeleted
+                | Self::RegistryUnavailable
         )
     }
 }

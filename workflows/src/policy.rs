@@ -151,6 +151,11 @@ pub const ID_RETRY: Duration = Duration::from_secs(2);
 /// How many distinct sources an app fetches at once.
 pub const FETCHES: usize = 16;
 
+/// Pause before an attempt after this one: what was away for one Pod is away for the next, too.
+pub fn pause(failure: FailureType, attempt: u32) -> Option<Duration> {
+    (failure == FailureType::RegistryUnavailable).then(|| 10 * SECOND * attempt)
+}
+
 /// The resources of the next attempt after a failure, where a next attempt makes sense.
 pub fn next_attempt(
     failure: FailureType,

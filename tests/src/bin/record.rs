@@ -1,0 +1,139 @@
+//! Records the histories that `replay.rs` replays: each ending of each workflow, with fake steps on
+//! the stack's real engine. `make record` runs it; the histories it writes are committed.
+
+use std::{path::Path, time::Duration};
+
+use kilnworks_tests::{
+    engine::{end, eventually, start, with_fakes},
+    fakes::{FakeSteps, Fate},
+    specs::{container, shop},
+};
+use kilnworks_workflows::{
+    BuildApp, BuildComponent, BuildContainer,
+    failure::{Failure, FailureType},
+    output::BuildOutput,
+};
+use serde_json::{Value, json};
+use temporalio_client::{WorkflowCancelOptions, WorkflowFetchHistoryOptions};
+use temporalio_common::HasWorkflowDefinition;
+
+/// The replayer knows no workflow id but this one, and the children's are made of their parent's.
+const ID: &str = "replay-workflow";
+
+#[tokio::main]
+async fn main() {
+    let fails = |kind| FakeSteps::default().fate("web/server", Fate::Fails(vec![failure(kind)]));
+    let hangs = || FakeSteps::default().fate("web/server", Fate::Hangs);
+    let component = json!({
+        "app": "shop", "defaults": shop()["defaults"], "component": shop()["components"][0],
+    });
+    let mut short = container();
+    short["container"]["timeouts"] = json!({"whole": "1s"});
+    let use_only = json!({
+        "app": "shop", "component": "data",
+        "container": {"name": "proxy", "image": "registry.example.com/proxy:1"},
+    });
+    let ok = FakeSteps::default;
+
+    record("app", ok(), BuildApp::run, shop(), false).await;
+    record(
+        "app-failed",
+        fails(FailureType::BuildFailed),
+        BuildApp::run,
+        shop(),
+        false,
+    )
+    .await;
+    record("app-cancelled", hangs(), BuildApp::run, shop(), true).await;
+    record("app-invalid", ok(), BuildApp::run, json!({"app": 1}), false).await;
+    record(
+        "component",
+        ok(),
+        BuildComponent::run,
+        component.clone(),
+        false,
+    )
+    .await;
+    record(
+        "component-cancelled",
+        hangs(),
+        BuildComponent::run,
+        component,
+        true,
+    )
+    .await;
+    record("container", ok(), BuildContainer::run, container(), false).await;
+    record(
+        "container-image",
+        ok(),
+        BuildContainer::run,
+        use_only,
+        false,
+    )
+    .await;
+    for kind in [
+        FailureType::OutOfMemory,
+        FailureType::Evicted,
+        FailureType::RegistryUnavailable,
+    ] {
+        let name = format!("container-{kind:?}").to_lowercase();
+        record(&name, fails(kind), BuildContainer::run, container(), false).await;
+    }
+    let failed = fails(FailureType::BuildFailed);
+    record(
+        "container-failed",
+        failed,
+        BuildContainer::run,
+        container(),
+        false,
+    )
+    .await;
+    record(
+        "container-cancelled",
+        hangs(),
+        BuildContainer::run,
+        container(),
+        true,
+    )
+    .await;
+    record(
+        "container-deadline",
+        hangs(),
+        BuildContainer::run,
+        short,
+        false,
+    )
+    .await;
+}
+
+fn failure(kind: FailureType) -> Failure {
+    Failure::new(kind, format!("{kind:?} happened"))
+}
+
+async fn record<W>(name: &str, steps: FakeSteps, workflow: W, document: Value, cancel: bool)
+where
+    W: HasWorkflowDefinition<Input = Value, Output = BuildOutput>,
+{
+    let events = with_fakes(steps.clone(), async |client, queue| {
+        let handle = start(&client, workflow, &queue, ID, document).await;
+        if cancel {
+            eventually(
+                "the build to be awaited",
+                Duration::from_secs(30),
+                async || (steps.count("await web/server") == 1).then_some(()),
+            )
+            .await;
+            handle
+                .cancel(WorkflowCancelOptions::default())
+                .await
+                .expect("it can be cancelled");
+        }
+        end(&handle).await;
+        let history = handle.fetch_history(WorkflowFetchHistoryOptions::default());
+        history.to_json().await.expect("its history")
+    })
+    .await;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("histories");
+    std::fs::write(folder.join(format!("{name}.json")), events).expect("the history is written");
+    println!("recorded {name}");
+}
