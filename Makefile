@@ -9,7 +9,7 @@ demo: up build ## Build the example app on this machine, from git to images.
 	@deploy/local/demo
 
 test: up build ## Run every test, those on the real stack included.
-	@. .local/env && cargo test --workspace
+	@tests/run
 
 up: ## Start the single-machine stack and write .local/env.
 	@deploy/local/up

@@ -54,12 +54,12 @@ pub async fn is_wanted(ctx: &ActivityContext) -> bool {
     };
     let cancelled = |state: i32| state == PendingActivityState::CancelRequested as i32;
     let pending = described.raw().pending_activities.iter();
-    let own = pending
+    let mut own = pending
         .filter(|one| one.activity_id == info.activity_id)
         .map(|one| one.state);
     let running = described.raw().workflow_execution_info.as_ref();
     let running = running.is_some_and(|it| it.status == WorkflowExecutionStatus::Running as i32);
-    running && own.last().is_some_and(|state| !cancelled(state))
+    running && own.any(|state| !cancelled(state))
 }
 
 /// How long a wait lasts before anyone is told of it.

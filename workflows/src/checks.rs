@@ -47,7 +47,7 @@ pub fn data_key(value: &str) -> Check {
         !value.is_empty()
             && value.len() <= 253
             && value.bytes().all(allowed)
-            && value.trim_matches('.') != "",
+            && !value.trim_matches('.').is_empty(),
         value,
         "letters, digits, `-`, `_` and `.`",
     )
