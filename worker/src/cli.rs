@@ -35,10 +35,16 @@ pub(crate) enum Command {
     Worker(WorkerArgs),
     /// Makes the Temporal namespace and the search attributes ready; may be run again.
     Setup(SetupArgs),
+    /// Builds an app and waits for its images.
+    Build(BuildArgs),
     /// Shows what would be built, without a server.
     Plan(PlanArgs),
     /// Prints the JSON Schema of a document.
     Schema(SchemaArgs),
+    /// Shows where a build stands, or how it ended.
+    Status(StatusArgs),
+    /// Cancels a build.
+    Cancel(CancelArgs),
 }
 
 /// `kiln worker`.
@@ -76,6 +82,25 @@ pub(crate) struct SetupArgs {
     /// How long a new namespace keeps finished builds.
     #[arg(long, value_name = "TIME", default_value = "30days", value_parser = humantime::parse_duration)]
     pub(crate) retention: std::time::Duration,
+}
+
+/// `kiln build`.
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    /// The spec, YAML or JSON: a file, or `-` for standard input.
+    pub(crate) spec: PathBuf,
+    /// Id of the build. Default: `<app>-<version>`, or `<app>-` and eight random characters.
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+    /// Version of the app, in place of the spec's.
+    #[arg(long)]
+    pub(crate) version: Option<String>,
+    /// Start the build, print its id, and leave.
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// Form of the result.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
 }
 
 /// `kiln plan`.
@@ -128,6 +153,26 @@ pub(crate) enum Schema {
     Progress,
     /// The details of a failed workflow.
     Failure,
+}
+
+/// `kiln status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Id of the build.
+    pub(crate) id: String,
+    /// Form of the answer.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+/// `kiln cancel`.
+#[derive(Debug, Args)]
+pub(crate) struct CancelArgs {
+    /// Id of the build.
+    pub(crate) id: String,
+    /// Wait until it has ended and what it made is cleaned up.
+    #[arg(long)]
+    pub(crate) wait: bool,
 }
 
 /// Form of a result.

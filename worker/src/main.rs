@@ -3,17 +3,24 @@
 //! What was typed is in [`cli`]; [`settings`] lowers it, once, to what will be done. Each command
 //! is a file of its own. Results go to stdout, everything else to stderr.
 
+mod build;
+mod cancel;
 mod cli;
 mod connect;
 mod end;
+mod failures;
 mod namespace;
+mod outcome;
 mod plan;
+mod poll;
+mod progress;
 mod run;
 mod schema;
 mod settings;
 mod setup;
 mod spec;
 mod stand_in;
+mod status;
 mod table;
 mod tracing_setup;
 mod units;
@@ -48,8 +55,11 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
             start(&values, "error")?;
             setup::setup(args).await
         }
+        Command::Build(args) => build::build(args, start(&values, "error")?).await,
         Command::Plan(args) => plan::plan(args, &values),
         Command::Schema(args) => schema::schema(args),
+        Command::Status(args) => status::status(args, start(&values, "error")?).await,
+        Command::Cancel(args) => cancel::cancel(args, start(&values, "error")?).await,
     }
 }
 

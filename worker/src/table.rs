@@ -2,9 +2,11 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{Table, presets};
-use kilnworks_workflows::plan::{
-    BuildPlan, Clocks, ContainerPlan, GitSource, Plan, Resources, Work,
+use comfy_table::{CellAlignment, Table, presets};
+use kilnworks_workflows::{
+    output::ContainerImage,
+    plan::{BuildPlan, Clocks, ContainerPlan, GitSource, Plan, Resources, Work},
+    progress::{ContainerProgress, Progress},
 };
 use serde::Serialize;
 
@@ -23,6 +25,64 @@ pub(crate) fn print(text: &str) -> Result<(), Error> {
 /// Prints a value as JSON on stdout.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Error> {
     print(&serde_json::to_string_pretty(value).map_err(anyhow::Error::from)?)
+}
+
+/// Images that were built or looked up.
+pub(crate) fn images(images: &[ContainerImage]) -> String {
+    let header = [
+        "CONTAINER",
+        "IMAGE",
+        "DIGEST",
+        "SIZE",
+        "COMMIT",
+        "TIME",
+        "IN POD",
+    ];
+    let mut table = table(&header, images.iter().map(image));
+    for right in [3, 5, 6] {
+        align_right(&mut table, right);
+    }
+    table.trim_fmt()
+}
+
+fn image(image: &ContainerImage) -> Vec<String> {
+    let repository = image.reference.split('@').next().unwrap_or_default();
+    vec![
+        format!("{}/{}", image.component, image.container),
+        match image.tags.first() {
+            Some(tag) => format!("{repository}:{tag}"),
+            None => repository.to_owned(),
+        },
+        short(&image.digest, "sha256:".len() + 12),
+        units::bytes(image.size),
+        image
+            .commit
+            .as_deref()
+            .map_or_else(dash, |commit| short(commit, 12)),
+        units::seconds(image.times.total),
+        match image.attempts {
+            0 => dash(),
+            _ => units::seconds(image.times.pod),
+        },
+    ]
+}
+
+/// Where containers stand.
+pub(crate) fn progress(progress: &Progress) -> String {
+    let row = |row: &ContainerProgress| {
+        let note = row.reason.as_deref().or(row.reference.as_deref());
+        vec![
+            format!("{}/{}", row.component, row.container),
+            row.state.word().to_owned(),
+            match row.attempt {
+                0 => dash(),
+                attempt => attempt.to_string(),
+            },
+            one_line(note.unwrap_or_default()),
+        ]
+    };
+    let header = ["CONTAINER", "STATE", "ATTEMPT", "NOTE"];
+    table(&header, progress.containers.iter().map(row)).trim_fmt()
 }
 
 /// What would be built.
@@ -113,8 +173,28 @@ fn table<const N: usize>(header: &[&str; N], rows: impl Iterator<Item = Vec<Stri
     table
 }
 
+fn align_right(table: &mut Table, column: usize) {
+    if let Some(column) = table.column_mut(column) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+}
+
+fn short(text: &str, characters: usize) -> String {
+    text.chars().take(characters).collect()
+}
+
 fn dash() -> String {
     "-".to_owned()
+}
+
+/// A text for one line of a terminal.
+pub(crate) fn one_line(text: &str) -> String {
+    const LONGEST: usize = 120;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }
 
 #[cfg(test)]
