@@ -47,10 +47,11 @@ impl View {
         }
     }
 
-    /// Leaves the last state standing.
+    /// Takes the bars away: the table and the failures say more, and may go to the same terminal.
     pub(crate) fn close(&self) {
         if let Self::Bars(bars) = self {
-            bars.rows.iter().for_each(|row| row.bar.abandon());
+            // A terminal that cannot be drawn on any more has nothing to take away.
+            let _ = bars.all.clear();
         }
     }
 }

@@ -61,6 +61,8 @@ fn parse(text: &str, name: &str) -> Result<Value, Error> {
         };
         let what = error.without_snippet();
         let what = what.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+        // The place has a line of its own.
+        let what = what.split(" at line ").next().unwrap_or_default();
         Error::input(format!("the spec is not one YAML or JSON document: {what}")).at(at)
     })
 }
