@@ -1,1 +1,71 @@
-fn main() {}
+//! `kiln`: the worker of Kilnworks, and the command that people type.
+//!
+//! What was typed is in [`cli`]; [`settings`] lowers it, once, to what will be done. Each command
+//! is a file of its own. Results go to stdout, everything else to stderr.
+
+mod build;
+mod cancel;
+mod cli;
+mod connect;
+mod end;
+mod failures;
+mod namespace;
+mod outcome;
+mod plan;
+mod poll;
+mod progress;
+mod run;
+mod schema;
+mod settings;
+mod setup;
+mod spec;
+mod stand_in;
+mod status;
+mod table;
+mod tracing_setup;
+mod units;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{
+    cli::{Cli, Command},
+    end::{Error, Exit},
+    settings::{Common, Values},
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let exit = dispatch(Cli::parse()).await.unwrap_or_else(|error| {
+        eprintln!("{error}");
+        error.exit
+    });
+    exit.into()
+}
+
+async fn dispatch(cli: Cli) -> Result<Exit, Error> {
+    let values = Values::of(&cli)?;
+    match cli.command {
+        Command::Worker(args) => {
+            let installation = settings::installation(&values)?;
+            run::worker(args, start(&values, "info")?, installation).await
+        }
+        Command::Setup(args) => {
+            start(&values, "error")?;
+            setup::setup(args).await
+        }
+        Command::Build(args) => build::build(args, start(&values, "error")?).await,
+        Command::Plan(args) => plan::plan(args, &values),
+        Command::Schema(args) => schema::schema(args),
+        Command::Status(args) => status::status(args, start(&values, "error")?).await,
+        Command::Cancel(args) => cancel::cancel(args, start(&values, "error")?).await,
+    }
+}
+
+/// The settings that every command has, with its log switched on.
+fn start(values: &Values, default_log: &str) -> Result<Common, Error> {
+    let common = settings::common(values)?;
+    tracing_setup::start(&common.log, default_log)?;
+    Ok(common)
+}

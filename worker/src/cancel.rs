@@ -1,0 +1,36 @@
+//! `kiln cancel`: asks a build to end. It cleans up after itself.
+
+use kilnworks_workflows::BuildApp;
+use temporalio_client::WorkflowCancelOptions;
+
+use crate::{
+    cli::CancelArgs,
+    connect,
+    end::{Error, Exit},
+    outcome::{self, Outcome},
+    settings::Common,
+    status::not_told,
+};
+
+/// Cancels a build.
+pub(crate) async fn cancel(args: CancelArgs, _common: Common) -> Result<Exit, Error> {
+    let engine = connect::once().await?;
+    let build = engine.client.get_workflow_handle::<BuildApp>(&args.id);
+    let options = WorkflowCancelOptions::builder()
+        .reason("kiln cancel".to_owned())
+        .build();
+    build
+        .cancel(options)
+        .await
+        .map_err(|error| not_told(error, &engine, &args.id))?;
+    if !args.wait {
+        eprintln!("asked `{}` to end", args.id);
+        return Ok(Exit::Success);
+    }
+    match outcome::wait(&engine, &build).await? {
+        Outcome::Cancelled => eprintln!("cancelled: `{}`", args.id),
+        // It was quicker than the cancel, which is no failure of this command.
+        ended => eprintln!("`{}` had ended before: {:?}", args.id, ended.exit()),
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,227 @@
+//! What was typed. Nothing is decided here: values stay text until [`crate::settings`] lowers
+//! them, so that one message can name every fault of flags, environment and file alike.
+
+mod flags;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use flags::{CommonFlags, InstallationFlags};
+
+/// Builds the container images of an application in a Kubernetes cluster, durably.
+#[derive(Debug, Parser)]
+#[command(name = "kiln", version, after_help = AFTER_HELP, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Settings that every command has.
+    #[command(flatten)]
+    pub(crate) common: CommonFlags,
+}
+
+const AFTER_HELP: &str = "\
+The engine is found as by every Temporal tool: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE,
+TEMPORAL_API_KEY, TEMPORAL_TLS_*, or a profile of `temporal.toml`.
+
+Exit codes: 0 success, 1 the build failed, 2 bad input, 3 cancelled, 4 engine not reached,
+130 left by Ctrl-C while the build goes on.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs a worker, which does the builds.
+    Worker(WorkerArgs),
+    /// Makes the Temporal namespace and the search attributes ready; may be run again.
+    Setup(SetupArgs),
+    /// Builds an app and waits for its images.
+    Build(BuildArgs),
+    /// Shows what would be built, without a server.
+    Plan(PlanArgs),
+    /// Prints the JSON Schema of a document.
+    Schema(SchemaArgs),
+    /// Shows where a build stands, or how it ended.
+    Status(StatusArgs),
+    /// Cancels a build.
+    Cancel(CancelArgs),
+}
+
+/// `kiln worker`.
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArgs {
+    /// Serve only these task queues.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_values = ["main", "source", "launch", "await"]
+    )]
+    pub(crate) queues: Vec<Queue>,
+    /// Settings of the installation.
+    #[command(flatten)]
+    pub(crate) installation: InstallationFlags,
+}
+
+/// One of the four task queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Queue {
+    /// Workflows and light steps.
+    Main,
+    /// Fetch, render, upload.
+    Source,
+    /// Launch.
+    Launch,
+    /// Await.
+    Await,
+}
+
+/// `kiln setup`.
+#[derive(Debug, Args)]
+pub(crate) struct SetupArgs {
+    /// How long a new namespace keeps finished builds.
+    #[arg(long, value_name = "TIME", default_value = "30days", value_parser = humantime::parse_duration)]
+    pub(crate) retention: std::time::Duration,
+}
+
+/// `kiln build`.
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    /// The spec, YAML or JSON: a file, or `-` for standard input.
+    pub(crate) spec: PathBuf,
+    /// Id of the build. Default: `<app>-<version>`, or `<app>-` and eight random characters.
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+    /// Version of the app, in place of the spec's.
+    #[arg(long)]
+    pub(crate) version: Option<String>,
+    /// Start the build, print its id, and leave.
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// Form of the result.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+/// `kiln plan`.
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// The spec, YAML or JSON: a file, or `-` for standard input.
+    pub(crate) spec: PathBuf,
+    /// Version of the app, in place of the spec's.
+    #[arg(long)]
+    pub(crate) version: Option<String>,
+    /// Show something else than the table.
+    #[arg(long, value_enum)]
+    pub(crate) show: Option<Show>,
+    /// Form of the plan.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+    /// Settings of the installation; used by `--show pods`.
+    #[command(flatten)]
+    pub(crate) installation: InstallationFlags,
+}
+
+/// What `kiln plan` can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Show {
+    /// The manifests of the build Pods or Jobs.
+    Pods,
+}
+
+/// `kiln schema`.
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// Which document.
+    #[arg(value_enum, default_value_t)]
+    pub(crate) document: Schema,
+}
+
+/// A document of the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Schema {
+    /// The input of `BuildApp`: what a user writes.
+    #[default]
+    App,
+    /// The input of `BuildComponent`.
+    Component,
+    /// The input of `BuildContainer`.
+    Container,
+    /// The result of all three.
+    Output,
+    /// The answer of the query `progress`.
+    Progress,
+    /// The details of a failed workflow.
+    Failure,
+}
+
+/// `kiln status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Id of the build.
+    pub(crate) id: String,
+    /// Form of the answer.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+/// `kiln cancel`.
+#[derive(Debug, Args)]
+pub(crate) struct CancelArgs {
+    /// Id of the build.
+    pub(crate) id: String,
+    /// Wait until it has ended and what it made is cleaned up.
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+/// Form of a result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs.
+    Json,
+}
+
+impl Command {
+    /// The settings that were typed for this command alone.
+    pub(crate) fn installation(&self) -> Option<&InstallationFlags> {
+        match self {
+            Self::Worker(args) => Some(&args.installation),
+            Self::Plan(args) => Some(&args.installation),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_of_every_command() {
+        // The environment of whoever runs this must not show.
+        let cli = Cli::command().mut_args(|arg| arg.hide_env_values(true));
+        let names: Vec<String> = cli
+            .get_subcommands()
+            .map(|one| one.get_name().to_owned())
+            .collect();
+        insta::assert_snapshot!("help", cli.clone().render_long_help());
+        for name in names {
+            let mut cli = cli.clone();
+            cli.build();
+            let command = cli.find_subcommand_mut(&name).expect("it was listed");
+            let mut command = command.clone().mut_args(|arg| arg.hide_env_values(true));
+            insta::assert_snapshot!(format!("help_{name}"), command.render_long_help());
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Settings as flags and variables. Each is text here; the file of settings has the same names.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+/// Settings that every command has.
+#[derive(Debug, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[command(next_help_heading = "Settings")]
+pub(crate) struct CommonFlags {
+    /// File with settings, YAML: each is a key, named as its flag.
+    #[arg(long, global = true, value_name = "FILE", env = "KILN_CONFIG")]
+    #[serde(skip)]
+    pub(crate) config: Option<PathBuf>,
+    /// Task queue of the workflows, and prefix of the other three. Default: kiln.
+    #[arg(long, global = true, value_name = "NAME", env = "KILN_TASK_QUEUE")]
+    pub(crate) task_queue: Option<String>,
+    /// Address of the Temporal UI, for links.
+    #[arg(long, global = true, value_name = "URL", env = "KILN_TEMPORAL_UI")]
+    pub(crate) temporal_ui: Option<String>,
+    /// What is logged, as a filter of `tracing`. Default: info for a worker, else error.
+    #[arg(long, global = true, value_name = "FILTER", env = "KILN_LOG")]
+    pub(crate) log: Option<String>,
+    /// Form of the log: text or json. Default: text.
+    #[arg(long, global = true, value_name = "FORM", env = "KILN_LOG_FORMAT")]
+    pub(crate) log_format: Option<String>,
+}
+
+/// Settings of an installation.
+#[derive(Debug, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[command(next_help_heading = "Settings of the installation")]
+pub(crate) struct InstallationFlags {
+    /// Name of the installation, which tells its Pods from another's. Default: kiln.
+    #[arg(long, value_name = "NAME", env = "KILN_INSTALL")]
+    pub(crate) install: Option<String>,
+    /// Kubernetes namespace of build Pods and of Secrets. Default: kiln-builds.
+    #[arg(long, value_name = "NAME", env = "KILN_NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    /// Where contexts lie: s3 or volume. Default: s3.
+    #[arg(long, value_name = "KIND", env = "KILN_STORE")]
+    pub(crate) store: Option<String>,
+    /// Bucket of the store.
+    #[arg(long, value_name = "NAME", env = "KILN_S3_BUCKET")]
+    pub(crate) s3_bucket: Option<String>,
+    /// Address of an S3 server other than Amazon's.
+    #[arg(long, value_name = "URL", env = "KILN_S3_ENDPOINT")]
+    pub(crate) s3_endpoint: Option<String>,
+    /// Secret with the executor's own read-only credentials. Default: the Pod's identity.
+    #[arg(long, value_name = "NAME", env = "KILN_S3_SECRET")]
+    pub(crate) s3_secret: Option<String>,
+    /// Region of the bucket.
+    #[arg(long, value_name = "NAME", env = "AWS_REGION")]
+    pub(crate) aws_region: Option<String>,
+    /// Where this worker sees the shared volume.
+    #[arg(long, value_name = "DIR", env = "KILN_VOLUME_DIR")]
+    pub(crate) volume_dir: Option<String>,
+    /// ReadWriteMany claim of the shared volume; this, or a host path.
+    #[arg(long, value_name = "NAME", env = "KILN_VOLUME_CLAIM")]
+    pub(crate) volume_claim: Option<String>,
+    /// Directory of the nodes that is the shared volume; this, or a claim.
+    #[arg(long, value_name = "DIR", env = "KILN_VOLUME_HOST_PATH")]
+    pub(crate) volume_host_path: Option<String>,
+    /// Image of the executor. Default: ghcr.io/osscontainertools/kaniko:v1.28.3.
+    #[arg(long, value_name = "IMAGE", env = "KILN_EXECUTOR_IMAGE")]
+    pub(crate) executor_image: Option<String>,
+    /// What carries the executor: pod or job. Default: pod.
+    #[arg(long, value_name = "KIND", env = "KILN_LAUNCHER")]
+    pub(crate) launcher: Option<String>,
+    /// How many builds may be unfinished in the cluster at once. Default: 10.
+    #[arg(long, value_name = "NUMBER", env = "KILN_MAX_BUILDS")]
+    pub(crate) max_builds: Option<String>,
+    /// Template that is merged over every build Pod.
+    #[arg(long, value_name = "FILE", env = "KILN_POD_TEMPLATE")]
+    pub(crate) pod_template: Option<String>,
+    /// Directory of the mirrors of sources. Default: kilnworks/mirrors in the user's cache.
+    #[arg(long, value_name = "DIR", env = "KILN_CACHE_DIR")]
+    pub(crate) cache_dir: Option<String>,
+    /// Size above which mirrors are removed. Default: 10GiB.
+    #[arg(long, value_name = "SIZE", env = "KILN_CACHE_SIZE")]
+    pub(crate) cache_size: Option<String>,
+    /// Time without a heartbeat after which a worker counts as dead. Default: 60s.
+    #[arg(long, value_name = "TIME", env = "KILN_HEARTBEAT")]
+    pub(crate) heartbeat: Option<String>,
+    /// How many Pods a container may take. Default: 3.
+    #[arg(long, value_name = "NUMBER", env = "KILN_MAX_ATTEMPTS")]
+    pub(crate) max_attempts: Option<String>,
+    /// Time that running steps have to end when the worker is asked to stop. Default: 30s.
+    #[arg(long, value_name = "TIME", env = "KILN_GRACE")]
+    pub(crate) grace: Option<String>,
+}

@@ -1,0 +1,118 @@
+//! Where a build and its children stand. A parent knows its children by their ends alone; what
+//! they do meanwhile they are asked themselves.
+
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use kilnworks_workflows::{
+    BuildApp,
+    names::child_workflow_id,
+    progress::{ContainerProgress, Progress, State},
+};
+use temporalio_client::{RetryOptions, RpcOptions, WorkflowQueryOptions};
+
+use crate::{connect::Engine, outcome::Build};
+
+/// How long one answer may take. A question to a build without a worker is held open by the
+/// engine, and the next one is better asked later.
+const ONE_ANSWER: Duration = Duration::from_secs(5);
+
+/// How many children are asked at once.
+const AT_ONCE: usize = 8;
+
+/// Where a build stands, or nothing where nobody answers now.
+pub(crate) async fn progress(engine: &Engine, build: &Build) -> Option<Progress> {
+    let mut progress = ask(build).await?;
+    let id = &build.info().workflow_id;
+    let running = |row: &&ContainerProgress| {
+        !row.state.is_final() && !matches!(row.state, State::Waiting | State::Fetching)
+    };
+    let mut components: Vec<String> = progress
+        .containers
+        .iter()
+        .filter(running)
+        .map(|row| row.component.clone())
+        .collect();
+    components.dedup();
+    let children = components
+        .iter()
+        .map(|component| child_workflow_id(id, component));
+    merge(&mut progress, ask_all(engine, children.collect()).await);
+    let running = progress.containers.iter().filter(running);
+    let children = running
+        .map(|row| child_workflow_id(&child_workflow_id(id, &row.component), &row.container));
+    let children = children.collect();
+    merge(&mut progress, ask_all(engine, children).await);
+    Some(progress)
+}
+
+/// The answer of one workflow.
+pub(crate) async fn ask(build: &Build) -> Option<Progress> {
+    let mut rpc = RpcOptions::default();
+    rpc.timeout = Some(ONE_ANSWER);
+    rpc.retry_options = Some(RetryOptions::no_retries());
+    let options = WorkflowQueryOptions::builder().rpc_options(rpc).build();
+    match build.query(BuildApp::progress, (), options).await {
+        Ok(progress) => Some(progress),
+        Err(error) => {
+            // A child that is not there yet is no error, and neither is a worker that is busy.
+            tracing::debug!(id = build.info().workflow_id, %error, "no answer");
+            None
+        }
+    }
+}
+
+async fn ask_all(engine: &Engine, ids: Vec<String>) -> Vec<Progress> {
+    let asked = ids.into_iter().map(async |id| {
+        let build = engine.client.get_workflow_handle::<BuildApp>(id);
+        ask(&build).await
+    });
+    let answers = stream::iter(asked).buffer_unordered(AT_ONCE);
+    answers.filter_map(async |answer| answer).collect().await
+}
+
+/// Puts the rows of children over the rows of their parent, which knows that they run and little
+/// more. An end is an end: the child may have been asked before it.
+fn merge(progress: &mut Progress, children: Vec<Progress>) {
+    for seen in children.into_iter().flat_map(|child| child.containers) {
+        for row in progress.rows(&seen.component, Some(&seen.container)) {
+            if !row.state.is_final() {
+                *row = seen.clone();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kilnworks_workflows::progress::{ContainerProgress, Progress, State};
+
+    use super::merge;
+
+    fn one(state: State) -> Progress {
+        let row = ContainerProgress {
+            component: "web".to_owned(),
+            container: "server".to_owned(),
+            state,
+            ..ContainerProgress::default()
+        };
+        Progress {
+            app: "shop".to_owned(),
+            version: None,
+            containers: vec![row],
+        }
+    }
+
+    #[test]
+    fn a_child_knows_more_until_the_end() {
+        for (parent, child, merged) in [
+            (State::Building, State::Queued, State::Queued),
+            (State::Building, State::Waiting, State::Waiting),
+            (State::Failed, State::Building, State::Failed),
+        ] {
+            let mut progress = one(parent);
+            merge(&mut progress, vec![one(child)]);
+            assert_eq!(progress.containers[0].state, merged);
+        }
+    }
+}

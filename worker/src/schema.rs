@@ -1,0 +1,27 @@
+//! `kiln schema`: the documents of the wire, generated from the types.
+
+use kilnworks_workflows::{
+    document::Kind, failure::FailureDetails, output::BuildOutput, progress::Progress,
+};
+use schemars::schema_for;
+use serde_json::Value;
+
+use crate::{
+    cli::{Schema, SchemaArgs},
+    end::{Error, Exit},
+    table,
+};
+
+/// Prints the JSON Schema of a document.
+pub(crate) fn schema(args: SchemaArgs) -> Result<Exit, Error> {
+    let schema: Value = match args.document {
+        Schema::App => Kind::App.schema(),
+        Schema::Component => Kind::Component.schema(),
+        Schema::Container => Kind::Container.schema(),
+        Schema::Output => schema_for!(BuildOutput).into(),
+        Schema::Progress => schema_for!(Progress).into(),
+        Schema::Failure => schema_for!(FailureDetails).into(),
+    };
+    table::json(&schema)?;
+    Ok(Exit::Success)
+}

@@ -1,0 +1,171 @@
+//! What will be done: every setting with its default filled in and every fault found.
+
+mod layers;
+mod lower;
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+use kilnworks_activities::settings::{
+    ClusterSettings, LauncherKind, Settings, StoreSettings, VolumeMount,
+};
+use url::Url;
+
+pub(crate) use layers::Values;
+
+use crate::{end::Error, settings::lower::Lowering, units};
+
+/// Settings that every command has.
+#[derive(Clone, Debug)]
+pub(crate) struct Common {
+    /// Task queue of the workflows, and prefix of the other three.
+    pub(crate) task_queue: String,
+    /// Address of the Temporal UI.
+    pub(crate) temporal_ui: Option<Url>,
+    /// What is logged, and how.
+    pub(crate) log: Log,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Log {
+    /// A filter of `tracing`; none is the command's default.
+    pub(crate) filter: Option<String>,
+    /// Its form.
+    pub(crate) format: LogFormat,
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+/// Settings of an installation, as far as a worker has them.
+#[derive(Clone, Debug)]
+pub(crate) struct Installation {
+    /// What the steps are told.
+    pub(crate) steps: Settings,
+    /// How long running steps have to end when the worker is asked to stop.
+    pub(crate) grace: Duration,
+}
+
+/// The settings that every command has.
+pub(crate) fn common(values: &Values) -> Result<Common, Error> {
+    let mut lowering = Lowering::of(values);
+    let common = lower_common(&mut lowering);
+    lowering.or(common)
+}
+
+/// The settings of an installation. The faults of the common ones come in the same message.
+pub(crate) fn installation(values: &Values) -> Result<Installation, Error> {
+    let mut lowering = Lowering::of(values);
+    lower_common(&mut lowering);
+    let installation = Installation {
+        steps: lower_steps(&mut lowering),
+        grace: lowering.time("grace", "30s", Duration::ZERO..=units::HOUR),
+    };
+    lowering.or(installation)
+}
+
+fn lower_common(lowering: &mut Lowering<'_>) -> Common {
+    let filter = lowering.text("log");
+    lowering.check("log", "a filter such as `info,kilnworks=debug`", |given| {
+        crate::tracing_setup::filter(given).is_ok()
+    });
+    Common {
+        task_queue: lowering.name("task-queue", "kiln"),
+        temporal_ui: lowering.url("temporal-ui"),
+        log: Log {
+            filter,
+            format: lowering.choice("log-format", LogFormat::Text, LogFormat::value_variants()),
+        },
+    }
+}
+
+fn lower_steps(lowering: &mut Lowering<'_>) -> Settings {
+    Settings {
+        install: lowering.name("install", "kiln"),
+        store: lower_store(lowering),
+        cluster: lower_cluster(lowering),
+        cache_dir: lowering
+            .path("cache-dir")
+            .unwrap_or_else(layers::default_cache_dir),
+        cache_bytes: lowering.bytes("cache-size", "10GiB"),
+        heartbeat: lowering
+            .time("heartbeat", "60s", Duration::from_secs(1)..=units::HOUR)
+            .as_secs(),
+        max_attempts: lowering.number("max-attempts", 3, 1..=20),
+    }
+}
+
+fn lower_cluster(lowering: &mut Lowering<'_>) -> ClusterSettings {
+    const EXECUTOR: &str = "ghcr.io/osscontainertools/kaniko:v1.28.3";
+    let image = lowering.text("executor-image");
+    lowering.check(
+        "executor-image",
+        "an image with its registry, such as `ghcr.io/osscontainertools/kaniko:v1.28.3`",
+        |image| image.contains('/') && !image.contains(char::is_whitespace),
+    );
+    ClusterSettings {
+        namespace: lowering.name("namespace", "kiln-builds"),
+        executor_image: image.unwrap_or_else(|| EXECUTOR.to_owned()),
+        launcher: match lowering.choice("launcher", Launcher::Pod, Launcher::value_variants()) {
+            Launcher::Pod => LauncherKind::Pod,
+            Launcher::Job => LauncherKind::Job,
+        },
+        max_builds: lowering.number("max-builds", 10, 1..=10_000),
+        pod_template: lowering.path("pod-template"),
+    }
+}
+
+fn lower_store(lowering: &mut Lowering<'_>) -> StoreSettings {
+    match lowering.choice("store", Store::S3, Store::value_variants()) {
+        Store::S3 => StoreSettings::S3 {
+            bucket: lowering.needed("s3-bucket", "the name of a bucket, as the store is `s3`"),
+            endpoint: lowering.url("s3-endpoint").map(without_slash),
+            secret: lowering.text("s3-secret"),
+            region: lowering.text("aws-region"),
+        },
+        Store::Volume => StoreSettings::Volume {
+            dir: lowering
+                .needed(
+                    "volume-dir",
+                    "where this worker sees the volume, as the store is `volume`",
+                )
+                .into(),
+            mount: lower_mount(lowering),
+        },
+    }
+}
+
+fn lower_mount(lowering: &mut Lowering<'_>) -> VolumeMount {
+    let one = lowering.exactly_one("volume-claim", "volume-host-path");
+    match one {
+        ("volume-claim", claim) => VolumeMount::Claim(claim),
+        (_, path) => VolumeMount::HostPath(path.into()),
+    }
+}
+
+/// A server's address, as the S3 client wants it: `Url` puts a slash behind a bare host.
+fn without_slash(url: Url) -> String {
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Store {
+    S3,
+    Volume,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Launcher {
+    Pod,
+    Job,
+}
+
+#[cfg(test)]
+mod tests;

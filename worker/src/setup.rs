@@ -1,0 +1,75 @@
+//! `kiln setup`: the namespace and its search attributes. Running it again changes nothing.
+
+use std::time::{Duration, Instant};
+
+use temporalio_client::tonic::{Code, Status};
+
+use crate::{
+    cli::SetupArgs,
+    connect::{self, Engine, refused},
+    end::{Error, Exit},
+    namespace, table,
+};
+
+/// How long the engine may take until everyone sees what was made. Its servers look every ten
+/// seconds or so.
+const VISIBLE: Duration = Duration::from_secs(60);
+
+/// Makes what is missing, waits until it is there, and says what it did.
+pub(crate) async fn setup(args: SetupArgs) -> Result<Exit, Error> {
+    let engine = connect::once().await?;
+    let told = |status: Status| Error::from(refused(&status, &engine.address));
+    let name = &engine.namespace;
+    if namespace::exists(&engine).await.map_err(told)? {
+        table::print(&format!("namespace `{name}`: was there"))?;
+    } else {
+        namespace::register(&engine, args.retention)
+            .await
+            .map_err(told)?;
+        table::print(&format!("namespace `{name}`: made"))?;
+    }
+    let made = attributes(&engine).await.map_err(told)?;
+    match made.is_empty() {
+        true => table::print("search attributes: were there")?,
+        false => table::print(&format!("search attributes: made {}", made.join(", ")))?,
+    }
+    Ok(Exit::Success)
+}
+
+/// Makes the search attributes that are missing and waits until they are seen.
+async fn attributes(engine: &Engine) -> Result<Vec<&'static str>, Status> {
+    let begun = Instant::now();
+    let mut made: Vec<&'static str> = Vec::new();
+    loop {
+        let step = async {
+            let missing = namespace::missing_attributes(engine).await?;
+            let new: Vec<_> = missing
+                .iter()
+                .copied()
+                .filter(|name| !made.contains(name))
+                .collect();
+            if !new.is_empty() {
+                namespace::add_attributes(engine, &new).await?;
+            }
+            Ok((missing, new))
+        };
+        match step.await {
+            Ok((missing, _)) if missing.is_empty() => return Ok(made),
+            Ok((_, new)) => made.extend(new),
+            Err(status) if begun.elapsed() < VISIBLE && not_yet(&status) => {}
+            Err(status) => return Err(status),
+        }
+        if begun.elapsed() > VISIBLE {
+            let seconds = VISIBLE.as_secs();
+            return Err(Status::deadline_exceeded(format!(
+                "the search attributes are not visible after {seconds} s"
+            )));
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// A namespace that was just made is not known everywhere at once.
+fn not_yet(status: &Status) -> bool {
+    matches!(status.code(), Code::NotFound | Code::Unavailable)
+}

@@ -1,0 +1,110 @@
+//! A spec as a file holds it: YAML or JSON text in, a checked document out.
+
+use std::{io::Read, path::Path};
+
+use kilnworks_workflows::{
+    document::Kind,
+    fault::Faults,
+    plan::{Plan, plan},
+};
+use serde_json::Value;
+
+use crate::end::Error;
+
+/// A spec without faults.
+#[derive(Debug)]
+pub(crate) struct Spec {
+    /// The document, as a build is started with it.
+    pub(crate) document: Value,
+    /// What it comes to.
+    pub(crate) plan: Plan,
+}
+
+/// Reads a spec and finds all its faults. A version given here replaces the document's.
+pub(crate) fn read(path: &Path, version: Option<&str>) -> Result<Spec, Error> {
+    let name = match path.to_str() {
+        Some("-") => "standard input".to_owned(),
+        _ => path.display().to_string(),
+    };
+    let text = text_of(path).map_err(|error| {
+        Error::input(format!("cannot read the spec: {error}"))
+            .at(&name)
+            .hint("give a YAML or JSON file, or `-` for standard input")
+    })?;
+    let mut document = parse(&text, &name)?;
+    if let (Some(version), Some(document)) = (version, document.as_object_mut()) {
+        document.insert("version".to_owned(), version.into());
+    }
+    let plan = check(document.clone()).map_err(|faults| {
+        Error::input(faults.to_string())
+            .at(&name)
+            .hint("`kiln schema` prints what is accepted")
+    })?;
+    Ok(Spec { document, plan })
+}
+
+fn text_of(path: &Path) -> std::io::Result<String> {
+    if path.to_str() == Some("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text)?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(path)
+}
+
+/// One document. JSON is YAML, so that one reader serves both.
+fn parse(text: &str, name: &str) -> Result<Value, Error> {
+    serde_saphyr::from_str(text).map_err(|error| {
+        let at = match error.location() {
+            Some(at) => format!("{name}:{}:{}", at.line(), at.column()),
+            None => name.to_owned(),
+        };
+        let what = error.without_snippet();
+        let what = what.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+        // The place has a line of its own.
+        let what = what.split(" at line ").next().unwrap_or_default();
+        Error::input(format!("the spec is not one YAML or JSON document: {what}")).at(at)
+    })
+}
+
+fn check(document: Value) -> Result<Plan, Faults> {
+    plan(&Kind::App.read(document)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check, parse};
+
+    fn error(text: &str) -> String {
+        match parse(text, "app.yaml") {
+            Ok(value) => format!("accepted as {value}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn errors_name_line_and_column() {
+        insta::assert_snapshot!("duplicate_key", error("app: a\nversion: 1\napp: b\n"));
+        insta::assert_snapshot!("two_documents", error("app: a\n---\napp: b\n"));
+        insta::assert_snapshot!("bad_indent", error("app: a\n  components:\n- x\n"));
+        insta::assert_snapshot!("unclosed", error("{\"app\": \"a\",\n \"components\": [\n"));
+    }
+
+    #[test]
+    fn json_is_read_by_the_same_reader() {
+        let json = "{\n\t\"app\": \"a\\/b\\u00e9\", \"n\": [1, 2.5, true, null]\n}";
+        let value = parse(json, "-").unwrap();
+        assert_eq!(
+            value,
+            serde_json::json!({"app": "a/bé", "n": [1, 2.5, true, null]})
+        );
+    }
+
+    #[test]
+    fn all_faults_are_found_at_once() {
+        let document = parse("apiVersion: kilnworks/v1\napp: Shop\ncomponent: []\n", "-").unwrap();
+        let faults = check(document).unwrap_err().to_string();
+        assert!(faults.contains("component: unknown field"), "{faults}");
+        assert!(faults.contains("components: missing"), "{faults}");
+    }
+}

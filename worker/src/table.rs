@@ -1,0 +1,201 @@
+//! Results as people read them, on stdout. No borders: a line is a record, for `grep` and `awk`.
+
+use std::io::{self, Write};
+
+use comfy_table::{CellAlignment, Table, presets};
+use kilnworks_workflows::{
+    output::ContainerImage,
+    plan::{BuildPlan, Clocks, ContainerPlan, GitSource, Plan, Resources, Work},
+    progress::{ContainerProgress, Progress},
+};
+use serde::Serialize;
+
+use crate::{end::Error, units};
+
+/// Prints a text on stdout. A reader that has gone away, as `head` does, is no error.
+pub(crate) fn print(text: &str) -> Result<(), Error> {
+    match writeln!(io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::from(error).context("cannot write").into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints a value as JSON on stdout.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Error> {
+    print(&serde_json::to_string_pretty(value).map_err(anyhow::Error::from)?)
+}
+
+/// Images that were built or looked up.
+pub(crate) fn images(images: &[ContainerImage]) -> String {
+    let header = [
+        "CONTAINER",
+        "IMAGE",
+        "DIGEST",
+        "SIZE",
+        "COMMIT",
+        "TIME",
+        "IN POD",
+    ];
+    let mut table = table(&header, images.iter().map(image));
+    for right in [3, 5, 6] {
+        align_right(&mut table, right);
+    }
+    table.trim_fmt()
+}
+
+fn image(image: &ContainerImage) -> Vec<String> {
+    let repository = image.reference.split('@').next().unwrap_or_default();
+    vec![
+        format!("{}/{}", image.component, image.container),
+        match image.tags.first() {
+            Some(tag) => format!("{repository}:{tag}"),
+            None => repository.to_owned(),
+        },
+        short(&image.digest, "sha256:".len() + 12),
+        units::bytes(image.size),
+        image
+            .commit
+            .as_deref()
+            .map_or_else(dash, |commit| short(commit, 12)),
+        units::seconds(image.times.total),
+        match image.attempts {
+            0 => dash(),
+            _ => units::seconds(image.times.pod),
+        },
+    ]
+}
+
+/// Where containers stand.
+pub(crate) fn progress(progress: &Progress) -> String {
+    let row = |row: &ContainerProgress| {
+        let note = row.reason.as_deref().or(row.reference.as_deref());
+        vec![
+            format!("{}/{}", row.component, row.container),
+            row.state.word().to_owned(),
+            match row.attempt {
+                0 => dash(),
+                attempt => attempt.to_string(),
+            },
+            one_line(note.unwrap_or_default()),
+        ]
+    };
+    let header = ["CONTAINER", "STATE", "ATTEMPT", "NOTE"];
+    table(&header, progress.containers.iter().map(row)).trim_fmt()
+}
+
+/// What would be built.
+pub(crate) fn plan(plan: &Plan) -> String {
+    let header = [
+        "CONTAINER",
+        "SOURCE",
+        "CONTEXT",
+        "DOCKERFILE",
+        "IMAGE",
+        "CACHE",
+        "RESOURCES",
+        "CLOCKS",
+    ];
+    table(&header, plan.containers().map(container)).trim_fmt()
+}
+
+fn container(container: &ContainerPlan) -> Vec<String> {
+    let init = if container.init { " (init)" } else { "" };
+    let name = format!("{}/{}{init}", container.component, container.container);
+    match &container.work {
+        Work::Use { image } => {
+            let mut row = vec![name, dash(), dash(), dash(), image.clone()];
+            row.extend([dash(), dash(), dash()]);
+            row
+        }
+        Work::Build(build) => vec![
+            name,
+            source(&build.source),
+            match build.context_dir.as_str() {
+                "" => ".".to_owned(),
+                dir => dir.to_owned(),
+            },
+            build.dockerfile.clone(),
+            first_image(container.version.as_deref(), build),
+            build
+                .cache
+                .as_ref()
+                .map_or_else(|| "off".to_owned(), |cache| cache.repo.clone()),
+            resources(&build.resources),
+            clocks(&build.clocks),
+        ],
+    }
+}
+
+fn source(source: &GitSource) -> String {
+    source.key()
+}
+
+/// The image with its first tag; without a version only the commit, once it is known, names it.
+fn first_image(version: Option<&str>, build: &BuildPlan) -> String {
+    let tag = kilnworks_workflows::names::first_tag(version, "<commit>");
+    format!("{}:{tag}", build.repository)
+}
+
+fn resources(resources: &Resources) -> String {
+    let storage = resources.ephemeral_storage.as_deref();
+    let storage = storage.map_or_else(String::new, |size| format!(" {size} disk"));
+    format!("{} cpu {}{storage}", resources.cpu, resources.memory)
+}
+
+fn clocks(clocks: &Clocks) -> String {
+    let all = [
+        clocks.queued,
+        clocks.scheduling,
+        clocks.pulling,
+        clocks.building,
+        clocks.whole,
+    ];
+    let all = all.map(|seconds| {
+        let time = units::time(std::time::Duration::from_secs(seconds));
+        time.replace(' ', "")
+    });
+    let [queued, scheduling, pulling, building, whole] = all;
+    format!(
+        "queued {queued}, scheduling {scheduling}, pulling {pulling}, building {building}, whole {whole}"
+    )
+}
+
+fn table<const N: usize>(header: &[&str; N], rows: impl Iterator<Item = Vec<String>>) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header.to_vec());
+    table.add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table
+}
+
+fn align_right(table: &mut Table, column: usize) {
+    if let Some(column) = table.column_mut(column) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+}
+
+fn short(text: &str, characters: usize) -> String {
+    text.chars().take(characters).collect()
+}
+
+fn dash() -> String {
+    "-".to_owned()
+}
+
+/// A text for one line of a terminal.
+pub(crate) fn one_line(text: &str) -> String {
+    const LONGEST: usize = 120;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests;
