@@ -4,7 +4,7 @@ use kilnworks_workflows::{
     document::Document,
     failure::FailureType,
     fault::Faults,
-    plan::plan,
+    plan,
     steps::{EngineSettings, Split, SplitInput},
 };
 
@@ -16,8 +16,7 @@ pub fn split(input: SplitInput, settings: EngineSettings) -> anyhow::Result<Spli
 }
 
 fn read(input: SplitInput, settings: EngineSettings) -> Result<Split, Faults> {
-    let document = input.kind.read(input.document)?;
-    let plan = plan(&document)?;
+    let (document, plan) = plan::read(input.kind, input.document)?;
     let outline = plan.outline();
     let alone = matches!(document, Document::Container(_));
     let container = plan

@@ -5,7 +5,7 @@ use std::{io::Read, path::Path};
 use kilnworks_workflows::{
     document::Kind,
     fault::Faults,
-    plan::{Plan, plan},
+    plan::{self, Plan},
 };
 use serde_json::Value;
 
@@ -68,7 +68,7 @@ fn parse(text: &str, name: &str) -> Result<Value, Error> {
 }
 
 fn check(document: Value) -> Result<Plan, Faults> {
-    plan(&Kind::App.read(document)?)
+    plan::read(Kind::App, document).map(|(_, plan)| plan)
 }
 
 #[cfg(test)]
@@ -106,5 +106,14 @@ mod tests {
         let faults = check(document).unwrap_err().to_string();
         assert!(faults.contains("component: unknown field"), "{faults}");
         assert!(faults.contains("components: missing"), "{faults}");
+        let text = "apiVersion: kilnworks/v1\napp: Shop\nx: 1\ncomponents: [{name: Web, containers: [{name: a, image: b}]}]\n";
+        let faults = check(parse(text, "-").unwrap()).unwrap_err().to_string();
+        for fault in [
+            "x: unknown field",
+            "app: `Shop`",
+            "components[0].name: `Web`",
+        ] {
+            assert!(faults.contains(fault), "{faults}");
+        }
     }
 }

@@ -111,7 +111,7 @@ async fn build_one(
         .map_err(|_| Stop::Cancelled)?;
     ctx.state_mut(|s| s.free -= places);
     show(ctx, |progress| {
-        progress.set(&component.name, State::Building)
+        progress.set(&component.name, State::Packing)
     });
     let name = component.name.as_str();
     let found_by = attributes(&outline.app, outline.version.as_deref(), Some(name), None);

@@ -109,7 +109,7 @@ async fn build_one(
             }
         });
     };
-    note(State::Building, None, None);
+    note(State::Packing, None, None);
     let app = document["app"].as_str().unwrap_or_default().to_owned();
     let found_by = attributes(&app, version, Some(component), Some(container));
     let outcome = child(ctx, || BuildContainer::run, container, document, found_by).await;

@@ -38,14 +38,15 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Reads a document of this kind. A `null` counts as left out.
-    pub fn read(self, mut raw: Value) -> Result<Document, Faults> {
+    /// Reads a document of this kind; a `null` counts as left out. Beside the faults of its shape
+    /// it gives what can be read in spite of them, so that its meaning can be checked as well.
+    pub(crate) fn read(self, mut raw: Value) -> (Option<Document>, Faults) {
         drop_nulls(&mut raw);
-        Ok(match self {
-            Self::App => Document::App(typed(raw)?),
-            Self::Component => Document::Component(typed(raw)?),
-            Self::Container => Document::Container(typed(raw)?),
-        })
+        match self {
+            Self::App => typed(raw, Document::App),
+            Self::Component => typed(raw, Document::Component),
+            Self::Container => typed(raw, Document::Container),
+        }
     }
 
     /// The JSON Schema of documents of this kind.
@@ -58,26 +59,60 @@ impl Kind {
     }
 }
 
-fn typed<T: DeserializeOwned + JsonSchema>(raw: Value) -> Result<Box<T>, Faults> {
+fn typed<T: DeserializeOwned + JsonSchema>(
+    mut raw: Value,
+    document: fn(Box<T>) -> Document,
+) -> (Option<Document>, Faults) {
     let mut faults = Faults::default();
     let size = raw.to_string().len();
     if size > MAX_BYTES {
-        faults.add(
-            "",
-            format!("the document has {size} bytes; at most {MAX_BYTES} are accepted"),
-        );
-        return Err(faults);
+        let message = format!("the document has {size} bytes; at most {MAX_BYTES} are accepted");
+        faults.add("", message);
+        return (None, faults);
     }
     let validator = jsonschema::validator_for(&schema::<T>()).expect("our own schema is valid");
+    let mut wrong = Vec::new();
     for error in validator.iter_errors(&raw) {
         note(&mut faults, &error);
+        wrong.extend(wrong_members(&error));
     }
-    let raw = faults.or(raw)?;
-    serde_json::from_value(raw).map(Box::new).map_err(|error| {
-        let mut faults = Faults::default();
-        faults.add("", error.to_string());
-        faults
-    })
+    for pointer in wrong {
+        remove(&mut raw, &pointer);
+    }
+    match serde_json::from_value(raw) {
+        Ok(spec) => (Some(document(Box::new(spec))), faults),
+        Err(error) => {
+            if faults.0.is_empty() {
+                faults.add("", error.to_string());
+            }
+            (None, faults)
+        }
+    }
+}
+
+/// JSON pointers of the members that are wrong in themselves, without which the rest can be read.
+fn wrong_members(error: &jsonschema::ValidationError<'_>) -> Vec<String> {
+    let at = error.instance_path().as_str();
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let escaped = unexpected
+                .iter()
+                .map(|name| name.replace('~', "~0").replace('/', "~1"));
+            escaped.map(|name| format!("{at}/{name}")).collect()
+        }
+        ValidationErrorKind::Required { .. } => Vec::new(),
+        _ => vec![at.to_owned()],
+    }
+}
+
+/// Removes a member of an object. An item of an array stays: the places of the others count.
+fn remove(raw: &mut Value, pointer: &str) {
+    let Some((parent, name)) = pointer.rsplit_once('/') else {
+        return;
+    };
+    if let Some(Value::Object(parent)) = raw.pointer_mut(parent) {
+        parent.remove(&name.replace("~1", "/").replace("~0", "~"));
+    }
 }
 
 /// The schema without `null`s: a reader takes them for left out, so they need not be written down.

@@ -22,6 +22,9 @@ impl fmt::Display for Fault {
     }
 }
 
+/// How the message of a fault begins that is about something left out.
+pub const MISSING: &str = "missing";
+
 /// The faults found so far, in the order of the document.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, thiserror::Error)]
 pub struct Faults(pub Vec<Fault>);
@@ -40,6 +43,17 @@ impl Faults {
         if let Err(message) = result {
             self.add(path, message);
         }
+    }
+
+    /// Adds what a later look found. It saw the document without its wrong parts, so what it misses
+    /// may be one of those: then it is not told.
+    pub fn extend(&mut self, later: Self) {
+        let is_complete = self.0.is_empty();
+        let told = later
+            .0
+            .into_iter()
+            .filter(|fault| is_complete || !fault.message.starts_with(MISSING));
+        self.0.extend(told);
     }
 
     /// The value where nothing is wrong, otherwise every fault.

@@ -7,12 +7,25 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use lower::plan;
-
-use crate::spec::{BuildSecret, CaSpec};
+use crate::{
+    document::{Document, Kind},
+    fault::Faults,
+    spec::{BuildSecret, CaSpec},
+};
 
 /// The largest number of containers in one app.
 pub const MAX_CONTAINERS: usize = 500;
+
+/// Reads a document and says what will be done for it, or every fault of its shape and meaning.
+pub fn read(kind: Kind, raw: Value) -> Result<(Document, Plan), Faults> {
+    let (document, mut faults) = kind.read(raw);
+    let Some(document) = document else {
+        return Err(faults);
+    };
+    let (plan, meaning) = lower::lower(&document);
+    faults.extend(meaning);
+    faults.or((document, plan))
+}
 
 /// What will be done for a document.
 #[derive(Clone, Debug, Deserialize, Serialize)]

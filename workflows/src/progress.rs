@@ -167,6 +167,10 @@ impl Progress {
             row.state = if image.is_some() { State::Done } else { other };
             row.reference = image.map(|image| image.reference.clone());
             row.reason = failure.map(|failure| failure.message.clone());
+            let attempts = image.map(|image| image.attempts);
+            row.attempt = attempts
+                .or(failure.and_then(|failure| failure.attempt))
+                .unwrap_or(0);
         }
     }
 

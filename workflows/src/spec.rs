@@ -130,7 +130,7 @@ pub struct Shared {
     /// How long each phase may take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<TimeoutsSpec>,
-    /// The layer cache.
+    /// The layer cache. Left out, layers are neither kept nor used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheSpec>,
     /// Name of a `kubernetes.io/dockerconfigjson` Secret with which images are pushed.

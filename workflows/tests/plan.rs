@@ -3,7 +3,7 @@
 use kilnworks_workflows::{
     document::Kind,
     fault::Faults,
-    plan::{ContainerPlan, Plan, Work, plan},
+    plan::{self, ContainerPlan, Plan, Work},
 };
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ fn spec() -> Value {
 }
 
 fn read(document: Value) -> Result<Plan, Faults> {
-    plan(&Kind::App.read(document)?)
+    plan::read(Kind::App, document).map(|(_, plan)| plan)
 }
 
 fn faults(document: Value) -> Vec<String> {
@@ -131,7 +131,11 @@ fn all_faults_come_at_once() {
     document["app"] = json!("Shop");
     document["components"][0]["containers"][0]["dockerfile"] = json!("../x");
     document["components"][0]["containers"][0]["tags"] = json!(["ok", "-", "."]);
-    assert_eq!(faults(document).len(), 4);
+    document["components"][0]["containers"][0]["target"] = json!(["release"]);
+    document["components"][0]["x"] = json!(1);
+    document["maxParallel"] = json!("many");
+    let found = faults(document);
+    assert_eq!(found.len(), 7, "{found:?}");
 }
 
 #[test]

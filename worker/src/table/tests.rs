@@ -46,10 +46,8 @@ fn a_plan_is_a_table() {
             {"name": "proxy", "image": "registry:5000/nginx:1.27"},
         ]}],
     });
-    let document = kilnworks_workflows::document::Kind::App
-        .read(document)
-        .unwrap();
-    let made = kilnworks_workflows::plan::plan(&document).unwrap();
+    let kind = kilnworks_workflows::document::Kind::App;
+    let (_, made) = kilnworks_workflows::plan::read(kind, document).unwrap();
     insta::assert_snapshot!(plan(&made));
 }
 

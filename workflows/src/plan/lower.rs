@@ -16,15 +16,15 @@ use crate::{
     },
 };
 
-/// Says what will be done for a document.
-pub fn plan(document: &Document) -> Result<Plan, Faults> {
+/// Says what will be done for a document, and what is wrong with it.
+pub(super) fn lower(document: &Document) -> (Plan, Faults) {
     let mut lowering = Lowering::default();
     let plan = match document {
         Document::App(spec) => lowering.app(spec),
         Document::Component(input) => lowering.component_alone(input),
         Document::Container(input) => lowering.container_alone(input),
     };
-    lowering.faults.or(plan)
+    (plan, lowering.faults)
 }
 
 #[derive(Default)]
