@@ -3,9 +3,18 @@
 //! A step is a plain async function in a file of its own. What the engine needs of it — a name,
 //! heartbeats, a typed failure — is added here, once for all.
 
+pub mod cluster;
 pub mod engine;
 pub mod error;
+pub mod executor;
+#[cfg(test)]
+mod fixtures;
+pub mod mounts;
+pub mod object;
+pub mod phase;
+pub mod pod;
 pub mod secrets;
 pub mod settings;
 pub mod split;
 pub mod store;
+pub mod template;
