@@ -13,6 +13,8 @@ pub mod mounts;
 pub mod object;
 pub mod phase;
 pub mod pod;
+pub mod registry;
+pub mod registry_auth;
 pub mod secrets;
 pub mod settings;
 pub mod split;
