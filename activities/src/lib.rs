@@ -3,12 +3,14 @@
 //! A step is a plain async function in a file of its own. What the engine needs of it — a name,
 //! heartbeats, a typed failure — is added here, once for all.
 
+pub mod clean_up;
 pub mod cluster;
 pub mod engine;
 pub mod error;
 pub mod executor;
 #[cfg(test)]
 mod fixtures;
+pub mod launch;
 pub mod mounts;
 pub mod object;
 pub mod phase;
