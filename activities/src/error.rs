@@ -12,10 +12,22 @@ pub fn fail(kind: FailureType, message: impl Into<String>) -> anyhow::Error {
     Failure::new(kind, message).into()
 }
 
+/// A failure that ends its step for good, whatever its type. What `await_build` judges has ended:
+/// a registry that was away while the executor ran is not mended by waiting for the same Pod again.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Ended(pub Failure);
+
+/// The failure at the root of an error, where it has one.
+pub fn failure_of(error: &anyhow::Error) -> Option<&Failure> {
+    let ended = error.downcast_ref::<Ended>().map(|Ended(failure)| failure);
+    ended.or_else(|| error.downcast_ref::<Failure>())
+}
+
 /// Gives an error of someone else's a public type; one that has a type already keeps it.
 pub fn classed(kind: FailureType, error: impl Into<anyhow::Error>) -> anyhow::Error {
     let error = error.into();
-    match error.downcast_ref::<Failure>() {
+    match failure_of(&error) {
         Some(_) => error,
         None => fail(kind, format!("{error:#}")),
     }
@@ -23,7 +35,8 @@ pub fn classed(kind: FailureType, error: impl Into<anyhow::Error>) -> anyhow::Er
 
 /// What the engine sees. An error without a type is our own mistake, and no second run mends it.
 pub fn to_engine(error: anyhow::Error) -> ActivityError {
-    let failure = match error.downcast_ref::<Failure>() {
+    let ended = error.is::<Ended>();
+    let failure = match failure_of(&error) {
         Some(failure) => failure.clone(),
         None => Failure::new(FailureType::Internal, format!("{error:#}")),
     };
@@ -31,7 +44,7 @@ pub fn to_engine(error: anyhow::Error) -> ActivityError {
     ActivityError::application(
         ApplicationFailure::builder(failure.message.clone())
             .type_name(failure.kind.name())
-            .non_retryable(!failure.kind.waiting_mends())
+            .non_retryable(ended || !failure.kind.waiting_mends())
             .details(failure)
             .build(),
     )

@@ -1,0 +1,250 @@
+//! `await_build`: waits for the end of the executor, and says what came of it: an image that the
+//! registry has, or a classified failure.
+//!
+//! It holds no state. Every clock is counted from the times in the Pod's own status, so another
+//! worker that begins anew goes on where this one was. When it fails the Pod is still there: the
+//! workflow's clean-up deletes it.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
+use kilnworks_workflows::{
+    failure::{Failure, FailureType},
+    names,
+    plan::Clocks,
+    progress::State,
+    steps::{AwaitInput, Built},
+};
+use kube::ResourceExt;
+
+use crate::{
+    cluster::{Cluster, Found},
+    engine::Observer,
+    error::Ended,
+    events, log,
+    log::Log,
+    phase::{self, Standing},
+    registry::RegistryClient,
+    verdict,
+};
+
+/// How long a silent wait lasts before the events are read, and the pause between two readings.
+const EVENTS: Duration = Duration::from_secs(2);
+
+/// Waits for the end of a build.
+pub async fn await_build(
+    cluster: &Cluster,
+    registry: &RegistryClient,
+    input: AwaitInput,
+    observer: &mut Observer,
+) -> anyhow::Result<Built> {
+    let mut bell = cluster.bell();
+    let mut explained = Explained::default();
+    cluster.ready().await?;
+    loop {
+        let now = Timestamp::now();
+        let standing = match cluster.find(&input.launched).await? {
+            Found::Pod(pod) if phase::is_over(&pod, now) => {
+                return conclude(cluster, registry, &input, &pod).await;
+            }
+            Found::Pod(pod) => {
+                let uid = pod.uid().unwrap_or_default();
+                explained.fill(cluster, &uid, phase::standing(&pod)).await
+            }
+            Found::NotYet => {
+                let none = Standing {
+                    state: State::Scheduling,
+                    since: None,
+                    reason: String::new(),
+                };
+                explained.fill(cluster, &input.launched.uid, none).await
+            }
+            Found::Gone => return Err(failed(&input, gone())),
+        };
+        observer.see(standing.state, &standing.reason).await;
+        if let Some(failure) = ran_out(&standing, &input.clocks, now) {
+            // The watch may be behind: the API's word counts before a build is given up.
+            return match cluster.ask(&input.launched).await? {
+                Found::Pod(pod) if phase::is_over(&pod, now) => {
+                    conclude(cluster, registry, &input, &pod).await
+                }
+                Found::Pod(pod) if phase::standing(&pod).state != standing.state => continue,
+                Found::Gone => Err(failed(&input, gone())),
+                _ => Err(failed(&input, failure)),
+            };
+        }
+        bell.rung().await;
+    }
+}
+
+fn gone() -> Failure {
+    Failure::new(FailureType::PodDeleted, "someone deleted the Pod")
+}
+
+/// The clock of a standing, where it has run out.
+fn ran_out(standing: &Standing, clocks: &Clocks, now: Timestamp) -> Option<Failure> {
+    let (limit, kind, what) = match standing.state {
+        State::Scheduling => (
+            clocks.scheduling,
+            FailureType::Unschedulable,
+            "no node took the Pod within {} (scheduling)",
+        ),
+        State::Pulling => (
+            clocks.pulling,
+            FailureType::ImagePullFailed,
+            "the executor did not start within {} (pulling)",
+        ),
+        _ => (
+            clocks.building,
+            FailureType::DeadlineExceeded,
+            "the build did not end within {} (building)",
+        ),
+    };
+    let since = standing.since?;
+    if now.as_second() - since.as_second() < limit as i64 {
+        return None;
+    }
+    let limit = humantime::format_duration(Duration::from_secs(limit)).to_string();
+    let what = what.replace("{}", &limit);
+    let message = match standing.reason.as_str() {
+        "" => what,
+        reason => format!("{what}: {reason}"),
+    };
+    Some(Failure::new(kind, message))
+}
+
+/// The reason of a wait that the Pod's status keeps to itself, out of the events.
+#[derive(Default)]
+struct Explained {
+    state: Option<State>,
+    since: Option<Instant>,
+    began: Option<Timestamp>,
+    read: Option<Instant>,
+    warning: Option<String>,
+}
+
+impl Explained {
+    async fn fill(&mut self, cluster: &Cluster, uid: &str, standing: Standing) -> Standing {
+        if self.state != Some(standing.state) {
+            *self = Self {
+                state: Some(standing.state),
+                since: Some(Instant::now()),
+                began: Some(Timestamp::now()),
+                ..Self::default()
+            };
+        }
+        let rested = |at: Option<Instant>| at.is_none_or(|at| at.elapsed() >= EVENTS);
+        let silent = standing.reason.is_empty() && standing.state != State::Building;
+        if silent && rested(self.since) && rested(self.read) {
+            self.read = Some(Instant::now());
+            self.warning = events::latest_warning(cluster, uid)
+                .await
+                .or(self.warning.take());
+        }
+        let warning = self.warning.clone().filter(|_| silent);
+        Standing {
+            // A Job without a Pod has no times of its own to count from.
+            since: standing.since.or(self.began),
+            reason: warning.unwrap_or(standing.reason),
+            ..standing
+        }
+    }
+}
+
+/// What came of a build that is over.
+async fn conclude(
+    cluster: &Cluster,
+    registry: &RegistryClient,
+    input: &AwaitInput,
+    pod: &Pod,
+) -> anyhow::Result<Built> {
+    if let Some(digest) = verdict::digest(pod) {
+        let reference = names::reference(&input.repository, digest);
+        return match registry.inspect(&reference, &input.registry).await? {
+            Some(built) => Ok(Built {
+                pod_seconds: phase::seconds(pod),
+                ..built
+            }),
+            None => {
+                let message = format!(
+                    "the executor pushed `{reference}`, and the registry has no such image"
+                );
+                let failure = Failure::new(FailureType::RegistryUnavailable, message);
+                Err(failed(input, failure))
+            }
+        };
+    }
+    let log = match log::read(cluster, &pod.name_any()).await {
+        Ok(log) => log,
+        // The end of the log is in the status too, if shorter.
+        Err(error) => {
+            tracing::warn!(
+                pod = pod.name_any(),
+                "cannot read the executor's log: {error:#}"
+            );
+            let end = phase::terminated(pod).and_then(|end| end.message.as_deref());
+            Log::of(end.unwrap_or_default())
+        }
+    };
+    Err(failed(
+        input,
+        verdict::verdict(pod, &log, &input.dockerfile),
+    ))
+}
+
+/// A failure of this attempt. The Pod has ended or is given up, so running the step again cannot
+/// mend it, whatever its type.
+fn failed(input: &AwaitInput, failure: Failure) -> anyhow::Error {
+    let mut failure = failure.of(&input.id.component, &input.id.container);
+    failure.attempt = Some(input.id.attempt);
+    failure
+        .pod
+        .get_or_insert_with(|| input.launched.name.clone());
+    Ended(failure).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(state: State, seconds: i64, reason: &str) -> Option<Failure> {
+        let clocks = Clocks {
+            queued: 1,
+            scheduling: 10,
+            pulling: 20,
+            building: 30,
+            whole: 1,
+        };
+        let standing = Standing {
+            state,
+            since: Some(Timestamp::UNIX_EPOCH),
+            reason: reason.to_owned(),
+        };
+        ran_out(&standing, &clocks, Timestamp::from_second(seconds).unwrap())
+    }
+
+    #[test]
+    fn each_clock_counts_its_own_wait() {
+        use FailureType::{DeadlineExceeded, ImagePullFailed, Unschedulable};
+        for (state, limit, kind) in [
+            (State::Scheduling, 10, Unschedulable),
+            (State::Pulling, 20, ImagePullFailed),
+            (State::Building, 30, DeadlineExceeded),
+        ] {
+            assert_eq!(after(state, limit - 1, ""), None);
+            let failure = after(state, limit, "").expect("a clock that ran out");
+            assert_eq!(failure.kind, kind);
+            assert!(failure.message.contains(state.word()), "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_ran_out_says_what_the_cluster_says() {
+        let failure = after(State::Scheduling, 99, "0/3 nodes are available").unwrap();
+        assert!(
+            failure
+                .message
+                .ends_with("(scheduling): 0/3 nodes are available")
+        );
+    }
+}

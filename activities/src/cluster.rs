@@ -1,0 +1,250 @@
+//! The cluster as a worker sees it: one client, and one watch over all Pods of this installation,
+//! which every step shares.
+//!
+//! The watch is a cache and a bell, never an answer: whoever misses a Pod in it asks the API before
+//! judging, and a step that waits looks again with every event and every second.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use futures::StreamExt;
+use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
+use kilnworks_workflows::{
+    failure::FailureType,
+    names,
+    steps::{Launched, LaunchedKind},
+};
+use kube::{
+    Api, Client, ResourceExt,
+    api::ListParams,
+    runtime::{
+        WatchStreamExt,
+        reflector::{self, ObjectRef, Store, store::Writer},
+        watcher,
+    },
+};
+use tokio::{sync::watch, task::AbortHandle};
+
+use crate::{error::fail, mounts, object::Site, phase};
+
+/// Label that the Job controller puts on a Job's Pod: the Job's UID.
+const JOB_UID: &str = "batch.kubernetes.io/controller-uid";
+
+/// How long a step waits for the watch's first list.
+const FIRST_LIST: Duration = Duration::from_secs(30);
+
+/// Pause after which a waiting step looks at its clocks, whatever the watch says.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The cluster. Dropped, its watch ends.
+pub struct Cluster {
+    /// The client, for all that is not watched.
+    pub client: Client,
+    /// What all objects of this installation share.
+    pub site: Site,
+    /// Held from counting the unfinished Pods to seeing the one that was created, so that launches
+    /// of this worker do not all take the same free place. Workers do not see each other's: with
+    /// `n` of them, up to `n - 1` Pods too many may run for a moment.
+    pub admission: tokio::sync::Mutex<()>,
+    pods: Store<Pod>,
+    changes: watch::Receiver<u64>,
+    watching: Option<AbortHandle>,
+}
+
+/// A client of the cluster that the environment names: `KUBECONFIG`, or the Pod's own account.
+///
+/// The process's TLS provider is settled here: the dependencies bring two, and neither is chosen
+/// by itself where both are.
+pub async fn connect() -> anyhow::Result<Client> {
+    // It may be settled already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    Client::try_default()
+        .await
+        .context("cannot find the cluster: set `KUBECONFIG`, or run in it with a service account")
+}
+
+/// What became of a created Pod or Job.
+pub enum Found {
+    /// Its Pod.
+    Pod(Arc<Pod>),
+    /// A Job whose Pod is not there yet.
+    NotYet,
+    /// Nothing: it was deleted.
+    Gone,
+}
+
+impl Cluster {
+    /// The cluster of a site, watched from now on.
+    pub fn new(client: Client, site: Site) -> Self {
+        let (pods, writer) = reflector::store();
+        let (bell, changes) = watch::channel(0);
+        let task = tokio::spawn(watch_pods(client.clone(), site.clone(), writer, bell));
+        let mut cluster = Self::of(client, site, pods, changes);
+        cluster.watching = Some(task.abort_handle());
+        cluster
+    }
+
+    /// A cluster whose cached Pods come from elsewhere.
+    pub(crate) fn of(
+        client: Client,
+        site: Site,
+        pods: Store<Pod>,
+        changes: watch::Receiver<u64>,
+    ) -> Self {
+        Self {
+            client,
+            site,
+            admission: tokio::sync::Mutex::new(()),
+            pods,
+            changes,
+            watching: None,
+        }
+    }
+
+    /// The Pods of the build namespace.
+    pub fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), &self.site.settings.namespace)
+    }
+
+    /// The Jobs of the build namespace.
+    pub fn jobs(&self) -> Api<Job> {
+        Api::namespaced(self.client.clone(), &self.site.settings.namespace)
+    }
+
+    /// Waits until the watch has listed all Pods once.
+    pub async fn ready(&self) -> anyhow::Result<()> {
+        let ready = tokio::time::timeout(FIRST_LIST, self.pods.wait_until_ready());
+        match ready.await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(fail(
+                FailureType::ClusterUnavailable,
+                "the cluster's Pods could not be listed yet",
+            )),
+        }
+    }
+
+    /// Rings with every change of a Pod, and once a second.
+    pub fn bell(&self) -> Bell {
+        Bell(self.changes.clone())
+    }
+
+    /// How many Pods of ours are unfinished.
+    pub fn unfinished(&self) -> usize {
+        self.pods.state_filter(phase::is_unfinished).len()
+    }
+
+    /// What became of a created Pod or Job: from the watch, or from the API where that knows
+    /// nothing.
+    pub async fn find(&self, launched: &Launched) -> anyhow::Result<Found> {
+        match self.watched(launched) {
+            Some(pod) => Ok(Found::Pod(pod)),
+            None => self.ask(launched).await,
+        }
+    }
+
+    /// The Pod as the watch knows it.
+    pub fn watched(&self, launched: &Launched) -> Option<Arc<Pod>> {
+        match launched.kind {
+            LaunchedKind::Pod => {
+                let key = ObjectRef::new(&launched.name).within(&launched.namespace);
+                let pod = self.pods.get(&key);
+                pod.filter(|pod| pod.uid().as_ref() == Some(&launched.uid))
+            }
+            LaunchedKind::Job => self
+                .pods
+                .find(|pod| pod.labels().get(JOB_UID) == Some(&launched.uid)),
+        }
+    }
+
+    /// What became of a created Pod or Job, from the API.
+    pub async fn ask(&self, launched: &Launched) -> anyhow::Result<Found> {
+        match launched.kind {
+            LaunchedKind::Pod => {
+                let pod = self.pods().get_opt(&launched.name).await;
+                let pod = pod.map_err(|error| unavailable("read the Pod", &error))?;
+                let pod = pod.filter(|pod| pod.uid().as_ref() == Some(&launched.uid));
+                Ok(pod.map_or(Found::Gone, |pod| Found::Pod(Arc::new(pod))))
+            }
+            LaunchedKind::Job => self.ask_for_job(launched).await,
+        }
+    }
+
+    async fn ask_for_job(&self, launched: &Launched) -> anyhow::Result<Found> {
+        let selector = ListParams::default().labels(&format!("{JOB_UID}={}", launched.uid));
+        let pods = self.pods().list(&selector).await;
+        let pods = pods.map_err(|error| unavailable("list the Job's Pods", &error))?;
+        if let Some(pod) = pods.items.into_iter().next() {
+            return Ok(Found::Pod(Arc::new(pod)));
+        }
+        let job = self.jobs().get_opt(&launched.name).await;
+        let job = job.map_err(|error| unavailable("read the Job", &error))?;
+        let waits = job.is_some_and(|job| {
+            job.uid().as_ref() == Some(&launched.uid)
+                && job.metadata.deletion_timestamp.is_none()
+                && !phase::is_job_failed(&job)
+        });
+        Ok(if waits { Found::NotYet } else { Found::Gone })
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Some(watching) = &self.watching {
+            watching.abort();
+        }
+    }
+}
+
+/// Rings with every change of a Pod, and once a second.
+pub struct Bell(watch::Receiver<u64>);
+
+impl Bell {
+    /// Waits for the next ring. What changed since the last one rings at once.
+    pub async fn rung(&mut self) {
+        let ring = async {
+            if self.0.changed().await.is_err() {
+                std::future::pending().await
+            }
+        };
+        // A second without a ring is one, too.
+        let _ = tokio::time::timeout(TICK, ring).await;
+    }
+}
+
+/// The one watch. No error ends it; it backs off and begins again.
+async fn watch_pods(client: Client, site: Site, writer: Writer<Pod>, bell: watch::Sender<u64>) {
+    let pods = Api::<Pod>::namespaced(client, &site.settings.namespace);
+    let selector = format!("{}={}", names::label("instance"), site.instance);
+    let events = watcher(pods, watcher::Config::default().labels(&selector))
+        .default_backoff()
+        .modify(forget);
+    let mut events = std::pin::pin!(reflector::reflector(writer, events));
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(_) => bell.send_modify(|count| *count += 1),
+            Err(error) => tracing::warn!(%error, "the watch over the Pods is interrupted"),
+        }
+    }
+}
+
+/// Takes what no step reads out of a cached Pod: thousands of Dockerfiles would cost memory.
+fn forget(pod: &mut Pod) {
+    pod.managed_fields_mut().clear();
+    let annotations = pod.annotations_mut();
+    annotations.remove(&mounts::dockerfile_annotation());
+    annotations.remove(&mounts::dockerignore_annotation());
+}
+
+/// The cluster cannot be asked now.
+pub fn unavailable(what: &str, error: &kube::Error) -> anyhow::Error {
+    let message = format!("cannot {what}: {}", api_message(error));
+    fail(FailureType::ClusterUnavailable, message)
+}
+
+/// What the API says, without the debug form that a status prints.
+pub fn api_message(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}

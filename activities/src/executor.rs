@@ -1,0 +1,140 @@
+//! The executor: Kaniko's arguments and its container. Everything that knows Kaniko's command line
+//! is here, so that another executor can stand beside it one day.
+//!
+//! Only flags that both chainguard's 1.25 and Google's 1.24 have; the live fork has them too.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::core::v1::{
+        Capabilities, Container, ResourceRequirements, SeccompProfile, SecurityContext,
+    },
+    apimachinery::pkg::api::resource::Quantity,
+};
+use kilnworks_workflows::{plan::Resources, steps::LaunchInput};
+
+use crate::{mounts, settings::ClusterSettings, store::Access};
+
+/// Name of the executor's container, in every Pod of ours.
+pub const NAME: &str = "executor";
+
+/// Kaniko writes the digest here before it pushes, so it counts only at exit code 0.
+const TERMINATION_LOG: &str = "/dev/termination-log";
+
+/// Kaniko tries nothing twice unless it is told to. Each retry doubles its pause, from one second.
+const RETRIES: u32 = 4;
+
+/// What a build needs of root: to own files as others, to become others, to end its children.
+const CAPABILITIES: [&str; 7] = [
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "SETGID",
+    "SETUID",
+    "SETFCAP",
+    "KILL",
+];
+
+/// The container of a build.
+pub fn container(settings: &ClusterSettings, input: &LaunchInput, access: &Access) -> Container {
+    let mut volume_mounts = mounts::mounts(input);
+    volume_mounts.extend(access.mounts.iter().cloned());
+    Container {
+        name: NAME.to_owned(),
+        image: Some(settings.executor_image.clone()),
+        args: Some(args(input, access)),
+        env: Some(access.env.clone()),
+        env_from: Some(access.env_from.clone()),
+        resources: Some(resources(&input.build.resources)),
+        security_context: Some(security_context()),
+        termination_message_path: Some(TERMINATION_LOG.to_owned()),
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        volume_mounts: Some(volume_mounts),
+        ..Container::default()
+    }
+}
+
+/// Kaniko's arguments. The user's own flags come last; those that Kilnworks sets were refused when
+/// the spec was read.
+pub fn args(input: &LaunchInput, access: &Access) -> Vec<String> {
+    let build = &input.build;
+    let rendered = &input.rendered;
+    let host = mounts::host(&build.repository);
+    let mut args = vec![
+        format!("--context={}", access.context),
+        format!("--dockerfile={}/Dockerfile", mounts::KILN),
+        format!("--digest-file={TERMINATION_LOG}"),
+        // Colour codes would be in every log line otherwise.
+        "--log-format=text".to_owned(),
+        format!("--push-retry={RETRIES}"),
+        format!("--image-download-retry={RETRIES}"),
+        format!("--image-fs-extract-retry={RETRIES}"),
+    ];
+    let tags = rendered.tags.iter();
+    args.extend(tags.map(|tag| format!("--destination={}:{tag}", build.repository)));
+    args.extend(pairs("--build-arg", &rendered.build_args));
+    args.extend(pairs("--label", &rendered.labels));
+    args.extend(build.target.iter().map(|stage| format!("--target={stage}")));
+    if let Some(cache) = &build.cache {
+        args.push("--cache=true".to_owned());
+        args.push(format!("--cache-repo={}", cache.repo));
+        args.push(format!("--cache-ttl={}s", cache.ttl));
+    }
+    if input.registry.insecure {
+        // By name, for push and pull alike: every other registry keeps its TLS.
+        args.push(format!("--insecure-registry={host}"));
+    }
+    if let Some(ca) = &input.registry.ca {
+        let file = mounts::ca_file(&ca.key);
+        args.push(format!("--registry-certificate={host}={file}"));
+    }
+    args.extend(build.flags.iter().cloned());
+    args.iter().map(|arg| literal(arg)).collect()
+}
+
+fn pairs(flag: &str, values: &BTreeMap<String, String>) -> impl Iterator<Item = String> {
+    values
+        .iter()
+        .map(move |(key, value)| format!("{flag}={key}={value}"))
+}
+
+/// A text that Kubernetes leaves as it is. It expands `$(NAME)` in arguments and variables, which
+/// could print a credential into a layer; a doubled `$` is one `$`.
+fn literal(text: &str) -> String {
+    text.replace('$', "$$")
+}
+
+/// Memory and scratch space are limits too: a build that takes more than it asked for is ended,
+/// and not its neighbours. The processor is shared, as a build may use what is idle.
+fn resources(resources: &Resources) -> ResourceRequirements {
+    let mut limits = BTreeMap::from([("memory".to_owned(), Quantity(resources.memory.clone()))]);
+    if let Some(storage) = &resources.ephemeral_storage {
+        limits.insert("ephemeral-storage".to_owned(), Quantity(storage.clone()));
+    }
+    let mut requests = limits.clone();
+    requests.insert("cpu".to_owned(), Quantity(resources.cpu.clone()));
+    ResourceRequirements {
+        limits: Some(limits),
+        requests: Some(requests),
+        ..ResourceRequirements::default()
+    }
+}
+
+/// Root without privileges: fits the Pod Security level "baseline". Privilege escalation is left
+/// at its default, as `no_new_privs` would break `su` and `sudo` in a `RUN`.
+fn security_context() -> SecurityContext {
+    let names = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect());
+    SecurityContext {
+        run_as_user: Some(0),
+        privileged: Some(false),
+        capabilities: Some(Capabilities {
+            drop: names(&["ALL"]),
+            add: names(&CAPABILITIES),
+        }),
+        seccomp_profile: Some(SeccompProfile {
+            type_: "RuntimeDefault".to_owned(),
+            ..SeccompProfile::default()
+        }),
+        ..SecurityContext::default()
+    }
+}

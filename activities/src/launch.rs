@@ -1,0 +1,246 @@
+//! `launch`: waits for room, then creates the Pod or Job. Launching twice makes one.
+//!
+//! Admission is counting: a Pod is created when fewer than `max_builds` of ours are unfinished.
+//! Nothing is kept anywhere else, so a crash changes nothing. What waits here is few; all else
+//! waits in the engine's task queue.
+
+mod mountable;
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kilnworks_workflows::{
+    failure::FailureType,
+    progress::State,
+    steps::{LaunchInput, Launched, LaunchedKind},
+};
+use kube::api::PostParams;
+
+use crate::{
+    clean_up::delete,
+    cluster::{Bell, Cluster, api_message, unavailable},
+    engine::Observer,
+    error::fail,
+    object::Object,
+    pod,
+    settings::LauncherKind,
+    store::ContextStore,
+};
+
+/// How long a launch waits to see what it created in the watch. Beyond that the next launch may
+/// count one too few, which is better than none launching while the watch is away.
+const SEEN: Duration = Duration::from_secs(5);
+
+/// Creates the Pod or Job of an attempt, or finds it where an earlier run created it.
+///
+/// `started` is when the step was first scheduled: its queued clock goes on over every run.
+/// `wanted` tells whether the engine still waits for this step; it is asked before the Pod is
+/// created and after, as a cancelled build's clean-up may have run in between.
+pub async fn launch(
+    cluster: &Cluster,
+    store: &dyn ContextStore,
+    input: LaunchInput,
+    observer: &mut Observer,
+    started: SystemTime,
+    wanted: impl AsyncFn() -> bool,
+) -> anyhow::Result<Launched> {
+    let access = store.access(&input.context.key);
+    let object = cluster.site.object(&input, &access);
+    let object = object.context("cannot make the Pod")?;
+    if let Existing::Ours(launched) = existing(cluster, &input).await? {
+        return Ok(launched);
+    }
+    mountable::check(cluster, &input).await?;
+    cluster.ready().await?;
+    let mut queue = Queue {
+        bell: cluster.bell(),
+        started,
+        limit: Duration::from_secs(input.build.clocks.queued),
+        observer,
+    };
+    loop {
+        let refusal = match admit(cluster, &input, &object, &wanted).await? {
+            Admission::Created(launched) => return Ok(launched),
+            Admission::Later(refusal) => refusal,
+        };
+        queue.wait(&refusal).await?;
+    }
+}
+
+/// What waits for room.
+struct Queue<'a> {
+    bell: Bell,
+    started: SystemTime,
+    limit: Duration,
+    observer: &'a mut Observer,
+}
+
+impl Queue<'_> {
+    /// Waits for a change, or fails when the queued clock has run out.
+    async fn wait(&mut self, reason: &str) -> anyhow::Result<()> {
+        if self.started.elapsed().unwrap_or_default() >= self.limit {
+            let limit = humantime::format_duration(self.limit);
+            let message = format!("the cluster had no room within {limit} (queued): {reason}");
+            return Err(fail(FailureType::QuotaExceeded, message));
+        }
+        self.observer.see(State::Queued, reason).await;
+        self.bell.rung().await;
+        Ok(())
+    }
+}
+
+enum Admission {
+    Created(Launched),
+    /// Not now, and why.
+    Later(String),
+}
+
+/// Creates the object where there is room for it.
+async fn admit(
+    cluster: &Cluster,
+    input: &LaunchInput,
+    object: &Object,
+    wanted: &impl AsyncFn() -> bool,
+) -> anyhow::Result<Admission> {
+    let _admission = cluster.admission.lock().await;
+    let running = cluster.unfinished();
+    let limit = cluster.site.settings.max_builds;
+    if running >= limit as usize {
+        let reason = format!("{running} of at most {limit} builds run");
+        return Ok(Admission::Later(reason));
+    }
+    if !wanted().await {
+        return Err(unwanted());
+    }
+    let error = match create(cluster, object).await {
+        Ok(launched) => {
+            if !wanted().await {
+                remove(cluster, &launched).await?;
+                return Err(unwanted());
+            }
+            seen(cluster, &launched).await;
+            return Ok(Admission::Created(launched));
+        }
+        Err(error) => error,
+    };
+    match &error {
+        kube::Error::Api(status) if status.is_already_exists() => {
+            Ok(match existing(cluster, input).await? {
+                Existing::Ours(launched) => Admission::Created(launched),
+                Existing::Ending => Admission::Later("its last Pod is being deleted".to_owned()),
+                Existing::None => Admission::Later("its last Pod was deleted just now".to_owned()),
+            })
+        }
+        // A quota, or two that were counted at once.
+        kube::Error::Api(status)
+            if status.code == 403 && status.message.contains("exceeded quota") =>
+        {
+            Ok(Admission::Later(status.message.clone()))
+        }
+        kube::Error::Api(status) if status.code == 409 => {
+            Ok(Admission::Later(status.message.clone()))
+        }
+        kube::Error::Api(status) if matches!(status.code, 400 | 422) => {
+            let message = format!("the cluster refuses the Pod: {}", api_message(&error));
+            Err(fail(FailureType::InvalidSpec, message))
+        }
+        // A worker that may not create Pods (403) waits for the operator to see to it, too.
+        _ => Err(unavailable("create the Pod", &error)),
+    }
+}
+
+async fn create(cluster: &Cluster, object: &Object) -> kube::Result<Launched> {
+    let params = PostParams::default();
+    let (kind, meta) = match object {
+        Object::Pod(pod) => {
+            let created = cluster.pods().create(&params, pod).await?;
+            (LaunchedKind::Pod, created.metadata)
+        }
+        Object::Job(job) => {
+            let created = cluster.jobs().create(&params, job).await?;
+            (LaunchedKind::Job, created.metadata)
+        }
+    };
+    Ok(launched(kind, meta))
+}
+
+fn launched(kind: LaunchedKind, meta: ObjectMeta) -> Launched {
+    Launched {
+        kind,
+        namespace: meta.namespace.unwrap_or_default(),
+        name: meta.name.unwrap_or_default(),
+        uid: meta.uid.unwrap_or_default(),
+    }
+}
+
+async fn remove(cluster: &Cluster, launched: &Launched) -> anyhow::Result<()> {
+    let uid = Some(launched.uid.clone());
+    match launched.kind {
+        LaunchedKind::Pod => delete(&cluster.pods(), &launched.name, uid).await,
+        LaunchedKind::Job => delete(&cluster.jobs(), &launched.name, uid).await,
+    }
+}
+
+/// Waits until the watch counts what was created.
+async fn seen(cluster: &Cluster, launched: &Launched) {
+    let mut bell = cluster.bell();
+    let _ = tokio::time::timeout(SEEN, async {
+        while cluster.watched(launched).is_none() {
+            bell.rung().await;
+        }
+    })
+    .await;
+}
+
+fn unwanted() -> anyhow::Error {
+    fail(
+        FailureType::Conflict,
+        "nobody waits for this build any more",
+    )
+}
+
+/// What has the object's name already.
+enum Existing {
+    None,
+    /// An earlier run of this step made it.
+    Ours(Launched),
+    /// So it did, but it is being deleted.
+    Ending,
+}
+
+/// Finds out whose the object of this name is. Anyone else's is a `Conflict`.
+async fn existing(cluster: &Cluster, input: &LaunchInput) -> anyhow::Result<Existing> {
+    let name = pod::name(&input.id);
+    let (kind, meta) = match cluster.site.settings.launcher {
+        LauncherKind::Pod => {
+            let pod = cluster.pods().get_opt(&name).await;
+            let pod = pod.map_err(|error| unavailable("read the Pod", &error))?;
+            (LaunchedKind::Pod, pod.map(|pod| pod.metadata))
+        }
+        LauncherKind::Job => {
+            let job = cluster.jobs().get_opt(&name).await;
+            let job = job.map_err(|error| unavailable("read the Job", &error))?;
+            (LaunchedKind::Job, job.map(|job| job.metadata))
+        }
+    };
+    let Some(meta) = meta else {
+        return Ok(Existing::None);
+    };
+    let labels = meta.labels.clone().unwrap_or_default();
+    let ours = pod::labels(&cluster.site.instance, &input.id);
+    if !ours
+        .iter()
+        .all(|(label, value)| labels.get(label) == Some(value))
+    {
+        let message = format!("`{name}` is there already and is not this build's");
+        return Err(fail(FailureType::Conflict, message));
+    }
+    Ok(match meta.deletion_timestamp {
+        Some(_) => Existing::Ending,
+        None => Existing::Ours(launched(kind, meta)),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,331 @@
+//! Launches against an API server that answers by script.
+
+use std::{path::Path, time::SystemTime};
+
+use async_trait::async_trait;
+use k8s_openapi::api::core::v1::Pod;
+use kilnworks_workflows::{
+    failure::FailureType,
+    steps::{CleanUpInput, LaunchInput, Launched},
+};
+use serde_json::{Value, json};
+
+use super::launch;
+use crate::{
+    clean_up::clean_up,
+    engine::Observer,
+    error::failure_of,
+    fixtures::{Call, Scenario, call, full, minimal, refusal},
+    object::Site,
+    pod,
+    store::{Access, ContextStore},
+};
+
+struct Store;
+
+#[async_trait]
+impl ContextStore for Store {
+    async fn size(&self, _: &str) -> anyhow::Result<Option<u64>> {
+        unreachable!("a launch asks for access only")
+    }
+    async fn put(&self, _: &str, _: &Path) -> anyhow::Result<()> {
+        unreachable!("a launch asks for access only")
+    }
+    fn url(&self, key: &str) -> String {
+        key.to_owned()
+    }
+    fn access(&self, key: &str) -> Access {
+        Access {
+            context: format!("s3://{key}"),
+            ..Access::default()
+        }
+    }
+}
+
+/// The Pod of the input as the API gives it back.
+fn created(input: &LaunchInput) -> Pod {
+    let settings = crate::fixtures::settings(crate::settings::LauncherKind::Pod, None);
+    let site = Site::new(settings.clone(), "default", "kiln").unwrap();
+    let mut pod = pod::pod(&settings, &site.instance, input, &Access::default());
+    pod.metadata.uid = Some(format!("uid-{}", input.id.attempt));
+    pod
+}
+
+fn json_of(pod: &Pod) -> Value {
+    serde_json::to_value(pod).unwrap()
+}
+
+fn look(code: u16, body: Value) -> Call {
+    let name = pod::name(&minimal().id);
+    call("GET", &format!("pods/{name}"), code, body)
+}
+
+fn none() -> Call {
+    look(404, refusal(404, "NotFound", "not found"))
+}
+
+fn create(pod: &Pod) -> Call {
+    Call {
+        seen: Some(pod.clone()),
+        ..call("POST", "pods?", 201, json_of(pod))
+    }
+}
+
+async fn run(
+    cluster: &crate::cluster::Cluster,
+    input: LaunchInput,
+    wanted: impl AsyncFn() -> bool,
+) -> anyhow::Result<Launched> {
+    let mut observer = Observer::new(None, input.id.clone());
+    launch(
+        cluster,
+        &Store,
+        input,
+        &mut observer,
+        SystemTime::now(),
+        wanted,
+    )
+    .await
+}
+
+fn kind(error: &anyhow::Error) -> FailureType {
+    failure_of(error).expect("a failure").kind
+}
+
+#[tokio::test]
+async fn it_creates_one() {
+    let pod = created(&minimal());
+    let (scenario, cluster) = Scenario::new(Vec::new(), vec![none(), create(&pod)]);
+    let launched = run(&cluster, minimal(), async || true).await.unwrap();
+    assert_eq!(launched.uid, "uid-1");
+    scenario.end();
+}
+
+#[tokio::test]
+async fn run_again_it_finds_the_first_even_without_room() {
+    let pod = created(&minimal());
+    let others = [2, 3].map(|attempt| {
+        let mut other = minimal();
+        other.id.attempt = attempt;
+        created(&other)
+    });
+    let (scenario, cluster) = Scenario::new(others.into(), vec![look(200, json_of(&pod))]);
+    let launched = run(&cluster, minimal(), async || true).await.unwrap();
+    assert_eq!(launched.uid, "uid-1");
+    scenario.end();
+}
+
+#[tokio::test]
+async fn one_that_another_run_created_meanwhile_is_adopted() {
+    let pod = created(&minimal());
+    let taken = call(
+        "POST",
+        "pods?",
+        409,
+        refusal(409, "AlreadyExists", "it is there"),
+    );
+    let calls = vec![none(), taken, look(200, json_of(&pod))];
+    let (scenario, cluster) = Scenario::new(Vec::new(), calls);
+    let launched = run(&cluster, minimal(), async || true).await.unwrap();
+    assert_eq!(launched.uid, "uid-1");
+    scenario.end();
+}
+
+#[tokio::test]
+async fn someone_elses_is_a_conflict() {
+    let mut pod = created(&minimal());
+    pod.metadata
+        .labels
+        .as_mut()
+        .unwrap()
+        .insert("kiln.io/run".to_owned(), "other".to_owned());
+    let (scenario, cluster) = Scenario::new(Vec::new(), vec![look(200, json_of(&pod))]);
+    let error = run(&cluster, minimal(), async || true).await.unwrap_err();
+    assert_eq!(kind(&error), FailureType::Conflict);
+    scenario.end();
+}
+
+#[tokio::test]
+async fn a_full_quota_is_waited_for() {
+    let pod = created(&minimal());
+    let full = refusal(
+        403,
+        "Forbidden",
+        "pods \"x\" is forbidden: exceeded quota: builds",
+    );
+    let calls = vec![none(), call("POST", "pods?", 403, full), create(&pod)];
+    let (scenario, cluster) = Scenario::new(Vec::new(), calls);
+    run(&cluster, minimal(), async || true).await.unwrap();
+    scenario.end();
+}
+
+#[tokio::test]
+async fn the_queued_clock_runs_out_with_the_reason() {
+    let full = refusal(403, "Forbidden", "exceeded quota: builds, limited: pods=1");
+    let calls = vec![none(), call("POST", "pods?", 403, full)];
+    let (scenario, cluster) = Scenario::new(Vec::new(), calls);
+    let mut input = minimal();
+    input.build.clocks.queued = 0;
+    let error = run(&cluster, input, async || true).await.unwrap_err();
+    assert_eq!(kind(&error), FailureType::QuotaExceeded);
+    assert!(error.to_string().ends_with("limited: pods=1"), "{error}");
+    scenario.end();
+}
+
+#[tokio::test]
+async fn it_waits_while_enough_builds_run() {
+    let pod = created(&minimal());
+    let running = [2, 3].map(|attempt| {
+        let mut other = minimal();
+        other.id.attempt = attempt;
+        created(&other)
+    });
+    let mut done = running[0].clone();
+    done.metadata.name = Some(pod::name(&{
+        let mut id = minimal().id;
+        id.attempt = 2;
+        id
+    }));
+    done.status = serde_json::from_value(json!({"phase": "Succeeded"})).unwrap();
+    let (scenario, cluster) = Scenario::new(running.into(), vec![none(), create(&pod)]);
+    let (launched, ()) = tokio::join!(run(&cluster, minimal(), async || true), async {
+        tokio::task::yield_now().await;
+        scenario.see(done);
+    });
+    launched.unwrap();
+    scenario.end();
+}
+
+#[tokio::test]
+async fn an_unwanted_one_is_not_created() {
+    let (scenario, cluster) = Scenario::new(Vec::new(), vec![none()]);
+    run(&cluster, minimal(), async || false).await.unwrap_err();
+    scenario.end();
+}
+
+#[tokio::test]
+async fn one_that_is_unwanted_once_it_is_created_is_deleted() {
+    let pod = created(&minimal());
+    let name = pod::name(&minimal().id);
+    let delete = call("DELETE", &format!("pods/{name}"), 200, json_of(&pod));
+    let (scenario, cluster) = Scenario::new(Vec::new(), vec![none(), create(&pod), delete]);
+    let asked = std::cell::Cell::new(0);
+    let wanted = async || asked.replace(asked.get() + 1) == 0;
+    run(&cluster, minimal(), wanted).await.unwrap_err();
+    scenario.end();
+}
+
+#[tokio::test]
+async fn refusals_have_a_type() {
+    for (code, kind_of, expected) in [
+        (422, "Invalid", FailureType::InvalidSpec),
+        (403, "Forbidden", FailureType::ClusterUnavailable),
+        (500, "InternalError", FailureType::ClusterUnavailable),
+    ] {
+        let calls = vec![
+            none(),
+            call("POST", "pods?", code, refusal(code, kind_of, "no")),
+        ];
+        let (scenario, cluster) = Scenario::new(Vec::new(), calls);
+        let error = run(&cluster, minimal(), async || true).await.unwrap_err();
+        assert_eq!(kind(&error), expected, "{code}");
+        scenario.end();
+    }
+}
+
+#[tokio::test]
+async fn secrets_must_be_there_and_allowed() {
+    let push = |hosts: &str| {
+        call(
+            "GET",
+            "secrets/push",
+            200,
+            json!({
+                "metadata": {"name": "push", "annotations": {"kiln.io/hosts": hosts}},
+                "data": {".dockerconfigjson": "e30="},
+            }),
+        )
+    };
+    let missing = |name: &str| {
+        let refusal = refusal(404, "NotFound", "not found");
+        call("GET", &format!("secrets/{name}"), 404, refusal)
+    };
+    let npm = |body: Value| call("GET", "secrets/npm", 200, body);
+    let token = json!({"metadata": {"name": "npm", "annotations": {"kiln.io/hosts": "git.example"}},
+        "data": {".npmrc": "eA=="}});
+    for (calls, expected) in [
+        (vec![missing("push")], FailureType::RegistryDenied),
+        (vec![push("other.example")], FailureType::RegistryDenied),
+        (
+            vec![push("localhost"), missing("npm")],
+            FailureType::InvalidSpec,
+        ),
+        (
+            vec![push("localhost"), npm(json!({"metadata": {"name": "npm"}}))],
+            FailureType::InvalidSpec,
+        ),
+        (
+            vec![push("localhost"), npm(token)],
+            FailureType::InvalidSpec,
+        ),
+    ] {
+        let calls = std::iter::once(none()).chain(calls).collect();
+        let (scenario, cluster) = Scenario::new(Vec::new(), calls);
+        let error = run(&cluster, full(), async || true).await.unwrap_err();
+        assert_eq!(kind(&error), expected, "{error}");
+        scenario.end();
+    }
+}
+
+#[tokio::test]
+async fn clean_up_deletes_what_it_finds_until_nothing_is_left() {
+    let pod = json_of(&created(&minimal()));
+    let name = pod::name(&minimal().id);
+    let jobs = || Call {
+        path: "/apis/batch/v1/namespaces/builds/jobs?".to_owned(),
+        ..call("GET", "", 200, json!({"metadata": {}, "items": []}))
+    };
+    let pods = |items: Value| call("GET", "pods?", 200, json!({"metadata": {}, "items": items}));
+    let calls = vec![
+        jobs(),
+        pods(json!([pod])),
+        call(
+            "DELETE",
+            &format!("pods/{name}"),
+            404,
+            refusal(404, "NotFound", "gone"),
+        ),
+        jobs(),
+        pods(json!([])),
+    ];
+    let (scenario, cluster) = Scenario::new(Vec::new(), calls);
+    let input = CleanUpInput {
+        workflow_id: minimal().id.workflow_id,
+        run_id: minimal().id.run_id,
+    };
+    clean_up(&cluster, input).await.unwrap();
+    scenario.end();
+}
+
+/// The engine runs steps on any of its threads.
+#[tokio::test]
+async fn steps_can_move_between_threads() {
+    fn is_send(_: &impl Send) {}
+    let (scenario, cluster) = Scenario::new(Vec::new(), Vec::new());
+    is_send(&run(&cluster, minimal(), async || true));
+    let registry = crate::registry::RegistryClient::new(cluster.client.clone(), "builds");
+    let mut observer = Observer::new(None, minimal().id);
+    let input = serde_json::from_value(json!({
+        "id": minimal().id, "repository": "", "dockerfile": "", "registry": {"insecure": false},
+        "launched": {"kind": "Pod", "namespace": "", "name": "", "uid": ""},
+        "clocks": minimal().build.clocks,
+    }));
+    let input = input.unwrap();
+    is_send(&crate::await_build::await_build(
+        &cluster,
+        &registry,
+        input,
+        &mut observer,
+    ));
+    scenario.end();
+}

@@ -1,0 +1,170 @@
+//! The executor's log: its end, and what in it is Kaniko's own.
+
+use futures::{AsyncReadExt, io::AsyncRead};
+use kilnworks_workflows::failure::tail;
+use kube::api::LogParams;
+
+use crate::{cluster::Cluster, dockerfile, executor};
+
+/// How much of a log's end is kept.
+pub const TAIL_BYTES: usize = 64 * 1024;
+
+/// How many steps of a build are kept, the last ones.
+const MAX_STEPS: usize = 1000;
+
+/// Longest line that is looked at as a whole.
+const MAX_LINE: usize = 16 * 1024;
+
+/// What a log says about a build. Its size is bounded, whatever the log's.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Log {
+    /// Its last 64 KiB.
+    pub tail: String,
+    /// The Dockerfile instructions that Kaniko said it runs, in order.
+    pub steps: Vec<String>,
+}
+
+impl Log {
+    /// Reads a log to its end. The steps are looked for in all of it, as the output of one `RUN`
+    /// alone may be longer than the tail. Where reading breaks off, what was read counts.
+    pub async fn read(mut from: impl AsyncRead + Unpin) -> std::io::Result<Self> {
+        let mut scan = Scan::default();
+        let mut chunk = vec![0; 32 * 1024];
+        loop {
+            match from.read(&mut chunk).await {
+                Ok(0) => break,
+                Ok(count) => scan.push(&chunk[..count]),
+                Err(error) if scan.tail.is_empty() => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(scan.end())
+    }
+
+    /// A log that is a text.
+    pub fn of(text: &str) -> Self {
+        let mut scan = Scan::default();
+        scan.push(text.as_bytes());
+        scan.end()
+    }
+}
+
+#[derive(Default)]
+struct Scan {
+    tail: Vec<u8>,
+    line: Vec<u8>,
+    steps: std::collections::VecDeque<String>,
+}
+
+impl Scan {
+    fn push(&mut self, bytes: &[u8]) {
+        self.tail.extend_from_slice(bytes);
+        if self.tail.len() > 2 * TAIL_BYTES {
+            self.tail.drain(..self.tail.len() - TAIL_BYTES);
+        }
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let room = MAX_LINE.saturating_sub(self.line.len());
+            self.line.extend_from_slice(&part[..part.len().min(room)]);
+            if part.ends_with(b"\n") {
+                self.line_ends();
+            }
+        }
+    }
+
+    fn line_ends(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        let line = String::from_utf8_lossy(&line);
+        if let Some(step) = message(line.trim_end()).filter(|text| dockerfile::is_step(text)) {
+            self.steps.push_back(step);
+        }
+        if self.steps.len() > MAX_STEPS {
+            self.steps.pop_front();
+        }
+    }
+
+    fn end(mut self) -> Log {
+        self.line_ends();
+        Log {
+            tail: tail(&String::from_utf8_lossy(&self.tail), TAIL_BYTES),
+            steps: self.steps.into(),
+        }
+    }
+}
+
+/// What Kaniko says in a line of its own: `time="…" level=info msg="RUN make"`, or, where a flag
+/// changed the format, `INFO[0003] RUN make`.
+pub fn message(line: &str) -> Option<String> {
+    if line.starts_with("time=") {
+        let (_, message) = line.split_once(" msg=")?;
+        return Some(unquoted(message));
+    }
+    let line = line.strip_prefix("\u{1b}[36m").unwrap_or(line);
+    let rest = line.strip_prefix("INFO")?;
+    let rest = rest.strip_prefix("\u{1b}[0m").unwrap_or(rest);
+    let (time, message) = rest.strip_prefix('[')?.split_once(']')?;
+    let is_time = time.bytes().all(|byte| byte.is_ascii_digit());
+    is_time.then(|| message.trim().to_owned())
+}
+
+/// A text out of Go's quotes.
+fn unquoted(text: &str) -> String {
+    let Some(inner) = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+    else {
+        return text.to_owned();
+    };
+    let mut out = String::with_capacity(inner.len());
+    let mut chars = inner.chars();
+    while let Some(char) = chars.next() {
+        match (char, char == '\\') {
+            (_, true) => match chars.next() {
+                Some('n') => out.push('\n'),
+                Some('t') => out.push('\t'),
+                Some('r') => out.push('\r'),
+                Some(other) => out.push(other),
+                None => {}
+            },
+            (char, _) => out.push(char),
+        }
+    }
+    out
+}
+
+/// Reads the log of a Pod's executor.
+pub async fn read(cluster: &Cluster, pod: &str) -> anyhow::Result<Log> {
+    let params = LogParams {
+        container: Some(executor::NAME.to_owned()),
+        ..LogParams::default()
+    };
+    let stream = cluster.pods().log_stream(pod, &params).await?;
+    Ok(Log::read(stream).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_kanikos_own_lines_are_steps() {
+        let log = Log::of(concat!(
+            "time=\"2026-11-22T13:40:10Z\" level=info msg=\"RUN echo \\\"a b\\\" && \\texit 7\"\n",
+            "time=\"2026-11-22T13:40:10Z\" level=info msg=\"Taking snapshot of full filesystem...\"\n",
+            "RUN this is output\n",
+            "INFO[0003] COPY a /b\n",
+            "\u{1b}[36mINFO\u{1b}[0m[0004] WORKDIR /x\n",
+        ));
+        let expected = ["RUN echo \"a b\" && \texit 7", "COPY a /b", "WORKDIR /x"];
+        assert_eq!(log.steps, expected);
+    }
+
+    #[test]
+    fn a_long_log_keeps_its_end_and_its_steps() {
+        let noise = "x".repeat(99) + "\n";
+        let text = format!("INFO[0001] RUN make\n{}the end", noise.repeat(5000));
+        let log = Log::of(&text);
+        assert_eq!(log.steps, ["RUN make"]);
+        assert!(log.tail.ends_with("the end"));
+        assert!(log.tail.len() <= TAIL_BYTES + '…'.len_utf8());
+    }
+}

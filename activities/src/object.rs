@@ -1,0 +1,160 @@
+//! What is created for an attempt: a Pod, or a Job with that Pod.
+
+use k8s_openapi::{
+    api::{
+        batch::v1::{Job, JobSpec},
+        core::v1::{Pod, PodTemplateSpec},
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kilnworks_workflows::{
+    names,
+    plan::{BuildPlan, Clocks, GitSource, Registry, Resources},
+    steps::{BuildId, Context, LaunchInput, Rendered},
+};
+use serde_json::Value;
+
+use crate::{
+    pod,
+    settings::{ClusterSettings, LauncherKind},
+    store::Access,
+    template::Template,
+};
+
+/// What all objects of one installation share.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Where and how builds run.
+    pub settings: ClusterSettings,
+    /// Tells this installation's objects from another's in the same namespace.
+    pub instance: String,
+    template: Option<Template>,
+}
+
+/// A Pod, or a Job with one.
+#[derive(Clone, Debug)]
+pub enum Object {
+    /// A bare Pod.
+    Pod(Box<Pod>),
+    /// A Job with one Pod.
+    Job(Box<Job>),
+}
+
+impl Site {
+    /// The installation of a name in a Temporal namespace. Fails where the operator's Pod template
+    /// cannot be read, rendered or merged, so that a worker says so when it starts.
+    pub fn new(
+        settings: ClusterSettings,
+        temporal_namespace: &str,
+        install: &str,
+    ) -> anyhow::Result<Self> {
+        let template = settings.pod_template.as_deref().map(Template::read);
+        let site = Self {
+            instance: names::label_hash(&format!("{temporal_namespace}/{install}")),
+            template: template.transpose()?,
+            settings,
+        };
+        site.object(&sample(), &Access::default())?;
+        Ok(site)
+    }
+
+    /// What is created for an attempt.
+    pub fn object(&self, input: &LaunchInput, access: &Access) -> anyhow::Result<Object> {
+        let pod = pod::pod(&self.settings, &self.instance, input, access);
+        let pod = match &self.template {
+            Some(template) => template.over(&pod, &input.id)?,
+            None => pod,
+        };
+        Ok(match self.settings.launcher {
+            LauncherKind::Pod => Object::Pod(Box::new(pod)),
+            LauncherKind::Job => Object::Job(Box::new(job(pod))),
+        })
+    }
+}
+
+/// The manifest of an attempt's Pod or Job, for people.
+pub fn render_object(site: &Site, input: &LaunchInput, access: &Access) -> anyhow::Result<Value> {
+    Ok(match site.object(input, access)? {
+        Object::Pod(pod) => serde_json::to_value(pod)?,
+        Object::Job(job) => serde_json::to_value(job)?,
+    })
+}
+
+/// A Job of one Pod and one try: what a new attempt is, and whether, is the workflow's to decide.
+/// It is not removed by time, since the Pod's end must be seen first.
+fn job(mut pod: Pod) -> Job {
+    let name = pod.metadata.name.take();
+    let namespace = pod.metadata.namespace.take();
+    Job {
+        metadata: ObjectMeta {
+            name,
+            namespace,
+            labels: pod.metadata.labels.clone(),
+            annotations: pod.metadata.annotations.clone(),
+            ..ObjectMeta::default()
+        },
+        spec: Some(JobSpec {
+            backoff_limit: Some(0),
+            template: PodTemplateSpec {
+                metadata: Some(pod.metadata),
+                spec: pod.spec,
+            },
+            ..JobSpec::default()
+        }),
+        status: None,
+    }
+}
+
+/// A build with which the operator's template is tried.
+fn sample() -> LaunchInput {
+    let text = |text: &str| text.to_owned();
+    LaunchInput {
+        id: BuildId {
+            app: text("app"),
+            component: text("component"),
+            container: text("container"),
+            workflow_id: text("sample"),
+            run_id: text("sample"),
+            root: text("sample"),
+            attempt: 1,
+        },
+        build: BuildPlan {
+            source: GitSource {
+                url: String::new(),
+                revision: None,
+                secret: None,
+                submodules: false,
+            },
+            context_dir: String::new(),
+            dockerfile: text("Dockerfile"),
+            template: None,
+            build_args: Default::default(),
+            target: None,
+            repository: text("localhost/sample"),
+            tags: Vec::new(),
+            labels: Default::default(),
+            cache: None,
+            flags: Vec::new(),
+            secrets: Vec::new(),
+            lfs: false,
+            resources: Resources {
+                cpu: text("1"),
+                memory: text("1Gi"),
+                ephemeral_storage: None,
+            },
+            clocks: Clocks {
+                queued: 1,
+                scheduling: 1,
+                pulling: 1,
+                building: 1,
+                whole: 1,
+            },
+        },
+        registry: Registry::default(),
+        rendered: Rendered::default(),
+        context: Context::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

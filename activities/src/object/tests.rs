@@ -1,0 +1,142 @@
+//! Rendered objects as snapshots, and what the operator's template can and cannot do to them.
+
+use std::path::Path;
+
+use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, SecretEnvSource};
+use serde_json::{Value, json};
+
+use super::{Site, render_object};
+use crate::{
+    fixtures::{full, minimal, settings},
+    pod,
+    settings::LauncherKind,
+    store::Access,
+    template::Template,
+};
+
+fn rendered(
+    launcher: LauncherKind,
+    input: &kilnworks_workflows::steps::LaunchInput,
+    access: &Access,
+) -> Value {
+    let site = Site::new(settings(launcher, None), "default", "kiln").unwrap();
+    render_object(&site, input, access).unwrap()
+}
+
+fn s3() -> Access {
+    Access {
+        context: "s3://contexts/abc.tar.gz".to_owned(),
+        env: vec![EnvVar {
+            name: "S3_ENDPOINT".to_owned(),
+            value: Some("http://s3.example".to_owned()),
+            value_from: None,
+        }],
+        env_from: vec![EnvFromSource {
+            secret_ref: Some(SecretEnvSource {
+                name: "kiln-store".to_owned(),
+                optional: None,
+            }),
+            ..EnvFromSource::default()
+        }],
+        ..Access::default()
+    }
+}
+
+fn volume() -> Access {
+    Access {
+        context: "tar:///kiln/store/contexts/abc.tar.gz".to_owned(),
+        volumes: vec![
+            serde_json::from_value(json!({
+                "name": "kiln-store", "persistentVolumeClaim": {"claimName": "kiln", "readOnly": true},
+            }))
+            .unwrap(),
+        ],
+        mounts: vec![
+            serde_json::from_value(json!({
+                "name": "kiln-store", "mountPath": "/kiln/store", "readOnly": true,
+            }))
+            .unwrap(),
+        ],
+        ..Access::default()
+    }
+}
+
+#[test]
+fn a_minimal_pod() {
+    insta::assert_yaml_snapshot!(rendered(LauncherKind::Pod, &minimal(), &volume()));
+}
+
+#[test]
+fn a_full_pod() {
+    insta::assert_yaml_snapshot!(rendered(LauncherKind::Pod, &full(), &s3()));
+}
+
+#[test]
+fn a_job() {
+    insta::assert_yaml_snapshot!(rendered(LauncherKind::Job, &minimal(), &s3()));
+}
+
+fn over(template: &str) -> anyhow::Result<Value> {
+    let input = minimal();
+    let settings = settings(LauncherKind::Pod, None);
+    let pod = pod::pod(&settings, "instance", &input, &s3());
+    let template = Template::new(Path::new("pod.yaml"), template.to_owned());
+    Ok(serde_json::to_value(template.over(&pod, &input.id)?)?)
+}
+
+#[test]
+fn a_template_adds_and_changes() {
+    let pod = over(
+        r#"
+metadata: {annotations: {team: "{{ app }}-{{ component }}"}}
+spec:
+  hostNetwork: true
+  nodeSelector: {pool: builds}
+  automountServiceAccountToken: null
+  tolerations: [{key: builds, operator: Exists}]
+  containers:
+  - name: executor
+    env: [{name: S3_ENDPOINT, value: other}, {name: HTTP_PROXY, value: "{{ attempt }}"}]
+    securityContext: {capabilities: {add: [CHOWN]}}
+  - {name: side, image: proxy}
+  volumes: [{name: scratch, emptyDir: {}}]
+"#,
+    );
+    insta::assert_yaml_snapshot!(pod.unwrap());
+}
+
+#[test]
+fn a_template_cannot_take_a_pod_away_from_us() {
+    let ours = over("").unwrap();
+    let theirs = over(
+        r#"
+apiVersion: v2
+metadata: {name: theirs, namespace: theirs, labels: {kiln.io/run: theirs}, annotations: {kiln.io/dockerfile: theirs}}
+spec:
+  restartPolicy: Always
+  containers: [{name: executor, command: [sh], args: [--no-push], terminationMessagePolicy: File}]
+"#,
+    );
+    assert_eq!(theirs.unwrap(), ours);
+}
+
+#[test]
+fn a_wrong_template_says_where() {
+    for (template, message) in [
+        ("spec:\n  nodeName: {{ node }}", "pod.yaml:2: "),
+        ("spec:\n  nodeName: {{ app", "pod.yaml:2: "),
+        ("spec:\n  - a\n  b: c", "pod.yaml:3: "),
+        ("- a", "a Pod template is a mapping"),
+        (
+            "spec: {hostNetwrok: true}",
+            "`spec.hostNetwrok` is not a field of a Pod",
+        ),
+        ("spec: {hostNetwork: [1]}", "it does not make a Pod"),
+    ] {
+        let error = format!("{:#}", over(template).unwrap_err());
+        assert!(
+            error.contains(message) && error.starts_with("pod.yaml"),
+            "{template}: {error}"
+        );
+    }
+}

@@ -1,0 +1,130 @@
+//! Pure predicates over a Pod: where it stands, and since when.
+
+use k8s_openapi::{
+    api::{
+        batch::v1::Job,
+        core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodCondition},
+    },
+    apimachinery::pkg::apis::meta::v1::Time,
+    jiff::Timestamp,
+};
+use kilnworks_workflows::progress::State;
+
+use crate::executor;
+
+/// Where an unfinished Pod stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// Scheduling, pulling or building.
+    pub state: State,
+    /// Since when, by the cluster's own clock and record.
+    pub since: Option<Timestamp>,
+    /// Why it goes no further, in the cluster's words; empty where it does not say.
+    pub reason: String,
+}
+
+/// The executor's status.
+pub fn executor(pod: &Pod) -> Option<&ContainerStatus> {
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    statuses.iter().find(|status| status.name == executor::NAME)
+}
+
+/// The executor's end. A build is over when its container is; the Pod's phase follows a second
+/// later.
+pub fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
+    executor(pod)?.state.as_ref()?.terminated.as_ref()
+}
+
+/// The Pod's phase.
+pub fn phase(pod: &Pod) -> &str {
+    let phase = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref());
+    phase.unwrap_or("Pending")
+}
+
+/// Whether the Pod may still use the cluster.
+pub fn is_unfinished(pod: &Pod) -> bool {
+    terminated(pod).is_none() && !matches!(phase(pod), "Succeeded" | "Failed")
+}
+
+/// Whether nothing more is to be waited for: the Pod is finished, or the time that it was given to
+/// end has passed by `now`. On a lost node a deleted Pod stays for ever.
+pub fn is_over(pod: &Pod, now: Timestamp) -> bool {
+    const SLACK_SECONDS: i64 = 5;
+    let deadline = pod.metadata.deletion_timestamp.as_ref();
+    let passed = deadline.is_some_and(|at| at.0.as_second() + SLACK_SECONDS <= now.as_second());
+    !is_unfinished(pod) || passed
+}
+
+/// A condition of the Pod.
+pub fn condition<'a>(pod: &'a Pod, name: &str) -> Option<&'a PodCondition> {
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    conditions.iter().find(|condition| condition.type_ == name)
+}
+
+/// Whether a Job gave up: its Pod was deleted or never could be made.
+pub fn is_job_failed(job: &Job) -> bool {
+    let conditions = job
+        .status
+        .as_ref()
+        .and_then(|status| status.conditions.as_ref());
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|one| one.type_ == "Failed" && one.status == "True")
+}
+
+/// Where an unfinished Pod stands.
+pub fn standing(pod: &Pod) -> Standing {
+    let time = |time: Option<&Time>| time.map(|time| time.0);
+    let state = executor(pod).and_then(|status| status.state.as_ref());
+    if let Some(running) = state.and_then(|state| state.running.as_ref()) {
+        return Standing {
+            state: State::Building,
+            since: time(running.started_at.as_ref()),
+            reason: String::new(),
+        };
+    }
+    let scheduled = condition(pod, "PodScheduled");
+    match scheduled {
+        Some(scheduled) if scheduled.status == "True" => Standing {
+            state: State::Pulling,
+            since: time(scheduled.last_transition_time.as_ref()),
+            reason: waiting(pod),
+        },
+        _ => Standing {
+            state: State::Scheduling,
+            since: time(pod.metadata.creation_timestamp.as_ref()),
+            reason: scheduled
+                .and_then(|condition| condition.message.clone())
+                .unwrap_or_default(),
+        },
+    }
+}
+
+/// Why the executor does not start; empty while that is only a matter of course.
+fn waiting(pod: &Pod) -> String {
+    let waiting = executor(pod).and_then(|status| status.state.as_ref()?.waiting.as_ref());
+    let Some(waiting) = waiting else {
+        return String::new();
+    };
+    match (waiting.reason.as_deref(), waiting.message.as_deref()) {
+        (Some("ContainerCreating" | "PodInitializing") | None, None) => String::new(),
+        (reason, message) => {
+            let parts = [reason, message].into_iter().flatten();
+            parts.collect::<Vec<_>>().join(": ")
+        }
+    }
+}
+
+/// Seconds from the Pod's creation to the executor's end.
+pub fn seconds(pod: &Pod) -> f64 {
+    let start = pod.metadata.creation_timestamp.as_ref();
+    let end = terminated(pod).and_then(|end| end.finished_at.as_ref());
+    match (start, end) {
+        (Some(start), Some(end)) => {
+            (end.0.as_millisecond() - start.0.as_millisecond()) as f64 / 1000.0
+        }
+        _ => 0.0,
+    }
+}

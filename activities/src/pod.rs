@@ -1,0 +1,104 @@
+//! The Pod of an attempt, before the operator's template is merged over it.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::core::v1::{Pod, PodSpec, Toleration},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kilnworks_workflows::{
+    names,
+    steps::{BuildId, LaunchInput},
+};
+
+use crate::{executor, mounts, settings::ClusterSettings, store::Access};
+
+/// How long a build stays on a node that is gone. Kubernetes' own 300 s are for servers.
+const NODE_LOST_SECONDS: i64 = 30;
+
+/// How long an executor has to end. Kaniko has nothing to tidy up.
+pub const GRACE_SECONDS: u32 = 5;
+
+/// The Pod of an attempt.
+pub fn pod(
+    settings: &ClusterSettings,
+    instance: &str,
+    input: &LaunchInput,
+    access: &Access,
+) -> Pod {
+    let mut volumes = mounts::volumes(input);
+    volumes.extend(access.volumes.iter().cloned());
+    Pod {
+        metadata: ObjectMeta {
+            name: Some(name(&input.id)),
+            namespace: Some(settings.namespace.clone()),
+            labels: Some(labels(instance, &input.id)),
+            annotations: Some(annotations(input)),
+            ..ObjectMeta::default()
+        },
+        spec: Some(PodSpec {
+            containers: vec![executor::container(settings, input, access)],
+            restart_policy: Some("Never".to_owned()),
+            // A build has no business with the cluster, and must not see what else runs in it.
+            automount_service_account_token: Some(false),
+            enable_service_links: Some(false),
+            termination_grace_period_seconds: Some(GRACE_SECONDS.into()),
+            tolerations: Some(["not-ready", "unreachable"].map(node_lost).to_vec()),
+            volumes: Some(volumes),
+            ..PodSpec::default()
+        }),
+        ..Pod::default()
+    }
+}
+
+/// Name of an attempt's Pod or Job.
+pub fn name(id: &BuildId) -> String {
+    names::pod(
+        &id.app,
+        &id.component,
+        &id.container,
+        &id.run_id,
+        id.attempt,
+    )
+}
+
+/// Labels of everything that an attempt makes. Who finds an object by them knows whose it is.
+pub fn labels(instance: &str, id: &BuildId) -> BTreeMap<String, String> {
+    let labels = [
+        ("app", id.app.clone()),
+        ("component", id.component.clone()),
+        ("container", id.container.clone()),
+        ("instance", instance.to_owned()),
+        ("run", id.run_id.clone()),
+        ("workflow", names::label_hash(&id.workflow_id)),
+        ("attempt", id.attempt.to_string()),
+    ];
+    labels
+        .map(|(name, value)| (names::label(name), value))
+        .into()
+}
+
+/// What does not fit into labels: the workflow's id in clear, and what is built.
+fn annotations(input: &LaunchInput) -> BTreeMap<String, String> {
+    let mut annotations = BTreeMap::from([
+        (names::label("workflow-id"), input.id.workflow_id.clone()),
+        (
+            mounts::dockerfile_annotation(),
+            input.rendered.dockerfile.clone(),
+        ),
+    ]);
+    if let Some(ignore) = &input.rendered.dockerignore {
+        annotations.insert(mounts::dockerignore_annotation(), ignore.clone());
+    }
+    annotations
+}
+
+fn node_lost(taint: &str) -> Toleration {
+    Toleration {
+        key: Some(format!("node.kubernetes.io/{taint}")),
+        operator: Some("Exists".to_owned()),
+        effect: Some("NoExecute".to_owned()),
+        toleration_seconds: Some(NODE_LOST_SECONDS),
+        ..Toleration::default()
+    }
+}

@@ -1,0 +1,187 @@
+//! The operator's Pod template: a YAML file of a Pod's shape that is merged over every build Pod.
+//!
+//! It is rendered first, with `app`, `component`, `container` and `attempt`. Then:
+//! - an object is merged field by field, and a `null` takes a field away;
+//! - a list of objects is merged by `name` (a mount by `mountPath`); what is new, or has neither,
+//!   is appended. So `containers: [{name: executor, …}]` changes the executor, any other name is a
+//!   side container, and tolerations are added;
+//! - any other value replaces ours.
+//!
+//! What Kilnworks finds its Pods by and reads results from is not the template's to change:
+//! name, namespace, `kiln.io/` labels and annotations, the restart policy, the executor's command,
+//! arguments and termination message. There it is without effect.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use k8s_openapi::api::core::v1::Pod;
+use kilnworks_workflows::steps::BuildId;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
+use serde_json::{Map, Value};
+
+use crate::executor;
+
+/// A Pod template as it was read from its file.
+#[derive(Clone, Debug)]
+pub struct Template {
+    path: PathBuf,
+    text: String,
+}
+
+impl Template {
+    /// Reads a template.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the Pod template `{}`", path.display()))?;
+        Ok(Self::new(path, text))
+    }
+
+    /// A template of this text; errors name the path.
+    pub fn new(path: &Path, text: String) -> Self {
+        Self {
+            path: path.to_owned(),
+            text,
+        }
+    }
+
+    /// The Pod with the template merged over it.
+    pub fn over(&self, pod: &Pod, id: &BuildId) -> anyhow::Result<Pod> {
+        let template = self.render(id)?;
+        let ours = serde_json::to_value(pod).context("cannot write the Pod as JSON")?;
+        let mut merged = ours.clone();
+        merge(&mut merged, template);
+        keep_ours(&mut merged, &ours);
+        let typed: Pod = serde_json::from_value(merged.clone())
+            .with_context(|| format!("{}: it does not make a Pod", self.path.display()))?;
+        let back = serde_json::to_value(&typed).context("cannot write the Pod as JSON")?;
+        if let Some(path) = lost("", &merged, &back) {
+            bail!("{}: `{path}` is not a field of a Pod", self.path.display());
+        }
+        Ok(typed)
+    }
+
+    /// The rendered template. Names of apps, components and containers are DNS labels, so they
+    /// cannot break the YAML around them.
+    fn render(&self, id: &BuildId) -> anyhow::Result<Value> {
+        let path = self.path.display().to_string();
+        let mut engine = Environment::new();
+        engine.set_undefined_behavior(UndefinedBehavior::Strict);
+        // By the file's name it would write every value as JSON, in quotes.
+        engine.set_auto_escape_callback(|_| AutoEscape::None);
+        let BuildId {
+            app,
+            component,
+            container,
+            attempt,
+            ..
+        } = id;
+        let values = context! { app, component, container, attempt };
+        let text = match engine.render_named_str(&path, &self.text, values) {
+            Ok(text) => text,
+            Err(error) => bail!(
+                "{path}:{}: {}; known are `app`, `component`, `container` and `attempt`",
+                error.line().unwrap_or(1),
+                error
+                    .detail()
+                    .map_or_else(|| error.kind().to_string(), str::to_owned),
+            ),
+        };
+        let value: Value = match serde_saphyr::from_str(&text) {
+            Ok(value) => value,
+            Err(error) => {
+                let line = error.location().map_or(1, |at| at.line());
+                bail!("{path}:{line}: {}", error.without_snippet());
+            }
+        };
+        match value {
+            Value::Null => Ok(Value::Object(Map::new())),
+            Value::Object(_) => Ok(value),
+            _ => bail!("{path}:1: a Pod template is a mapping such as `spec: {{…}}`"),
+        }
+    }
+}
+
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                if value.is_null() {
+                    into.remove(&key);
+                } else {
+                    merge(into.entry(key).or_insert(Value::Null), value);
+                }
+            }
+        }
+        (Value::Array(into), Value::Array(from)) if from.iter().all(Value::is_object) => {
+            for value in from {
+                let known = into.iter_mut().find(|one| is_same(one, &value));
+                match known {
+                    Some(known) => merge(known, value),
+                    None => into.push(value),
+                }
+            }
+        }
+        (into, from) => *into = from,
+    }
+}
+
+/// Whether two items of a list are the same thing.
+fn is_same(one: &Value, other: &Value) -> bool {
+    let key = ["mountPath", "name"]
+        .into_iter()
+        .find(|key| one.get(key).is_some() && other.get(key).is_some());
+    key.is_some_and(|key| one[key] == other[key])
+}
+
+/// Puts back what the template may not change.
+fn keep_ours(merged: &mut Value, ours: &Value) {
+    for path in [
+        "/apiVersion",
+        "/kind",
+        "/metadata/name",
+        "/metadata/namespace",
+        "/spec/restartPolicy",
+    ] {
+        if let (Some(merged), Some(ours)) = (merged.pointer_mut(path), ours.pointer(path)) {
+            *merged = ours.clone();
+        }
+    }
+    for path in ["labels", "annotations"] {
+        if let (Some(Value::Object(merged)), Value::Object(ours)) =
+            (merged["metadata"].get_mut(path), &ours["metadata"][path])
+        {
+            merged.extend(ours.clone());
+        }
+    }
+    let ours = &ours["spec"]["containers"][0];
+    let containers = merged["spec"]["containers"].as_array_mut();
+    let executor = containers
+        .into_iter()
+        .flatten()
+        .find(|one| one["name"] == executor::NAME);
+    if let Some(Value::Object(executor)) = executor {
+        executor.remove("command");
+        for key in ["args", "terminationMessagePath", "terminationMessagePolicy"] {
+            executor.insert(key.to_owned(), ours[key].clone());
+        }
+    }
+}
+
+/// Path of the first field that is lost when a Pod is read and written again: a misspelt one.
+fn lost(path: &str, before: &Value, after: &Value) -> Option<String> {
+    match (before, after) {
+        (Value::Object(before), Value::Object(after)) => before.iter().find_map(|(key, value)| {
+            let path = format!("{path}{}{key}", if path.is_empty() { "" } else { "." });
+            match after.get(key) {
+                Some(after) => lost(&path, value, after),
+                None => Some(path),
+            }
+        }),
+        (Value::Array(before), Value::Array(after)) => before
+            .iter()
+            .zip(after)
+            .enumerate()
+            .find_map(|(index, (before, after))| lost(&format!("{path}[{index}]"), before, after)),
+        _ => None,
+    }
+}

@@ -1,0 +1,125 @@
+//! The one judgement over a build that has ended without an image: what went wrong.
+//!
+//! In this order: what the cluster did to the Pod; its memory; then Kaniko's own last words. A
+//! `RUN` may print anything, so only the last line that begins as Kaniko's last line does counts.
+
+mod words;
+
+use k8s_openapi::api::core::v1::Pod;
+use kilnworks_workflows::{
+    checks::is_digest,
+    failure::{Failure, FailureType, tail},
+};
+use kube::ResourceExt;
+
+use crate::{log::Log, phase};
+
+/// How much of the log a failure carries. An app's failure carries those of all its containers.
+const LOG_TAIL: usize = 4 * 1024;
+
+/// The digest that an executor left, which it pushed: at exit code 0 only, since Kaniko writes it
+/// before it pushes.
+pub fn digest(pod: &Pod) -> Option<&str> {
+    let end = phase::terminated(pod).filter(|end| end.exit_code == 0)?;
+    let message = end.message.as_deref()?.trim();
+    is_digest(message).then_some(message)
+}
+
+/// What went wrong with a build that is over and has no image.
+pub fn verdict(pod: &Pod, log: &Log, dockerfile: &str) -> Failure {
+    let end = phase::terminated(pod);
+    let failure = by_cluster(pod)
+        .or_else(|| by_container(pod))
+        .unwrap_or_else(|| words::judge(log, dockerfile, end.map_or(0, |end| end.exit_code)));
+    Failure {
+        pod: Some(pod.name_any()),
+        node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+        exit_code: end.map(|end| end.exit_code),
+        log_tail: tail(&log.tail, LOG_TAIL),
+        ..failure
+    }
+}
+
+/// What the cluster did to the Pod.
+fn by_cluster(pod: &Pod) -> Option<Failure> {
+    use FailureType::{DeadlineExceeded, Evicted, NodeLost, PodDeleted};
+    let disruption = phase::condition(pod, "DisruptionTarget").filter(|one| one.status == "True");
+    if let Some(disruption) = disruption {
+        let kind = match disruption.reason.as_deref() {
+            // The node is gone, or its Pods are without a node.
+            Some("DeletionByTaintManager" | "DeletionByPodGC") => NodeLost,
+            _ => Evicted,
+        };
+        let reason = disruption.reason.as_deref().unwrap_or_default();
+        let message = disruption.message.as_deref().unwrap_or_default();
+        return Some(Failure::new(
+            kind,
+            told("the cluster took the Pod", reason, message),
+        ));
+    }
+    let status = pod.status.as_ref()?;
+    let reason = status.reason.as_deref().unwrap_or_default();
+    let message = status.message.as_deref().unwrap_or_default();
+    let kind = match reason {
+        "" => None,
+        "NodeLost" => Some(NodeLost),
+        "DeadlineExceeded" => Some(DeadlineExceeded),
+        // Evicted, Preempting, NodeShutdown, OutOfcpu, UnexpectedAdmissionError and the like:
+        // this node would not have it.
+        _ => Some(Evicted),
+    };
+    // A deleted Pod's status may say nothing at all.
+    match (kind, &pod.metadata.deletion_timestamp) {
+        (Some(kind), _) => Some(Failure::new(
+            kind,
+            told("the node ended the Pod", reason, message),
+        )),
+        (None, Some(_)) => Some(Failure::new(PodDeleted, "someone deleted the Pod")),
+        (None, None) => None,
+    }
+}
+
+/// What the node says of the executor's container.
+fn by_container(pod: &Pod) -> Option<Failure> {
+    use FailureType::{ImagePullFailed, NodeLost, OutOfMemory};
+    let Some(end) = phase::terminated(pod) else {
+        let message = "the Pod ended before its executor began";
+        return Some(Failure::new(ImagePullFailed, message));
+    };
+    let words = end.message.as_deref().unwrap_or_default();
+    match end.reason.as_deref()? {
+        "OOMKilled" => Some(Failure::new(
+            OutOfMemory,
+            format!("the build needs more memory than its limit{}", limit(pod)),
+        )),
+        "ContainerStatusUnknown" => Some(Failure::new(NodeLost, "the node lost the container")),
+        reason @ ("StartError" | "ContainerCannotRun" | "RunContainerError") => Some(Failure::new(
+            ImagePullFailed,
+            told("the executor did not start", reason, words),
+        )),
+        _ => None,
+    }
+}
+
+fn limit(pod: &Pod) -> String {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let mut executors = containers.filter(|one| one.name == crate::executor::NAME);
+    let limits = executors
+        .next()
+        .and_then(|one| one.resources.as_ref()?.limits.as_ref());
+    let memory = limits.and_then(|limits| limits.get("memory"));
+    memory
+        .map(|memory| format!(" of {}", memory.0))
+        .unwrap_or_default()
+}
+
+fn told(what: &str, reason: &str, message: &str) -> String {
+    let parts = [what, reason, message].into_iter();
+    parts
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+//! Kaniko's last words, and what they mean. The texts are those of chainguard's 1.25 and Google's
+//! 1.24, and of go-containerregistry, with which both reach registries.
+
+use kilnworks_workflows::failure::{Failure, FailureType};
+
+use crate::{
+    dockerfile::{self, Instruction},
+    log::{self, Log},
+};
+
+/// How Kaniko's last line begins. `exit()` prints it, once, to standard error.
+const LAST_LINES: [(&str, Phase); 5] = [
+    ("error building image: ", Phase::Build),
+    ("error pushing image: ", Phase::Push),
+    ("error checking push permissions", Phase::Push),
+    ("error resolving relative paths", Phase::Build),
+    ("error changing to root dir", Phase::Build),
+];
+
+/// Words of an instruction that failed by itself.
+const INSTRUCTION: &str = "failed to execute command: ";
+
+/// Words of a cached layer that could not be had, within an instruction.
+const CACHED_LAYER: [&str; 3] = [
+    "retrieving image layers",
+    "retrieve image layers",
+    "extracting fs from image",
+];
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Phase {
+    /// Before any instruction: flags and context.
+    Start,
+    Build,
+    Push,
+}
+
+/// What the log says went wrong.
+pub(super) fn judge(log: &Log, dockerfile: &str, exit_code: i32) -> Failure {
+    let Some((phase, words)) = last_words(&log.tail) else {
+        return silent(log, dockerfile, exit_code);
+    };
+    match phase {
+        Phase::Start => start(&words),
+        Phase::Push => match registry(&words) {
+            // A repository that has to be made first, as some registries want it.
+            Some(FailureType::BaseImageNotFound) | None => {
+                Failure::new(FailureType::RegistryDenied, words)
+            }
+            Some(kind) => Failure::new(kind, words),
+        },
+        Phase::Build => build(log, dockerfile, exit_code, &words),
+    }
+}
+
+fn build(log: &Log, dockerfile: &str, exit_code: i32, words: &str) -> Failure {
+    if let Some((_, cause)) = words.split_once(INSTRUCTION)
+        && !CACHED_LAYER.iter().any(|layer| cause.starts_with(layer))
+    {
+        let step = dockerfile::last_step(dockerfile, &log.steps);
+        return instruction_failed(step, exit_code, cause);
+    }
+    if let Some((_, cause)) = words.split_once("failed to get files used from context: ") {
+        return instruction_failed(missing_file(dockerfile, cause), exit_code, cause);
+    }
+    if let Some((_, cause)) = words.split_once("dockerfile parse error on line ") {
+        let line = cause.split(':').next().and_then(|line| line.parse().ok());
+        let text = dockerfile::instructions(dockerfile);
+        let text = text.into_iter().find(|one| Some(one.line) == line);
+        return Failure {
+            line,
+            instruction: text.map(|one| short(&one.text)),
+            ..Failure::new(FailureType::BuildFailed, words)
+        };
+    }
+    match registry(words) {
+        Some(kind) => Failure::new(kind, words),
+        None => Failure::new(FailureType::BuildFailed, words),
+    }
+}
+
+fn start(words: &str) -> Failure {
+    // The context was uploaded, so its store is away, or the executor may not read it.
+    let is_context = words.starts_with("error resolving source context");
+    let kind = if is_context {
+        FailureType::StoreUnavailable
+    } else {
+        FailureType::BuildFailed
+    };
+    Failure::new(kind, words)
+}
+
+/// An end without last words: a crash, or a kill that the node does not own up to.
+fn silent(log: &Log, dockerfile: &str, exit_code: i32) -> Failure {
+    let step = dockerfile::last_step(dockerfile, &log.steps);
+    let message = match exit_code {
+        0 => "the executor ended without a digest".to_owned(),
+        code => format!("the executor ended with exit code {code} and said nothing"),
+    };
+    Failure {
+        line: step.as_ref().map(|step| step.line),
+        instruction: step.map(|step| short(&step.text)),
+        ..Failure::new(FailureType::BuildFailed, message)
+    }
+}
+
+fn instruction_failed(step: Option<Instruction>, exit_code: i32, cause: &str) -> Failure {
+    let place = match &step {
+        Some(step) => format!("`{}` (line {})", short(&step.text), step.line),
+        None => "an instruction".to_owned(),
+    };
+    let message = match cause.strip_prefix("waiting for process to exit: ") {
+        Some(how) if how.starts_with("exit status") => {
+            format!("{place} failed with exit code {exit_code}")
+        }
+        Some(how) => format!("{place} failed: {how}"),
+        None => format!("{place} failed: {cause}"),
+    };
+    Failure {
+        line: step.as_ref().map(|step| step.line),
+        instruction: step.map(|step| short(&step.text)),
+        ..Failure::new(FailureType::BuildFailed, message)
+    }
+}
+
+/// The instruction that names a file that is not in the context. Kaniko fails before it says which
+/// instruction it has come to.
+fn missing_file(dockerfile: &str, cause: &str) -> Option<Instruction> {
+    let path = cause
+        .split("lstat ")
+        .nth(1)
+        .or_else(|| cause.split("stat ").nth(1))?;
+    let name = path.split(": ").next()?.rsplit('/').next()?;
+    let instructions = dockerfile::instructions(dockerfile);
+    instructions.into_iter().find(|one| {
+        let mut words = one.text.split_whitespace();
+        let verb = words.next().unwrap_or_default().to_ascii_uppercase();
+        matches!(verb.as_str(), "COPY" | "ADD")
+            && words.any(|word| word.trim_matches(['"', ',', '[', ']']).ends_with(name))
+    })
+}
+
+/// Kaniko's last line, without its prefix where that says nothing.
+fn last_words(tail: &str) -> Option<(Phase, String)> {
+    let own = tail.lines().rev().find_map(|line| {
+        let begins = LAST_LINES.iter().find(|(begin, _)| line.starts_with(begin));
+        let (begin, phase) = begins?;
+        let words = match phase {
+            Phase::Build => line.strip_prefix(begin).unwrap_or(line),
+            _ => line,
+        };
+        let words = words
+            .strip_prefix("error building stage: ")
+            .unwrap_or(words);
+        Some((*phase, words.trim_end().to_owned()))
+    });
+    own.or_else(|| fatal(tail)).or_else(|| usage(tail))
+}
+
+fn fatal(tail: &str) -> Option<(Phase, String)> {
+    let fatal = tail
+        .lines()
+        .rev()
+        .find(|line| line.contains(" level=fatal msg="))?;
+    Some((Phase::Build, log::message(fatal)?))
+}
+
+/// An error before the build begins is followed by how Kaniko is used. The error stands in the
+/// line before that, so nothing else is mistaken for it.
+fn usage(tail: &str) -> Option<(Phase, String)> {
+    let (before, _) = tail.split_once("\nUsage:\n  executor [flags]")?;
+    let words = before.lines().next_back()?.strip_prefix("Error: ")?;
+    Some((Phase::Start, words.to_owned()))
+}
+
+/// What a registry's answer, or its silence, means.
+fn registry(words: &str) -> Option<FailureType> {
+    const MISSING: [&str; 4] = [
+        "MANIFEST_UNKNOWN",
+        "NAME_UNKNOWN",
+        "status code 404",
+        ": NOT_FOUND",
+    ];
+    const DENIED: [&str; 8] = [
+        "UNAUTHORIZED",
+        "DENIED",
+        "FORBIDDEN",
+        "status code 401",
+        "status code 403",
+        "x509: ",
+        "HTTP response to HTTPS client",
+        "no basic auth credentials",
+    ];
+    const AWAY: [&str; 17] = [
+        "TOOMANYREQUESTS",
+        "status code 429",
+        "status code 5",
+        "connection refused",
+        "connection reset",
+        "broken pipe",
+        "i/o timeout",
+        "TLS handshake timeout",
+        "Client.Timeout",
+        "deadline exceeded",
+        "no such host",
+        "server misbehaving",
+        "network is unreachable",
+        "no route to host",
+        "unexpected EOF",
+        ": EOF",
+        "stream error: ",
+    ];
+    let says = |words_of: &[&str]| words_of.iter().any(|word| words.contains(word));
+    match () {
+        () if says(&DENIED) => Some(FailureType::RegistryDenied),
+        () if says(&MISSING) => Some(FailureType::BaseImageNotFound),
+        () if says(&AWAY) => Some(FailureType::RegistryUnavailable),
+        () => None,
+    }
+}
+
+/// An instruction as a message can carry it.
+fn short(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
