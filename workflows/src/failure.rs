@@ -70,6 +70,7 @@ impl FailureType {
                 | Self::StoreUnavailable
                 | Self::ClusterUnavailable
                 | Self::RegistryUnavailable
+                | Self::StoreUnavailable
         )
     }
 
@@ -82,6 +83,7 @@ impl FailureType {
                 | Self::NodeLost
                 | Self::PodDeleted
                 | Self::RegistryUnavailable
+                | Self::StoreUnavailable
         )
     }
 }

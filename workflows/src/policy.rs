@@ -153,7 +153,7 @@ pub const FETCHES: usize = 16;
 
 /// Pause before an attempt after this one: what was away for one Pod is away for the next, too.
 pub fn pause(failure: FailureType, attempt: u32) -> Option<Duration> {
-    (failure == FailureType::RegistryUnavailable).then(|| 10 * SECOND * attempt)
+    failure.waiting_mends().then(|| 10 * SECOND * attempt)
 }
 
 /// The resources of the next attempt after a failure, where a next attempt makes sense.

@@ -63,7 +63,8 @@ impl From<Stop> for WorkflowTermination {
 }
 
 /// The application failure of a workflow: its type and message are the first failure's.
-fn failure_of(details: FailureDetails) -> ApplicationFailure {
+fn failure_of(mut details: FailureDetails) -> ApplicationFailure {
+    spare_logs(&mut details);
     let kind = details
         .failures
         .first()
@@ -78,6 +79,21 @@ fn failure_of(details: FailureDetails) -> ApplicationFailure {
         .non_retryable(true)
         .details(details)
         .build()
+}
+
+/// How many bytes of logs one failure carries. The engine refuses a payload of 2 MB, and 500
+/// containers may fail at once.
+const LOG_BYTES: usize = 256 * 1024;
+
+/// Keeps the ends of the first failures' logs; those of the others are in their own workflows.
+fn spare_logs(details: &mut FailureDetails) {
+    let mut left = LOG_BYTES;
+    for failure in &mut details.failures {
+        match left.checked_sub(failure.log_tail.len()) {
+            Some(rest) => left = rest,
+            None => failure.log_tail.clear(),
+        }
+    }
 }
 
 impl From<ActivityExecutionError> for Stop {

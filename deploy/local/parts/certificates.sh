@@ -12,7 +12,8 @@ cd "$PKI"
 issue() {
   local name=$1 subject=$2 by=(-CA ca.crt -CAkey ca.key)
   shift 2
-  [[ $name != ca ]] || by=()
+  # An extension makes it an X.509 v3 certificate: rustls takes no older one.
+  if [[ $name == ca ]]; then by=(); else set -- basicConstraints=CA:FALSE "$@"; fi
   [[ -s $name.crt ]] && return
   # Its own configuration: that of the machine would make each one an authority.
   openssl req -x509 -config <(printf '[req]\ndistinguished_name=dn\n[dn]\n') \
