@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use futures::StreamExt;
-use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
+use k8s_openapi::api::{batch::v1::Job, core::v1::{Namespace, Pod}};
 use kilnworks_workflows::{
     failure::FailureType,
     names,
@@ -61,6 +61,26 @@ pub async fn connect() -> anyhow::Result<Client> {
     Client::try_default()
         .await
         .context("cannot find the cluster: set `KUBECONFIG`, or run in it with a service account")
+}
+
+/// Whether builds can run in a namespace, else what to do about it.
+pub async fn check(client: &Client, namespace: &str) -> anyhow::Result<()> {
+    let there = Api::<Namespace>::all(client.clone()).get_opt(namespace).await;
+    match there {
+        Ok(Some(_)) => {}
+        // Who may work in one namespace may not be allowed to look at it: its Pods tell.
+        Err(kube::Error::Api(status)) if status.code == 403 => {}
+        Ok(None) => anyhow::bail!(
+            "there is no namespace `{namespace}` in the cluster: make it, or set KILN_NAMESPACE"
+        ),
+        Err(error) => anyhow::bail!("the cluster does not answer: {}", api_message(&error)),
+    }
+    let pods = Api::<Pod>::namespaced(client.clone(), namespace);
+    let listed = pods.list(&ListParams::default().limit(1)).await;
+    listed.map(drop).map_err(|error| {
+        let message = api_message(&error);
+        anyhow::anyhow!("the worker may not see the Pods of `{namespace}`: {message}")
+    })
 }
 
 /// What became of a created Pod or Job.

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use kilnworks_activities::{error::to_engine, split};
+use kilnworks_activities::{
+    error::{Ended, to_engine},
+    split,
+};
 use kilnworks_workflows::{
     failure::{Failure, FailureType},
     output::Package,
@@ -187,7 +190,7 @@ impl FakeSteps {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             },
             Some(Fate::Fails(failures)) => match failures.get(input.id.attempt as usize - 1) {
-                Some(failure) => Err(to_engine(failure.clone().into())),
+                Some(failure) => Err(to_engine(Ended(failure.clone()).into())),
                 None => Ok(built(&name)),
             },
             None => Ok(built(&name)),

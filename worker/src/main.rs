@@ -19,7 +19,6 @@ mod schema;
 mod settings;
 mod setup;
 mod spec;
-mod stand_in;
 mod status;
 mod table;
 mod tracing_setup;
@@ -56,7 +55,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
             setup::setup(args).await
         }
         Command::Build(args) => build::build(args, start(&values, "error")?).await,
-        Command::Plan(args) => plan::plan(args, &values),
+        Command::Plan(args) => plan::plan(args, &values).await,
         Command::Schema(args) => schema::schema(args),
         Command::Status(args) => status::status(args, start(&values, "error")?).await,
         Command::Cancel(args) => cancel::cancel(args, start(&values, "error")?).await,

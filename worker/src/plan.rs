@@ -1,7 +1,15 @@
 //! `kiln plan`: what would be built, without a server.
 
-use kilnworks_activities::settings::Settings;
-use kilnworks_workflows::plan::Plan;
+use kilnworks_activities::{
+    object::{Site, render_object},
+    settings::Settings,
+    store,
+};
+use kilnworks_workflows::{
+    names,
+    plan::{BuildPlan, ContainerPlan, Plan},
+    steps::{BuildId, Context, LaunchInput, Rendered},
+};
 
 use crate::{
     cli::{Output, PlanArgs, Show},
@@ -11,12 +19,12 @@ use crate::{
 };
 
 /// Shows a plan, or the Pods that it comes to.
-pub(crate) fn plan(args: PlanArgs, values: &Values) -> Result<Exit, Error> {
+pub(crate) async fn plan(args: PlanArgs, values: &Values) -> Result<Exit, Error> {
     let spec = spec::read(&args.spec, args.version.as_deref())?;
     match (args.show, args.output) {
         (Some(Show::Pods), _) => {
             let installation = settings::installation(values)?;
-            table::print(&pods(&spec.plan, &installation.steps)?)?;
+            table::print(&pods(&spec.plan, installation.steps).await?)?;
         }
         (None, Output::Table) => table::print(&table::plan(&spec.plan))?,
         (None, Output::Json) => table::json(&spec.plan)?,
@@ -24,11 +32,50 @@ pub(crate) fn plan(args: PlanArgs, values: &Values) -> Result<Exit, Error> {
     Ok(Exit::Success)
 }
 
-/// The manifests of the build Pods or Jobs as YAML, one document each, in plan order.
-// To be filled with the cluster side's own render function; nothing else here changes.
-fn pods(_plan: &Plan, _settings: &Settings) -> Result<String, Error> {
-    Err(Error::new(
-        Exit::Failed,
-        "the manifests cannot be shown yet",
-    ))
+/// The manifests of the build Pods or Jobs as YAML, one document each, in plan order. What only a
+/// commit settles is written in angle brackets.
+async fn pods(plan: &Plan, settings: Settings) -> Result<String, Error> {
+    let namespace = settings.cluster.namespace.clone();
+    let store = store::open(&settings.store).await?;
+    let access = store.access(&store::context_key("<content>"));
+    let site = Site::new(settings.cluster, "<temporal namespace>", &settings.install)?;
+    let mut text = String::new();
+    for container in plan.containers() {
+        let Some(build) = container.work.as_build() else {
+            continue;
+        };
+        let mut object = render_object(&site, &launch(container, build), &access)?;
+        object["metadata"]["namespace"] = namespace.clone().into();
+        let yaml = serde_saphyr::to_string(&object).map_err(anyhow::Error::from)?;
+        text += &format!("---\n{yaml}");
+    }
+    Ok(text.trim_end().to_owned())
+}
+
+fn launch(container: &ContainerPlan, build: &BuildPlan) -> LaunchInput {
+    let unknown = || "<unknown>".to_owned();
+    let version = container.version.as_deref();
+    let mut tags = vec![names::first_tag(version, "<commit>")];
+    tags.extend(build.tags.iter().cloned());
+    LaunchInput {
+        id: BuildId {
+            app: container.app.clone(),
+            component: container.component.clone(),
+            container: container.container.clone(),
+            workflow_id: unknown(),
+            run_id: unknown(),
+            root: unknown(),
+            attempt: 1,
+        },
+        build: build.clone(),
+        registry: container.registry.clone(),
+        rendered: Rendered {
+            dockerfile: format!("<{} rendered>", build.dockerfile),
+            build_args: build.build_args.clone(),
+            labels: build.labels.clone(),
+            tags,
+            ..Rendered::default()
+        },
+        context: Context::default(),
+    }
 }

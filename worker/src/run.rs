@@ -4,6 +4,7 @@ use std::{sync::Arc, thread::available_parallelism, time::Duration};
 
 use anyhow::Context;
 use futures::future::try_join_all;
+use kilnworks_activities::Activities;
 use kilnworks_workflows::{BuildApp, BuildComponent, BuildContainer, names::TaskQueues};
 use temporalio_sdk::{
     Runtime, Worker, WorkerOptions,
@@ -15,8 +16,6 @@ use temporalio_sdk::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-// The one line to change, to `kilnworks_activities::Activities`, when the activities are there.
-use crate::stand_in::Activities;
 use crate::{
     cli::{Queue, WorkerArgs},
     connect::{self, Engine},
