@@ -1,0 +1,8 @@
+//! The steps of the source side with real neighbours on this machine: git repositories, files.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod fetch;
+mod submodules;
+mod web;
