@@ -6,6 +6,7 @@
 pub mod blocking;
 pub mod engine;
 pub mod error;
+pub mod render;
 pub mod secrets;
 pub mod settings;
 pub mod source;

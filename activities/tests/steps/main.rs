@@ -4,5 +4,6 @@
 mod support;
 
 mod fetch;
+mod render;
 mod submodules;
 mod web;
