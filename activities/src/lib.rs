@@ -6,9 +6,12 @@
 pub mod blocking;
 pub mod engine;
 pub mod error;
+pub mod lfs;
+pub mod pack;
 pub mod render;
 pub mod secrets;
 pub mod settings;
 pub mod source;
 pub mod split;
 pub mod store;
+pub mod upload;

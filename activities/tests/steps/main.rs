@@ -4,6 +4,8 @@
 mod support;
 
 mod fetch;
+mod lfs;
 mod render;
 mod submodules;
+mod upload;
 mod web;
