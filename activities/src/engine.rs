@@ -23,10 +23,9 @@ pub async fn beating<T>(
     ctx: &ActivityContext,
     step: impl Future<Output = anyhow::Result<T>>,
 ) -> Result<T, ActivityError> {
-    let timeout = ctx
-        .info()
-        .heartbeat_timeout
-        .unwrap_or(Duration::from_secs(60));
+    // A step without a heartbeat timeout has one of zero.
+    let timeout = ctx.info().heartbeat_timeout.filter(|time| !time.is_zero());
+    let timeout = timeout.unwrap_or(Duration::from_secs(60));
     let mut beat = tokio::time::interval(timeout / 4);
     tokio::pin!(step);
     loop {
@@ -44,7 +43,7 @@ pub async fn beating<T>(
 /// Whether the engine still wants the step that asks. A step learns of its cancel by heartbeats
 /// alone, up to a minute late; before a side effect that someone must clean up, and after it, it
 /// asks. Unreachable counts as wanted: the sweeper sees to the rest.
-pub async fn is_wanted(ctx: &ActivityContext) -> bool {
+pub async fn is_wanted(ctx: ActivityContext) -> bool {
     let info = ctx.info();
     let Some(handle) = ctx.workflow_handle::<BuildApp>() else {
         return true;

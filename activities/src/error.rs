@@ -33,6 +33,23 @@ pub fn classed(kind: FailureType, error: impl Into<anyhow::Error>) -> anyhow::Er
     }
 }
 
+/// Puts where it happened before a failure's message; its public type stays.
+pub fn within(place: &str, error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<Failure>() {
+        Ok(failure) => fail(failure.kind, format!("{place}: {}", failure.message)),
+        Err(error) => error.context(place.to_owned()),
+    }
+}
+
+/// Gives an error of this machine's own disk a type by which the engine waits: another worker, or
+/// this one when there is room again, may do. Other errors stay as they are.
+pub fn own_disk(error: anyhow::Error) -> anyhow::Error {
+    match error.chain().any(|cause| cause.is::<std::io::Error>()) {
+        true => classed(FailureType::SourceUnavailable, error),
+        false => error,
+    }
+}
+
 /// What the engine sees. An error without a type is our own mistake, and no second run mends it.
 pub fn to_engine(error: anyhow::Error) -> ActivityError {
     let ended = error.is::<Ended>();

@@ -149,7 +149,8 @@ impl Activities {
     ) -> Result<Launched, ActivityError> {
         let mut observer = observer(&ctx, &input.id);
         let started = ctx.info().scheduled_time.unwrap_or_else(SystemTime::now);
-        let wanted = async || is_wanted(&ctx).await;
+        let asked = ctx.clone();
+        let wanted = move || is_wanted(asked.clone());
         let (cluster, store) = (&self.cluster, &*self.store);
         beating(&ctx, launch::launch(cluster, store, input, &mut observer, started, wanted)).await
     }

@@ -40,19 +40,66 @@ pub async fn read(
             return Err(fail(FailureType::ClusterUnavailable, message));
         }
     };
+    permit(&secret, name, host, denied)?;
+    Ok(secret)
+}
+
+/// Where a step gets Secrets from.
+#[derive(Clone)]
+pub enum Secrets {
+    /// The build namespace of a cluster.
+    Cluster {
+        /// The cluster.
+        client: Client,
+        /// The namespace.
+        namespace: String,
+    },
+    /// These, by their names: for tests, and for a worker without a cluster.
+    Given(Vec<Secret>),
+}
+
+impl Secrets {
+    /// Reads a Secret for a host, as [`read`] does.
+    pub async fn read(
+        &self,
+        name: &str,
+        host: &str,
+        denied: FailureType,
+    ) -> anyhow::Result<Secret> {
+        let given = match self {
+            Self::Cluster { client, namespace } => {
+                return read(client, namespace, name, host, denied).await;
+            }
+            Self::Given(given) => given,
+        };
+        let Some(secret) = given.iter().find(|secret| secret.name_any() == name) else {
+            return Err(fail(denied, format!("there is no Secret `{name}`")));
+        };
+        permit(secret, name, host, denied)?;
+        Ok(secret.clone())
+    }
+}
+
+fn permit(secret: &Secret, name: &str, host: &str, denied: FailureType) -> anyhow::Result<()> {
+    if permits(secret, host) {
+        return Ok(());
+    }
     let hosts = names::label("hosts");
     let allowed = secret
         .annotations()
         .get(&hosts)
         .map(String::as_str)
         .unwrap_or_default();
-    if !allows(allowed, host) {
-        let message = format!(
-            "the Secret `{name}` may not be used for `{host}`: its annotation `{hosts}` is `{allowed}`"
-        );
-        return Err(fail(denied, message));
-    }
-    Ok(secret)
+    let message = format!(
+        "the Secret `{name}` may not be used for `{host}`: its annotation `{hosts}` is `{allowed}`"
+    );
+    Err(fail(denied, message))
+}
+
+/// Whether a Secret may be used for a host.
+pub fn permits(secret: &Secret, host: &str) -> bool {
+    let allowed = secret.annotations().get(&names::label("hosts"));
+    allowed.is_some_and(|allowed| allows(allowed, host))
 }
 
 /// A value of a Secret as text.

@@ -1,5 +1,8 @@
 //! The store: where contexts and records lie. An S3 bucket, or a shared volume.
 
+pub mod s3;
+pub mod volume;
+
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -8,6 +11,8 @@ use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, Volume, VolumeMount};
 use crate::settings::StoreSettings;
 
 /// What both stores do. A key is a relative path; what is under it never changes once it is there.
+/// Every failure is a `StoreUnavailable`: even a refusal is the operator's to mend, and builds wait
+/// for that.
 #[async_trait]
 pub trait ContextStore: Send + Sync {
     /// Size in bytes of what is under a key; none where nothing is.
@@ -16,12 +21,19 @@ pub trait ContextStore: Send + Sync {
     /// Puts a file under a key: wholly or not at all. Putting twice is harmless.
     async fn put(&self, key: &str, file: &Path) -> anyhow::Result<()>;
 
+    /// What is under a key; none where nothing is. For records: more than [`MAX_READ`] bytes are
+    /// refused.
+    async fn read(&self, key: &str) -> anyhow::Result<Option<Vec<u8>>>;
+
     /// Where a key is, for people: an URL.
     fn url(&self, key: &str) -> String;
 
-    /// How an executor gets the context under a key.
+    /// How an executor gets the context under a key, and nobody else's.
     fn access(&self, key: &str) -> Access;
 }
+
+/// The most that is read out of a store into memory, in bytes.
+pub const MAX_READ: u64 = 16 * 1024 * 1024;
 
 /// How an executor gets a context.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,11 +51,30 @@ pub struct Access {
 }
 
 /// The store of the settings.
-pub async fn open(_settings: &StoreSettings) -> anyhow::Result<Box<dyn ContextStore>> {
-    todo!("S3 or volume")
+pub async fn open(settings: &StoreSettings) -> anyhow::Result<Box<dyn ContextStore>> {
+    Ok(match settings {
+        StoreSettings::S3 {
+            bucket,
+            endpoint,
+            secret,
+            region,
+        } => {
+            let place = s3::Bucket {
+                name: bucket.clone(),
+                endpoint: endpoint.clone(),
+                region: region.clone(),
+                secret: secret.clone(),
+            };
+            Box::new(s3::S3Store::open(place).await)
+        }
+        StoreSettings::Volume { dir, mount } => {
+            Box::new(volume::VolumeStore::open(dir, mount.clone())?)
+        }
+    })
 }
 
-/// Key of a packed context.
+/// Key of a packed context. It has a directory of its own, which is all that its Pod mounts of a
+/// shared volume.
 pub fn context_key(content: &str) -> String {
-    format!("contexts/{content}.tar.gz")
+    format!("contexts/{content}/context.tar.gz")
 }

@@ -44,6 +44,9 @@ impl ContextStore for Empty {
     async fn put(&self, _: &str, _: &Path) -> anyhow::Result<()> {
         Ok(())
     }
+    async fn read(&self, _: &str) -> anyhow::Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
     fn url(&self, key: &str) -> String {
         key.to_owned()
     }

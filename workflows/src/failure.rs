@@ -70,7 +70,6 @@ impl FailureType {
                 | Self::StoreUnavailable
                 | Self::ClusterUnavailable
                 | Self::RegistryUnavailable
-                | Self::StoreUnavailable
         )
     }
 

@@ -31,6 +31,10 @@ impl ContextStore for Store {
     async fn put(&self, _: &str, _: &Path) -> anyhow::Result<()> {
         unreachable!("a launch asks for access only")
     }
+    async fn read(&self, _: &str) -> anyhow::Result<Option<Vec<u8>>> {
+        unreachable!("a launch reads nothing")
+    }
+
     fn url(&self, key: &str) -> String {
         key.to_owned()
     }

@@ -1,0 +1,72 @@
+//! `render`: the Dockerfile, and every text of the spec that is a template, as they are at a commit.
+//!
+//! There are two rounds, and nothing goes through both: the strings of the spec are rendered with
+//! the five variables of the build, and what comes out are values of the Dockerfile template.
+
+mod dockerfile;
+mod template;
+mod values;
+
+use kilnworks_workflows::{
+    checks,
+    failure::FailureType,
+    names,
+    plan::{BuildPlan, ContainerPlan},
+    steps::{RenderInput, Rendered},
+};
+
+pub(crate) use self::dockerfile::context;
+use crate::{error::fail, source::Sources};
+
+/// Largest Dockerfile with its ignore file: they ride in an annotation, and all annotations of an
+/// object together may have 256 KiB.
+pub const MAX_BYTES: usize = 64 * 1024;
+
+/// Renders what a container's build needs.
+pub async fn render(sources: &Sources, input: RenderInput) -> anyhow::Result<Rendered> {
+    let RenderInput { plan, commit } = input;
+    let Some(build) = plan.work.as_build().cloned() else {
+        return Err(fail(
+            FailureType::Internal,
+            "nothing is rendered for an image used as it is",
+        ));
+    };
+    let five = values::five(&plan, &commit);
+    let texts = values::Texts::new(&five);
+    let mut rendered = Rendered {
+        build_args: texts.map("buildArgs", &build.build_args)?,
+        labels: texts.map("labels", &build.labels)?,
+        tags: tags(&texts, &plan, &build, &commit)?,
+        ..Rendered::default()
+    };
+    let values = match &build.template {
+        None => None,
+        Some(given) => Some(values::of_dockerfile(&texts, &five, given)?),
+    };
+    let snapshot = sources.ensure(&build.source, &commit).await?;
+    let files = snapshot
+        .read(move |tree, _| dockerfile::read(tree, &build, &commit, values.clone()))
+        .await?;
+    (rendered.dockerfile, rendered.dockerignore) = files;
+    Ok(rendered)
+}
+
+/// All tags, the first one first, no two alike.
+fn tags(
+    texts: &values::Texts<'_>,
+    plan: &ContainerPlan,
+    build: &BuildPlan,
+    commit: &str,
+) -> anyhow::Result<Vec<String>> {
+    let mut tags = vec![names::first_tag(plan.version.as_deref(), commit)];
+    for (index, text) in build.tags.iter().enumerate() {
+        let field = format!("tags[{index}]");
+        let tag = texts.render(&field, text)?;
+        checks::tag(&tag)
+            .map_err(|fault| fail(FailureType::InvalidTemplate, format!("{field}: {fault}")))?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    Ok(tags)
+}

@@ -1,0 +1,292 @@
+//! What a Secret lets us present to a git server.
+
+use git2::{Cred, CredentialType, Error, ErrorClass, ErrorCode};
+use k8s_openapi::api::core::v1::Secret;
+use kilnworks_workflows::failure::FailureType;
+use kube::ResourceExt;
+
+use super::address::{Address, Way};
+use crate::{error::fail, secrets};
+
+/// The credentials of one source: which of them, if any, a host is shown.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    name: String,
+    login: Option<Login>,
+    /// The source's own host, and the Secret whose annotation may allow others.
+    host: String,
+    secret: Option<Secret>,
+}
+
+/// One login. It has no `Debug`, so that it gets into no log.
+#[derive(Clone)]
+pub enum Login {
+    /// For http and https.
+    Basic { username: String, password: String },
+    /// For ssh.
+    Key {
+        private: String,
+        known_hosts: String,
+    },
+}
+
+impl Credentials {
+    /// The login that a Secret holds, for a source whose host the Secret was read for.
+    pub fn of(secret: Secret, address: &Address) -> anyhow::Result<Self> {
+        let name = secret.name_any();
+        let login = login(&secret).map_err(|wrong| {
+            fail(
+                FailureType::SourceDenied,
+                format!("the Secret `{name}` {wrong}"),
+            )
+        })?;
+        Ok(Self {
+            name,
+            login: Some(login),
+            host: address.host.clone(),
+            secret: Some(secret),
+        })
+    }
+
+    /// Name of the Secret whose login a repository is shown; empty where it is shown none. With
+    /// the URL it tells mirrors apart, so that nobody reads from a mirror what the server would
+    /// have refused.
+    pub fn name_for(&self, address: &Address) -> &str {
+        match self.login_for(address) {
+            Some(_) => &self.name,
+            None => "",
+        }
+    }
+
+    /// The login for a repository: the source's own, or a submodule's on a host that may see it.
+    pub fn login_for(&self, address: &Address) -> Option<&Login> {
+        let secret = self.secret.as_ref()?;
+        let may_see = address.host == self.host || secrets::permits(secret, &address.host);
+        self.login
+            .as_ref()
+            .filter(|login| may_see && login.fits(address.way))
+    }
+}
+
+fn login(secret: &Secret) -> Result<Login, String> {
+    let text = |key: &str| {
+        secrets::text(secret, key).ok_or_else(|| format!("has no text under the key `{key}`"))
+    };
+    match secret.type_.as_deref() {
+        Some("kubernetes.io/basic-auth") => Ok(Login::Basic {
+            // Forges that take a token alone take any user name with it.
+            username: text("username").unwrap_or_else(|_| "git".to_owned()),
+            password: text("password")?,
+        }),
+        Some("kubernetes.io/ssh-auth") => Ok(Login::Key {
+            private: text("ssh-privatekey")?,
+            known_hosts: text("known_hosts").map_err(|missing| {
+                format!("{missing}, without which the server cannot be told from another; `ssh-keyscan` prints what belongs there")
+            })?,
+        }),
+        other => Err(format!(
+            "is of type `{}`; accepted are `kubernetes.io/basic-auth` and `kubernetes.io/ssh-auth`",
+            other.unwrap_or("Opaque")
+        )),
+    }
+}
+
+impl Login {
+    fn fits(&self, way: Way) -> bool {
+        match self {
+            Self::Basic { .. } => way == Way::Web,
+            Self::Key { .. } => way == Way::Ssh,
+        }
+    }
+}
+
+/// How often libgit2 asks for one kind of credentials before that counts as a refusal. It asks
+/// again, for ever, for as long as it is answered.
+const ASKS: u32 = 1;
+
+/// Answers libgit2 when a server wants credentials.
+pub struct Answers<'a> {
+    address: &'a Address,
+    login: Option<&'a Login>,
+    names: u32,
+    logins: u32,
+}
+
+impl<'a> Answers<'a> {
+    /// Answers for a repository, with its login where it has one.
+    pub fn new(address: &'a Address, login: Option<&'a Login>) -> Self {
+        Self {
+            address,
+            login,
+            names: 0,
+            logins: 0,
+        }
+    }
+
+    /// Answers one question. `url` is where the server is now: a redirect may have led elsewhere,
+    /// and no other host than the source's is shown anything.
+    pub fn answer(
+        &mut self,
+        url: &str,
+        user: Option<&str>,
+        wanted: CredentialType,
+    ) -> Result<Cred, Error> {
+        let there = Address::parse(url).map(|there| there.host);
+        if !there.is_ok_and(|host| host == self.address.host) {
+            return Err(refusal(
+                "the server redirects to another host, which is shown no credentials",
+            ));
+        }
+        let user = user.unwrap_or("git");
+        if wanted.contains(CredentialType::USERNAME) && self.names < ASKS {
+            self.names += 1;
+            return Cred::username(user);
+        }
+        let Some(login) = self.login else {
+            return Err(refusal(
+                "the server wants credentials and the source names no Secret with any of their kind",
+            ));
+        };
+        if self.logins >= ASKS {
+            return Err(refusal(
+                "the server refuses the credentials of the source's Secret",
+            ));
+        }
+        self.logins += 1;
+        match login {
+            Login::Basic { username, password } if wanted.is_user_pass_plaintext() => {
+                Cred::userpass_plaintext(username, password)
+            }
+            Login::Key { private, .. } if wanted.is_ssh_memory() || wanted.is_ssh_key() => {
+                Cred::ssh_key_from_memory(user, None, private, None)
+            }
+            _ => Err(refusal(
+                "the server wants credentials of a kind that the source's Secret does not hold",
+            )),
+        }
+    }
+}
+
+fn refusal(message: &str) -> Error {
+    Error::new(ErrorCode::Auth, ErrorClass::Callback, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use git2::CredentialType;
+    use k8s_openapi::{ByteString, api::core::v1::Secret};
+
+    use super::{Address, Answers, Credentials};
+
+    fn secret(kind: &str, hosts: &str, data: &[(&str, &str)]) -> Secret {
+        let mut secret = Secret {
+            type_: Some(kind.to_owned()),
+            ..Secret::default()
+        };
+        let hosts = ("kiln.io/hosts".to_owned(), hosts.to_owned());
+        secret.metadata.name = Some("deploy".to_owned());
+        secret.metadata.annotations = Some(BTreeMap::from([hosts]));
+        let bytes = |text: &str| ByteString(text.as_bytes().to_vec());
+        secret.data = Some(
+            data.iter()
+                .map(|(key, value)| ((*key).to_owned(), bytes(value)))
+                .collect(),
+        );
+        secret
+    }
+
+    fn basic(hosts: &str) -> Credentials {
+        let secret = secret(
+            "kubernetes.io/basic-auth",
+            hosts,
+            &[("username", "me"), ("password", "hush")],
+        );
+        Credentials::of(secret, &at("https://git.example.com/a.git")).unwrap()
+    }
+
+    fn at(url: &str) -> Address {
+        Address::parse(url).unwrap()
+    }
+
+    #[test]
+    fn a_login_goes_only_to_its_hosts_and_ways() {
+        let credentials = basic("git.example.com, other.example.com");
+        for (url, shown) in [
+            ("https://git.example.com/b.git", true),
+            ("https://other.example.com/b.git", true),
+            ("https://evil.example.com/b.git", false),
+            ("https://git.example.com.evil.com/b.git", false),
+            ("ssh://git@git.example.com/b.git", false),
+        ] {
+            assert_eq!(credentials.login_for(&at(url)).is_some(), shown, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_second_ask_is_a_refusal() {
+        let (credentials, address) = (
+            basic("git.example.com"),
+            at("https://git.example.com/a.git"),
+        );
+        let mut answers = Answers::new(&address, credentials.login_for(&address));
+        let mut ask = || {
+            answers.answer(
+                "https://git.example.com/a.git",
+                None,
+                CredentialType::USER_PASS_PLAINTEXT,
+            )
+        };
+        assert!(ask().is_ok());
+        let refused = ask().err().unwrap();
+        assert!(refused.message().contains("refuses"), "{refused}");
+    }
+
+    #[test]
+    fn a_redirect_to_another_host_is_shown_nothing() {
+        let (credentials, address) = (
+            basic("git.example.com"),
+            at("https://git.example.com/a.git"),
+        );
+        for url in [
+            "https://evil.example.com/a.git",
+            "https://git.example.com:8443/a.git",
+        ] {
+            let mut answers = Answers::new(&address, credentials.login_for(&address));
+            let refused = answers
+                .answer(url, None, CredentialType::USER_PASS_PLAINTEXT)
+                .err()
+                .unwrap();
+            assert!(refused.message().contains("another host"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_no_login_says_what_is_wrong() {
+        for (kind, data, expected) in [
+            ("Opaque", vec![("password", "hush")], "is of type `Opaque`"),
+            (
+                "kubernetes.io/basic-auth",
+                vec![("username", "me")],
+                "key `password`",
+            ),
+            (
+                "kubernetes.io/ssh-auth",
+                vec![("ssh-privatekey", "hush")],
+                "key `known_hosts`",
+            ),
+            (
+                "kubernetes.io/ssh-auth",
+                vec![("known_hosts", "")],
+                "key `ssh-privatekey`",
+            ),
+        ] {
+            let error = Credentials::of(secret(kind, "*", &data), &at("https://e.com/a"))
+                .err()
+                .unwrap();
+            assert!(error.to_string().contains(expected), "{error}");
+            assert!(!error.to_string().contains("hush"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! A mirror: a bare repository on this machine's disk, one for each URL and Secret. It is a cache,
+//! and may be lost at any time; two workers may share it.
+//!
+//! Beside the directory `<name>` lie two locks. `<name>.use` is held shared by whoever reads or
+//! fetches, and alone by who removes; its time of change is when the mirror was last used.
+//! `<name>.fetch` is held by the one who fetches. Reading needs no more: a fetch only adds packs.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use anyhow::Context;
+use git2::{ErrorCode, Oid, Repository, RepositoryInitOptions};
+use kilnworks_workflows::names;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    address::Address,
+    lock::{Hold, lock},
+};
+
+/// A mirror in use: nobody removes it before this is dropped.
+pub struct Mirror {
+    /// The bare repository.
+    pub repo: Repository,
+    /// Where it came from.
+    pub address: Address,
+    path: PathBuf,
+    _in_use: File,
+}
+
+impl Mirror {
+    /// Path of the mirror of an URL as seen with a Secret's login, or with none.
+    pub fn path(mirrors: &Path, address: &Address, secret: &str) -> PathBuf {
+        let name = names::hex(format!("{}\n{secret}", address.url).as_bytes());
+        mirrors.join(&name[..40])
+    }
+
+    /// Opens a mirror, an empty one where there is none or none that opens.
+    pub fn open(
+        path: &Path,
+        address: &Address,
+        cancel: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let in_use = lock(&path.with_extension("use"), Hold::Shared, cancel)?;
+        in_use
+            .set_modified(SystemTime::now())
+            .context("cannot mark a mirror as used")?;
+        let repo = match Repository::open_bare(path) {
+            Ok(repo) => repo,
+            Err(_) => {
+                let _fetching = lock(&path.with_extension("fetch"), Hold::Alone, cancel)?;
+                init(path)?
+            }
+        };
+        Ok(Self {
+            repo,
+            address: address.clone(),
+            path: path.to_owned(),
+            _in_use: in_use,
+        })
+    }
+
+    /// Waits until nobody else fetches into this mirror. What was asked for may have come by then.
+    pub fn alone(&self, cancel: &CancellationToken) -> anyhow::Result<File> {
+        lock(&self.path.with_extension("fetch"), Hold::Alone, cancel)
+    }
+
+    /// The tree of a commit, where the commit is here. An annotated tag's id will do for a commit's.
+    pub fn tree_of(&self, commit: Oid) -> Result<Option<Oid>, git2::Error> {
+        let found = self
+            .repo
+            .find_object(commit, None)
+            .and_then(|object| object.peel_to_commit());
+        match found {
+            Ok(commit) => self
+                .repo
+                .find_tree(commit.tree_id())
+                .map(|tree| Some(tree.id())),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Makes an empty mirror in place of whatever is there, unless someone has just made one.
+fn init(path: &Path) -> anyhow::Result<Repository> {
+    if let Ok(repo) = Repository::open_bare(path) {
+        return Ok(repo);
+    }
+    let new = path.with_extension("new");
+    remove_dir(&new)?;
+    remove_dir(path)?;
+    let mut options = RepositoryInitOptions::new();
+    options.bare(true).external_template(false);
+    let repo = Repository::init_opts(&new, &options).context("cannot make a mirror")?;
+    let mut config = repo.config().context("cannot configure a mirror")?;
+    // A redirect to another host would take the credentials along. See `Server::fetch`.
+    config
+        .set_bool("http.followRedirects", false)
+        .context("cannot configure a mirror")?;
+    // A mirror that opens is a whole one.
+    fs::rename(&new, path).context("cannot make a mirror")?;
+    Repository::open_bare(path).context("cannot open a new mirror")
+}
+
+/// Removes a damaged mirror once nobody uses it.
+pub fn discard(path: &Path, cancel: &CancellationToken) -> anyhow::Result<()> {
+    let _in_use = lock(&path.with_extension("use"), Hold::Alone, cancel)?;
+    remove_dir(path)
+}
+
+/// Removes a directory that may be gone already.
+pub fn remove_dir(path: &Path) -> anyhow::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove `{}`", path.display()))
+        }
+        _ => Ok(()),
+    }
+}

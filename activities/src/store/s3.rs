@@ -1,0 +1,249 @@
+//! An S3 bucket as the store.
+
+mod multipart;
+
+use std::{path::Path, time::Duration};
+
+use anyhow::Context;
+use async_trait::async_trait;
+use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_s3::{
+    Client,
+    config::Builder,
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    primitives::ByteStream,
+};
+use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, SecretEnvSource};
+use kilnworks_workflows::failure::FailureType;
+
+use super::{Access, ContextStore, MAX_READ};
+use crate::error::fail;
+
+/// The region of a server that has none.
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// A bucket, and what an executor needs to read it.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    /// Its name.
+    pub name: String,
+    /// Address of a server other than Amazon's. Such a server is asked by path, not by host name.
+    pub endpoint: Option<String>,
+    /// The region, where the environment does not say.
+    pub region: Option<String>,
+    /// Secret with the executor's own credentials.
+    pub secret: Option<String>,
+}
+
+/// An S3 bucket.
+pub struct S3Store {
+    client: Client,
+    bucket: Bucket,
+    region: String,
+}
+
+impl S3Store {
+    /// A client for a bucket. Nothing is asked yet.
+    pub async fn open(bucket: Bucket) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(10))
+            .read_timeout(Duration::from_secs(60))
+            .build();
+        let mut shared = aws_config::defaults(BehaviorVersion::latest())
+            .retry_config(RetryConfig::standard().with_max_attempts(4))
+            .timeout_config(timeouts);
+        // Without this the SDK would ask the metadata server of a cloud where there is none.
+        let named = bucket
+            .region
+            .clone()
+            .or_else(|| std::env::var("AWS_REGION").ok());
+        if let Some(region) = named.or(bucket.endpoint.is_some().then(|| DEFAULT_REGION.to_owned()))
+        {
+            shared = shared.region(Region::new(region));
+        }
+        let shared = shared.load().await;
+        let region = shared
+            .region()
+            .map_or(DEFAULT_REGION, |region| region.as_ref())
+            .to_owned();
+        let mut config = Builder::from(&shared).region(Region::new(region.clone()));
+        if let Some(endpoint) = &bucket.endpoint {
+            config = config.endpoint_url(endpoint).force_path_style(true);
+        }
+        Self {
+            client: Client::from_conf(config.build()),
+            bucket,
+            region,
+        }
+    }
+
+    /// An error of the SDK as a failure that says what to look at.
+    fn explain<E>(&self, what: &str, key: &str, error: SdkError<E>) -> anyhow::Error
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let status = error
+            .raw_response()
+            .map(|response| response.status().as_u16());
+        let remedy = remedy(error.code(), status);
+        let at = self.bucket.endpoint.as_deref().unwrap_or("Amazon S3");
+        let message = format!(
+            "cannot {what} `{key}` in the bucket `{}` at {at}: {}{remedy}",
+            self.bucket.name,
+            DisplayErrorContext(error),
+        );
+        fail(FailureType::StoreUnavailable, message)
+    }
+
+    async fn put_whole(&self, key: &str, file: &Path) -> anyhow::Result<()> {
+        let body = ByteStream::from_path(file)
+            .await
+            .context("cannot read what is to be stored")?;
+        let request = self
+            .client
+            .put_object()
+            .bucket(&self.bucket.name)
+            .key(key)
+            .body(body);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.explain("store", key, error)),
+        }
+    }
+}
+
+/// What an operator can do about a refusal.
+fn remedy(code: Option<&str>, status: Option<u16>) -> &'static str {
+    match (code, status) {
+        (Some("NoSuchBucket"), _) => "; create the bucket",
+        (Some("AccessDenied"), _) | (_, Some(403)) => {
+            "; let the worker's credentials read, write and list the bucket"
+        }
+        (Some("InvalidAccessKeyId" | "SignatureDoesNotMatch"), _) => {
+            "; check the worker's credentials"
+        }
+        _ => "",
+    }
+}
+
+#[async_trait]
+impl ContextStore for S3Store {
+    async fn size(&self, key: &str) -> anyhow::Result<Option<u64>> {
+        let request = self.client.head_object().bucket(&self.bucket.name).key(key);
+        match request.send().await {
+            Ok(head) => Ok(Some(
+                head.content_length().unwrap_or_default().unsigned_abs(),
+            )),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_not_found()) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(self.explain("find", key, error)),
+        }
+    }
+
+    async fn put(&self, key: &str, file: &Path) -> anyhow::Result<()> {
+        let found = tokio::fs::metadata(file).await;
+        let size = found.context("cannot measure what is to be stored")?.len();
+        match size > multipart::PART {
+            true => multipart::put(self, key, file, size).await?,
+            false => self.put_whole(key, file).await?,
+        }
+        // The SDK sends a checksum that the server verifies; this catches a server that does not.
+        let stored = self.size(key).await?;
+        if stored != Some(size) {
+            let message = format!("the store says that `{key}` has {stored:?} bytes, not {size}");
+            return Err(fail(FailureType::StoreUnavailable, message));
+        }
+        Ok(())
+    }
+
+    async fn read(&self, key: &str) -> anyhow::Result<Option<Vec<u8>>> {
+        let request = self.client.get_object().bucket(&self.bucket.name).key(key);
+        let mut object = match request.send().await {
+            Ok(object) => object,
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_no_such_key()) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(self.explain("read", key, error)),
+        };
+        let mut bytes = Vec::new();
+        while let Some(chunk) = object.body.next().await {
+            let chunk = chunk.map_err(|error| {
+                fail(
+                    FailureType::StoreUnavailable,
+                    format!("cannot read `{key}`: {error}"),
+                )
+            })?;
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() as u64 > MAX_READ {
+                let message = format!("cannot read `{key}`: it has more than {MAX_READ} bytes");
+                return Err(fail(FailureType::StoreUnavailable, message));
+            }
+        }
+        Ok(Some(bytes))
+    }
+
+    fn url(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.bucket.name)
+    }
+
+    fn access(&self, key: &str) -> Access {
+        let variable = |name: &str, value: &str| EnvVar {
+            name: name.to_owned(),
+            value: Some(value.to_owned()),
+            ..EnvVar::default()
+        };
+        let mut env = vec![variable("AWS_REGION", &self.region)];
+        if let Some(endpoint) = &self.bucket.endpoint {
+            env.push(variable("S3_ENDPOINT", endpoint));
+            env.push(variable("S3_FORCE_PATH_STYLE", "true"));
+        }
+        let secret = self.bucket.secret.iter().map(|name| EnvFromSource {
+            secret_ref: Some(SecretEnvSource {
+                name: name.clone(),
+                optional: None,
+            }),
+            ..EnvFromSource::default()
+        });
+        Access {
+            context: self.url(key),
+            env,
+            env_from: secret.collect(),
+            ..Access::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::remedy;
+
+    #[test]
+    fn a_refusal_names_its_remedy() {
+        for (code, status, expected) in [
+            (Some("NoSuchBucket"), Some(404), "create the bucket"),
+            (
+                Some("AccessDenied"),
+                Some(403),
+                "let the worker's credentials",
+            ),
+            (None, Some(403), "let the worker's credentials"),
+            (
+                Some("SignatureDoesNotMatch"),
+                Some(400),
+                "check the worker's",
+            ),
+        ] {
+            assert!(remedy(code, status).contains(expected), "{code:?}");
+        }
+        assert_eq!(remedy(Some("SlowDown"), Some(503)), "");
+    }
+}

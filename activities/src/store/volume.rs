@@ -1,0 +1,208 @@
+//! A shared volume as the store: a directory that the worker and the Pods both mount.
+
+use std::{
+    fs::{self, File, Permissions},
+    io::{ErrorKind, Read},
+    os::unix::fs::PermissionsExt,
+    path::{Component, Path, PathBuf},
+};
+
+use anyhow::Context;
+use async_trait::async_trait;
+use k8s_openapi::api::core::v1::{
+    HostPathVolumeSource, PersistentVolumeClaimVolumeSource, Volume, VolumeMount as Mount,
+};
+use kilnworks_workflows::failure::FailureType;
+use tempfile::NamedTempFile;
+
+use super::{Access, ContextStore, MAX_READ};
+use crate::{
+    blocking::blocking,
+    error::{classed, fail},
+    settings::VolumeMount,
+};
+
+/// Where the executor sees its context.
+const MOUNTED_AT: &str = "/kiln/context";
+
+/// A directory, and how Pods mount it.
+pub struct VolumeStore {
+    dir: PathBuf,
+    mount: VolumeMount,
+}
+
+impl VolumeStore {
+    /// The directory must be there: a volume that is not mounted is no empty store.
+    pub fn open(dir: &Path, mount: VolumeMount) -> anyhow::Result<Self> {
+        if !dir.is_dir() {
+            let message = format!(
+                "the store's directory `{}` is not there; is its volume mounted?",
+                dir.display()
+            );
+            return Err(fail(FailureType::StoreUnavailable, message));
+        }
+        Ok(Self {
+            dir: dir.to_owned(),
+            mount,
+        })
+    }
+
+    /// Path of a key. None escapes the directory.
+    fn path(&self, key: &str) -> anyhow::Result<PathBuf> {
+        let path = Path::new(key);
+        let is_plain = path
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+        if key.is_empty() || !is_plain {
+            return Err(fail(FailureType::Internal, format!("`{key}` is no key")));
+        }
+        Ok(self.dir.join(path))
+    }
+}
+
+#[async_trait]
+impl ContextStore for VolumeStore {
+    async fn size(&self, key: &str) -> anyhow::Result<Option<u64>> {
+        let path = self.path(key)?;
+        run("find", key, move || match fs::metadata(path) {
+            Ok(found) => Ok(Some(found.len())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        })
+        .await
+    }
+
+    async fn put(&self, key: &str, file: &Path) -> anyhow::Result<()> {
+        let (path, file) = (self.path(key)?, file.to_owned());
+        run("store", key, move || put(&path, &file)).await
+    }
+
+    async fn read(&self, key: &str) -> anyhow::Result<Option<Vec<u8>>> {
+        let path = self.path(key)?;
+        run("read", key, move || read(&path)).await
+    }
+
+    fn url(&self, key: &str) -> String {
+        format!("file://{}", self.dir.join(key).display())
+    }
+
+    fn access(&self, key: &str) -> Access {
+        let (dir, file) = key.rsplit_once('/').unwrap_or(("", key));
+        let volume = Volume {
+            name: "kiln-context".to_owned(),
+            ..Volume::default()
+        };
+        let volume = match &self.mount {
+            VolumeMount::Claim(claim) => Volume {
+                persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
+                    claim_name: claim.clone(),
+                    read_only: Some(true),
+                }),
+                ..volume
+            },
+            VolumeMount::HostPath(path) => Volume {
+                host_path: Some(HostPathVolumeSource {
+                    path: path.display().to_string(),
+                    type_: Some("Directory".to_owned()),
+                }),
+                ..volume
+            },
+        };
+        // The directory of this context alone: a build must not read the contexts of others.
+        let mount = Mount {
+            name: volume.name.clone(),
+            mount_path: MOUNTED_AT.to_owned(),
+            sub_path: Some(dir.to_owned()),
+            read_only: Some(true),
+            ..Mount::default()
+        };
+        Access {
+            context: format!("tar://{MOUNTED_AT}/{file}"),
+            volumes: vec![volume],
+            mounts: vec![mount],
+            ..Access::default()
+        }
+    }
+}
+
+/// The name appears once all bytes are on the disk, so that nobody ever sees half a file.
+fn put(path: &Path, file: &Path) -> anyhow::Result<()> {
+    let dir = path.parent().context("a key has a directory")?;
+    fs::create_dir_all(dir).context("cannot make its directory")?;
+    let mut new = NamedTempFile::new_in(dir).context("cannot make a file")?;
+    let mut from = File::open(file).context("cannot open what is to be stored")?;
+    std::io::copy(&mut from, new.as_file_mut()).context("cannot write it")?;
+    // The executor may be another user to the file server than the worker is.
+    new.as_file()
+        .set_permissions(Permissions::from_mode(0o644))
+        .context("cannot let others read it")?;
+    new.as_file().sync_all().context("cannot write it")?;
+    new.persist(path).context("cannot give it its name")?;
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .context("cannot give it its name")
+}
+
+fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.context("cannot open it")?,
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_READ + 1)
+        .read_to_end(&mut bytes)
+        .context("cannot read it")?;
+    anyhow::ensure!(
+        bytes.len() as u64 <= MAX_READ,
+        "it has more than {MAX_READ} bytes"
+    );
+    Ok(Some(bytes))
+}
+
+async fn run<T: Send + 'static>(
+    what: &str,
+    key: &str,
+    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    let done = blocking(move |_| work()).await;
+    done.with_context(|| format!("cannot {what} `{key}` in the shared volume"))
+        .map_err(|error| classed(FailureType::StoreUnavailable, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ContextStore, VolumeMount, VolumeStore};
+
+    fn store(mount: VolumeMount) -> VolumeStore {
+        VolumeStore {
+            dir: "/srv/kiln".into(),
+            mount,
+        }
+    }
+
+    #[test]
+    fn no_key_escapes_the_directory() {
+        let store = store(VolumeMount::Claim("kiln".to_owned()));
+        for key in ["", "../x", "a/../../x", "/etc/passwd", "a/./../../x"] {
+            assert!(store.path(key).is_err(), "{key}");
+        }
+        assert_eq!(store.path("a/b").unwrap().to_str(), Some("/srv/kiln/a/b"));
+    }
+
+    #[test]
+    fn a_pod_mounts_its_own_context_alone() {
+        let key = super::super::context_key("c0ffee");
+        for mount in [
+            VolumeMount::Claim("kiln".to_owned()),
+            VolumeMount::HostPath("/srv/kiln".into()),
+        ] {
+            let access = store(mount).access(&key);
+            assert_eq!(access.context, "tar:///kiln/context/context.tar.gz");
+            assert_eq!(
+                access.mounts[0].sub_path.as_deref(),
+                Some("contexts/c0ffee")
+            );
+            assert_eq!(access.mounts[0].read_only, Some(true));
+        }
+    }
+}

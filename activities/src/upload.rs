@@ -1,0 +1,84 @@
+//! `upload`: the context into the store, unless its key is there already.
+
+use std::{sync::Arc, time::Instant};
+
+use anyhow::Context as _;
+use kilnworks_workflows::steps::{Context, UploadInput};
+
+use crate::{
+    error::own_disk,
+    lfs,
+    pack::{self, Large},
+    source::{Snapshot, Sources, scratch},
+    store::{ContextStore, context_key},
+};
+
+/// Puts the context of a container into the store. It can run at any time, again and twice at
+/// once: the same directory has the same key and the same bytes.
+pub async fn upload(
+    sources: &Sources,
+    store: &dyn ContextStore,
+    input: UploadInput,
+) -> anyhow::Result<Context> {
+    let started = Instant::now();
+    let snapshot = sources.ensure(&input.source, &input.commit).await?;
+    let input = Arc::new(input);
+    let key = context_key(&content(&snapshot, input.clone()).await?);
+    if let Some(size) = store.size(&key).await? {
+        return Ok(Context {
+            key,
+            size,
+            sent: false,
+        });
+    }
+    let objects = scratch::dir(&sources.scratch()).map_err(own_disk)?;
+    let large = match input.lfs {
+        true => {
+            let fetched = lfs::fetch(&snapshot, input.clone(), objects.path()).await;
+            Some(fetched.map_err(own_disk)?)
+        }
+        false => None,
+    };
+    let packed = packed(&snapshot, sources, input, Arc::new(large)).await?;
+    let size = packed
+        .as_file()
+        .metadata()
+        .context("cannot measure the context")?
+        .len();
+    store.put(&key, packed.path()).await?;
+    tracing::info!(
+        key,
+        size,
+        seconds = started.elapsed().as_secs_f64(),
+        "uploaded a context"
+    );
+    Ok(Context {
+        key,
+        size,
+        sent: true,
+    })
+}
+
+async fn content(snapshot: &Snapshot, input: Arc<UploadInput>) -> anyhow::Result<String> {
+    snapshot
+        .read(move |tree, _| Ok(pack::key(tree, &pack::context(tree, &input)?, input.lfs)))
+        .await
+}
+
+/// The context as a file, which is gone when it is dropped.
+async fn packed(
+    snapshot: &Snapshot,
+    sources: &Sources,
+    input: Arc<UploadInput>,
+    large: Arc<Large>,
+) -> anyhow::Result<tempfile::NamedTempFile> {
+    let scratch = sources.scratch();
+    snapshot
+        .read(move |tree, cancel| {
+            let mut file = scratch::file(&scratch)?;
+            let context = pack::context(tree, &input)?;
+            pack::pack(tree, &context, &large, file.as_file_mut(), cancel)?;
+            Ok(file)
+        })
+        .await
+}

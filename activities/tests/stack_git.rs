@@ -1,0 +1,172 @@
+//! Fetching from the git server of the local stack by http, with a login and without.
+
+mod support;
+
+use kilnworks_workflows::{
+    failure::FailureType::{RevisionNotFound, SourceDenied, SourceNotFound},
+    plan::GitSource,
+};
+use support::{
+    Cache, cache, cache_of, failure, git, secret, source,
+    stack::{Served, of_stack},
+    with_secret,
+};
+
+async fn content(cache: &Cache, source: &GitSource, commit: &str, path: &'static str) -> String {
+    let snapshot = cache.sources.ensure(source, commit).await.unwrap();
+    let read = snapshot.read(move |tree, _| {
+        let file = tree.find(path)?.unwrap();
+        Ok(String::from_utf8(tree.read(&file, usize::MAX)?.unwrap())?)
+    });
+    read.await.unwrap()
+}
+
+fn commits_in(cache: &Cache) -> usize {
+    let mirrors = cache.mirrors();
+    let listed = git(&mirrors[0], &["rev-list", "--all"]);
+    // What was fetched must be whole, as git sees it.
+    git(&mirrors[0], &["fsck", "--full", "--no-dangling"]);
+    listed.lines().count()
+}
+
+#[tokio::test]
+async fn only_the_commit_is_fetched() {
+    let (served, cache) = (Served::new(""), cache());
+    let commits: Vec<_> = ["1", "2", "3", "4"]
+        .map(|text| served.push("a", text))
+        .into();
+    served
+        .repo
+        .git(&["tag", "--annotate", "--message=one", "v1", &commits[1]]);
+    let last = served.push("a", "5");
+    for (revision, commit, text) in [
+        (Some("main"), &last, "5"),
+        (None, &last, "5"),
+        (Some("v1"), &commits[1], "2"),
+        (Some(commits[0].as_str()), &commits[0], "1"),
+        (Some(commits[2].as_str()), &commits[2], "3"),
+    ] {
+        let fetched = cache.sources.fetch(&served.web(revision)).await.unwrap();
+        assert_eq!(&fetched.commit, commit, "{revision:?}");
+        assert_eq!(
+            content(&cache, &served.web(revision), commit, "a").await,
+            text
+        );
+    }
+    assert_eq!(commits_in(&cache), 4);
+}
+
+#[tokio::test]
+async fn a_branch_is_followed_and_rewound() {
+    let (served, cache) = (Served::new(""), cache());
+    for text in ["1", "2", "3"] {
+        let commit = served.push("a", text);
+        let fetched = cache.sources.fetch(&served.web(None)).await.unwrap();
+        assert_eq!(fetched.commit, commit);
+        assert_eq!(content(&cache, &served.web(None), &commit, "a").await, text);
+    }
+    served.repo.git(&["reset", "--quiet", "--hard", "HEAD~2"]);
+    let commit = served.push("b", "other");
+    let fetched = cache.sources.fetch(&served.web(None)).await.unwrap();
+    assert_eq!(fetched.commit, commit);
+    assert_eq!(
+        content(&cache, &served.web(None), &commit, "b").await,
+        "other"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_ids_is_asked_for_all() {
+    let (served, cache) = (Served::new(""), cache());
+    let first = served.push("a", "1");
+    let second = served.push("a", "2");
+    served.push("a", "3");
+    for name in ["allowAnySHA1InWant", "allowReachableSHA1InWant"] {
+        git(
+            &served.bare(),
+            &["config", &format!("uploadpack.{name}"), "false"],
+        );
+    }
+    // The mirror is shallow by now; all means all nevertheless.
+    cache.sources.fetch(&served.web(None)).await.unwrap();
+    for (commit, text) in [(&first, "1"), (&second, "2")] {
+        let fetched = cache
+            .sources
+            .fetch(&served.web(Some(commit)))
+            .await
+            .unwrap();
+        assert_eq!(&fetched.commit, commit);
+        assert_eq!(content(&cache, &served.web(None), commit, "a").await, text);
+    }
+    let (kind, message) = failure(
+        cache
+            .sources
+            .fetch(&served.web(Some(&"1".repeat(40))))
+            .await,
+    );
+    assert_eq!(kind, RevisionNotFound, "{message}");
+}
+
+#[tokio::test]
+async fn an_id_that_is_nowhere_is_not_found() {
+    let (served, cache) = (Served::new(""), cache());
+    served.push("a", "1");
+    let (kind, message) = failure(
+        cache
+            .sources
+            .fetch(&served.web(Some(&"1".repeat(40))))
+            .await,
+    );
+    assert_eq!(kind, RevisionNotFound, "{message}");
+}
+
+#[tokio::test]
+async fn a_repository_that_is_not_there_is_not_found() {
+    let missing = source(&format!("{}/missing.git", of_stack("KILN_GIT_URL")), None);
+    let (kind, message) = failure(cache().sources.fetch(&missing).await);
+    assert_eq!(kind, SourceNotFound, "{message}");
+}
+
+#[tokio::test]
+async fn a_private_repository_wants_its_login() {
+    let served = Served::new("private/");
+    let commit = served.push("a", "1");
+    let (user, password) = (of_stack("KILN_GIT_USER"), of_stack("KILN_GIT_PASSWORD"));
+    let login = |password: &str| {
+        vec![secret(
+            "basic-auth",
+            "localhost, 127.0.0.1",
+            &[("username", &user), ("password", password)],
+        )]
+    };
+
+    let (kind, message) = failure(cache().sources.fetch(&served.web(None)).await);
+    assert_eq!(kind, SourceDenied);
+    assert!(message.contains("names no Secret"), "{message}");
+
+    let wrong = cache_of(u64::MAX, login("hush"));
+    let (kind, message) = failure(wrong.sources.fetch(&with_secret(served.web(None))).await);
+    assert_eq!(kind, SourceDenied);
+    assert!(
+        message.contains("refuses the credentials") && !message.contains("hush"),
+        "{message}"
+    );
+
+    let right = cache_of(u64::MAX, login(&password));
+    for _ in 0..2 {
+        let fetched = right
+            .sources
+            .fetch(&with_secret(served.web(None)))
+            .await
+            .unwrap();
+        assert_eq!(fetched.commit, commit);
+    }
+    // Who names no Secret does not get at what another's Secret fetched.
+    let snapshot = right
+        .sources
+        .ensure(&served.web(None), &commit)
+        .await
+        .unwrap();
+    let (kind, _) = failure(snapshot.read(|tree, _| tree.children(&tree.root())).await);
+    assert_eq!(kind, SourceDenied);
+}

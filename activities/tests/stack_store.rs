@@ -1,0 +1,157 @@
+//! Both stores, by the same tests; the bucket is that of the local stack.
+
+mod support;
+
+use std::{io::Write, path::Path};
+
+use kilnworks_activities::{
+    settings::{StoreSettings, VolumeMount},
+    store::{ContextStore, context_key, open},
+};
+use kilnworks_workflows::{
+    failure::{Failure, FailureType},
+    names,
+};
+use support::stack::of_stack;
+use tempfile::{NamedTempFile, TempDir};
+
+fn bucket(name: &str) -> StoreSettings {
+    StoreSettings::S3 {
+        bucket: name.to_owned(),
+        endpoint: Some(of_stack("KILN_S3_ENDPOINT")),
+        secret: Some("kiln-store".to_owned()),
+        region: None,
+    }
+}
+
+fn volume(dir: &Path) -> StoreSettings {
+    StoreSettings::Volume {
+        dir: dir.to_owned(),
+        mount: VolumeMount::Claim("kiln".to_owned()),
+    }
+}
+
+/// A file of this many bytes that begins like no other.
+fn file(bytes: usize) -> NamedTempFile {
+    let mut file = NamedTempFile::new().unwrap();
+    let unique = names::hex(file.path().to_str().unwrap().as_bytes());
+    let content: Vec<u8> = unique.bytes().cycle().take(bytes).collect();
+    file.write_all(&content).unwrap();
+    file
+}
+
+/// A key that no other run of the tests uses.
+fn fresh_key(file: &NamedTempFile) -> String {
+    let salt = format!(
+        "{:?} {}",
+        std::time::SystemTime::now(),
+        file.path().display()
+    );
+    context_key(&names::hex(salt.as_bytes()))
+}
+
+async fn keeps_what_is_put(store: &dyn ContextStore) {
+    // One request, many parts with a last one of another size, parts of just the right size.
+    for bytes in [0, 1, 100_000, 40 * 1024 * 1024 + 17, 32 * 1024 * 1024] {
+        let file = file(bytes);
+        let key = fresh_key(&file);
+        assert_eq!(store.size(&key).await.unwrap(), None);
+        assert_eq!(store.read(&key).await.unwrap(), None);
+        for _ in 0..2 {
+            store.put(&key, file.path()).await.unwrap();
+            assert_eq!(store.size(&key).await.unwrap(), Some(bytes as u64));
+        }
+        if bytes < 16 * 1024 * 1024 {
+            let content = std::fs::read(file.path()).unwrap();
+            assert!(store.read(&key).await.unwrap() == Some(content));
+        } else {
+            let refused = store.read(&key).await.unwrap_err().to_string();
+            assert!(refused.contains("has more than"), "{refused}");
+        }
+        assert!(store.url(&key).ends_with(&key));
+    }
+}
+
+async fn puts_at_once(store: &dyn ContextStore) {
+    let file = file(20 * 1024 * 1024);
+    let key = fresh_key(&file);
+    let puts = futures::future::join_all((0..3).map(|_| store.put(&key, file.path())));
+    assert!(puts.await.iter().all(Result::is_ok));
+    assert_eq!(store.size(&key).await.unwrap(), Some(20 * 1024 * 1024));
+}
+
+fn unavailable<T>(outcome: anyhow::Result<T>) -> String {
+    let error = outcome.err().expect("the store should have failed");
+    let failure = error
+        .downcast_ref::<Failure>()
+        .unwrap_or_else(|| panic!("no public type: {error:#}"));
+    assert_eq!(failure.kind, FailureType::StoreUnavailable);
+    failure.message.clone()
+}
+
+#[tokio::test]
+async fn a_volume_keeps_what_is_put() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&volume(dir.path())).await.unwrap();
+    keeps_what_is_put(store.as_ref()).await;
+    puts_at_once(store.as_ref()).await;
+}
+
+#[tokio::test]
+async fn a_bucket_keeps_what_is_put() {
+    let store = open(&bucket(&of_stack("KILN_S3_BUCKET"))).await.unwrap();
+    keeps_what_is_put(store.as_ref()).await;
+    puts_at_once(store.as_ref()).await;
+}
+
+#[tokio::test]
+async fn a_volume_that_is_not_there_is_waited_for() {
+    let message = unavailable(open(&volume(Path::new("/nowhere"))).await);
+    assert!(message.contains("is its volume mounted?"), "{message}");
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_not_there_is_waited_for() {
+    let store = open(&bucket("kiln-no-such-bucket")).await.unwrap();
+    let file = file(10);
+    let message = unavailable(store.put("contexts/x", file.path()).await);
+    assert!(message.contains("`kiln-no-such-bucket`"), "{message}");
+    assert!(
+        message.contains("create the bucket") || message.contains("credentials"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_waited_for() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let store = StoreSettings::S3 {
+        bucket: "kiln".to_owned(),
+        endpoint: Some(format!("http://{closed}")),
+        secret: None,
+        region: None,
+    };
+    of_stack("AWS_ACCESS_KEY_ID");
+    let message = unavailable(open(&store).await.unwrap().size("contexts/x").await);
+    assert!(message.contains(&closed.to_string()), "{message}");
+}
+
+#[tokio::test]
+async fn an_executor_reads_with_credentials_of_its_own() {
+    let store = open(&bucket("kiln")).await.unwrap();
+    let access = store.access(&context_key("c0ffee"));
+    assert_eq!(access.context, "s3://kiln/contexts/c0ffee/context.tar.gz");
+    let env: Vec<_> = access
+        .env
+        .iter()
+        .map(|variable| variable.name.as_str())
+        .collect();
+    assert_eq!(env, ["AWS_REGION", "S3_ENDPOINT", "S3_FORCE_PATH_STYLE"]);
+    assert_eq!(
+        access.env_from[0].secret_ref.as_ref().unwrap().name,
+        "kiln-store"
+    );
+}

@@ -1,0 +1,11 @@
+//! The steps of the source side with real neighbours on this machine: git repositories, files.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod fetch;
+mod lfs;
+mod render;
+mod submodules;
+mod upload;
+mod web;
