@@ -8,7 +8,10 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use futures::StreamExt;
-use k8s_openapi::api::{batch::v1::Job, core::v1::{Namespace, Pod}};
+use k8s_openapi::api::{
+    batch::v1::Job,
+    core::v1::{Namespace, Pod},
+};
 use kilnworks_workflows::{
     failure::FailureType,
     names,
@@ -65,7 +68,9 @@ pub async fn connect() -> anyhow::Result<Client> {
 
 /// Whether builds can run in a namespace, else what to do about it.
 pub async fn check(client: &Client, namespace: &str) -> anyhow::Result<()> {
-    let there = Api::<Namespace>::all(client.clone()).get_opt(namespace).await;
+    let there = Api::<Namespace>::all(client.clone())
+        .get_opt(namespace)
+        .await;
     match there {
         Ok(Some(_)) => {}
         // Who may work in one namespace may not be allowed to look at it: its Pods tell.

@@ -77,10 +77,16 @@ impl Activities {
         let site = Site::new(settings.cluster, temporal_namespace, &settings.install)?;
         let client = cluster::connect().await?;
         cluster::check(&client, &namespace).await?;
-        let secrets = Secrets::Cluster { client: client.clone(), namespace: namespace.clone() };
+        let secrets = Secrets::Cluster {
+            client: client.clone(),
+            namespace: namespace.clone(),
+        };
         let sources = Sources::open(&settings.cache_dir, settings.cache_bytes, secrets)?;
         let store = store::open(&settings.store).await?;
-        store.size("start").await.context("the store does not answer")?;
+        store
+            .size("start")
+            .await
+            .context("the store does not answer")?;
         Ok(Arc::new(Self {
             engine: EngineSettings {
                 heartbeat: settings.heartbeat,
@@ -152,7 +158,11 @@ impl Activities {
         let asked = ctx.clone();
         let wanted = move || is_wanted(asked.clone());
         let (cluster, store) = (&self.cluster, &*self.store);
-        beating(&ctx, launch::launch(cluster, store, input, &mut observer, started, wanted)).await
+        beating(
+            &ctx,
+            launch::launch(cluster, store, input, &mut observer, started, wanted),
+        )
+        .await
     }
 
     /// Waits for the end of the executor.
@@ -164,7 +174,11 @@ impl Activities {
     ) -> Result<Built, ActivityError> {
         let mut observer = observer(&ctx, &input.id);
         let (cluster, registry) = (&self.cluster, &self.registry);
-        beating(&ctx, await_build::await_build(cluster, registry, input, &mut observer)).await
+        beating(
+            &ctx,
+            await_build::await_build(cluster, registry, input, &mut observer),
+        )
+        .await
     }
 
     /// Looks up an image that is used as it is.

@@ -235,7 +235,9 @@ pub async fn result(id: &str) -> Value {
 /// A client of the cluster.
 pub async fn cluster() -> Client {
     variable("KUBECONFIG");
-    Client::try_default().await.expect("the cluster answers")
+    kilnworks_activities::cluster::connect()
+        .await
+        .expect("the cluster answers")
 }
 
 /// The Pods of the build namespace that an installation made.

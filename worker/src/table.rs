@@ -37,9 +37,10 @@ pub(crate) fn images(images: &[ContainerImage]) -> String {
         "COMMIT",
         "TIME",
         "IN POD",
+        "BESIDE",
     ];
     let mut table = table(&header, images.iter().map(image));
-    for right in [3, 5, 6] {
+    for right in [3, 5, 6, 7] {
         align_right(&mut table, right);
     }
     table.trim_fmt()
@@ -64,6 +65,9 @@ fn image(image: &ContainerImage) -> Vec<String> {
             0 => dash(),
             _ => units::seconds(image.times.pod),
         },
+        // What Kilnworks and the engine added. A Pod's own times are whole seconds, so this may be
+        // half a second off, below zero even.
+        units::seconds((image.times.total - image.times.pod).max(0.0)),
     ]
 }
 

@@ -183,7 +183,7 @@ impl Progress {
         for row in self.rows(&observed.component, Some(&observed.container)) {
             if !row.state.is_final() {
                 row.state = observed.state;
-                row.reason = Some(observed.reason.clone());
+                row.reason = Some(observed.reason.clone()).filter(|reason| !reason.is_empty());
             }
         }
     }
