@@ -210,7 +210,7 @@ async fn a_cancel_reaches_every_container_and_cleans_up() {
         .await;
         let options = WorkflowQueryOptions::default();
         let progress = handle.query(BuildApp::progress, (), options).await.unwrap();
-        assert_eq!(progress.containers[0].state, State::Building);
+        assert_eq!(progress.containers[0].state, State::Packing);
         handle
             .cancel(WorkflowCancelOptions::default())
             .await
