@@ -225,6 +225,26 @@ fn last_words_have_a_type() {
 }
 
 #[test]
+fn a_missing_base_image_is_named() {
+    for (asked, image) in [
+        (
+            "localhost:5000/v2/library/x/manifests/1",
+            "localhost:5000/library/x:1",
+        ),
+        (
+            "r.example/v2/x/manifests/sha256:0a",
+            "r.example/x@sha256:0a",
+        ),
+    ] {
+        let failure = judge(&format!(
+            "{PULL}GET https://{asked}: MANIFEST_UNKNOWN: no\n"
+        ));
+        let begin = format!("there is no base image `{image}`: ");
+        assert!(failure.message.starts_with(&begin), "{failure:?}");
+    }
+}
+
+#[test]
 fn a_failed_run_is_named() {
     let tail = format!(
         "{STEPS}{STAGE}failed to execute command: waiting for process to exit: exit status 7\n"

@@ -73,10 +73,20 @@ fn build(log: &Log, dockerfile: &str, exit_code: i32, words: &str) -> Failure {
             ..Failure::new(FailureType::BuildFailed, words)
         };
     }
-    match registry(words) {
-        Some(kind) => Failure::new(kind, words),
-        None => Failure::new(FailureType::BuildFailed, words),
+    let kind = registry(words).unwrap_or(FailureType::BuildFailed);
+    match missing_image(words).filter(|_| kind == FailureType::BaseImageNotFound) {
+        Some(image) => Failure::new(kind, format!("there is no base image `{image}`: {words}")),
+        None => Failure::new(kind, words),
     }
+}
+
+/// The image that was asked for, out of `GET https://HOST/v2/NAME/manifests/REFERENCE: ...`.
+fn missing_image(words: &str) -> Option<String> {
+    let (host, rest) = words.split_once("://")?.1.split_once("/v2/")?;
+    let (name, rest) = rest.split_once("/manifests/")?;
+    let reference = rest.split_whitespace().next()?.trim_end_matches(':');
+    let mark = if reference.contains(':') { '@' } else { ':' };
+    Some(format!("{host}/{name}{mark}{reference}"))
 }
 
 fn start(words: &str) -> Failure {
