@@ -3,5 +3,6 @@
 
 pub mod engine;
 pub mod fakes;
+pub mod registry;
 pub mod specs;
 pub mod stack;
