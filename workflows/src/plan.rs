@@ -1,6 +1,7 @@
 //! What will be done: a spec with every default filled in and every fault found.
 
 mod lower;
+mod shared;
 
 use std::collections::BTreeMap;
 
@@ -53,21 +54,18 @@ impl Plan {
     /// The plan without what only a container's own build needs: small, whatever the document.
     pub fn outline(&self) -> Outline {
         let mut sources: Vec<GitSource> = Vec::new();
-        for build in self
-            .containers()
-            .filter_map(|container| container.work.as_build())
-        {
-            if !sources.contains(&build.source) {
-                sources.push(build.source.clone());
+        for source in self.containers().filter_map(ContainerPlan::source) {
+            if !sources.contains(source) {
+                sources.push(source.clone());
             }
         }
+        let container = |one: &ContainerPlan| OutlinedContainer {
+            name: one.container.clone(),
+            source: one.source().map(GitSource::key),
+        };
         let component = |component: &ComponentPlan| OutlinedComponent {
             name: component.name.clone(),
-            containers: component
-                .containers
-                .iter()
-                .map(|one| one.container.clone())
-                .collect(),
+            containers: component.containers.iter().map(container).collect(),
         };
         Outline {
             app: self.app.clone(),
@@ -106,14 +104,25 @@ pub struct Outline {
     pub components: Vec<OutlinedComponent>,
 }
 
+/// The name of a container, and which source it needs.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutlinedContainer {
+    /// Its name.
+    pub name: String,
+    /// Key of its source; none where an image is used as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
 /// The names of a component and its containers.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OutlinedComponent {
     /// Name of the component.
     pub name: String,
-    /// Names of its containers.
-    pub containers: Vec<String>,
+    /// Its containers.
+    pub containers: Vec<OutlinedContainer>,
 }
 
 /// One container: what becomes of it.
@@ -137,6 +146,12 @@ pub struct ContainerPlan {
     pub work: Work,
 }
 
+impl ContainerPlan {
+    fn source(&self) -> Option<&GitSource> {
+        self.work.as_build().map(|build| &build.source)
+    }
+}
+
 /// Build an image, or use one.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -145,12 +160,22 @@ pub enum Work {
     Use {
         /// The image, with its registry and tag or digest.
         image: String,
+        /// The clocks; only the whole one counts.
+        clocks: Clocks,
     },
     /// Build one.
     Build(Box<BuildPlan>),
 }
 
 impl Work {
+    /// The clocks.
+    pub fn clocks(&self) -> Clocks {
+        match self {
+            Self::Use { clocks, .. } => *clocks,
+            Self::Build(build) => build.clocks,
+        }
+    }
+
     /// The build, where there is one.
     pub fn as_build(&self) -> Option<&BuildPlan> {
         match self {
@@ -164,6 +189,10 @@ impl Work {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Registry {
+    /// Its `host[:port]`; none where a spec names no registry. Neither plain http, nor the
+    /// authority, nor a refusal of the Secret means another host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// Plain http.
     pub insecure: bool,
     /// Its certificate authority.
@@ -220,7 +249,7 @@ pub struct BuildPlan {
 }
 
 /// A git repository at a revision.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GitSource {
     /// Where it is. It holds no password.

@@ -71,28 +71,28 @@ fn each_fault_is_named_with_its_place_its_value_and_what_is_accepted() {
         (
             "/defaults/registry/prefix",
             json!("Registry/x"),
-            format!("{at}.registry.prefix: `Registry/x`; accepted is `host[:port][/path]`"),
+            "defaults.registry.prefix: `Registry/x`; accepted is `host[:port][/path]`".to_owned(),
         ),
         ("/defaults/registry", Value::Null, format!("{at}.registry: missing; give `registry.prefix`")),
         ("/defaults/source", Value::Null, format!("{at}.source: missing; give `source.git`")),
         (
             "/defaults/source/git/url",
             json!("https://user:hunter2@git.example.com/x.git"),
-            format!("{at}.source.git.url: a URL with a password in it is refused"),
+            "defaults.source.git.url: a URL with a password in it is refused".to_owned(),
         ),
         (
             "/defaults/source/git/url",
             json!("file:///etc"),
-            format!("{at}.source.git.url: `file:///etc`; accepted is `https://…`"),
+            "defaults.source.git.url: `file:///etc`; accepted is `https://…`".to_owned(),
         ),
         (
             "/defaults/source/git/revision",
             json!("--upload-pack=x"),
-            format!("{at}.source.git.revision: `--upload-pack=x`; accepted is a branch"),
+            "defaults.source.git.revision: `--upload-pack=x`; accepted is a branch".to_owned(),
         ),
         ("/defaults/pullSecret", json!("pull"), format!("{at}.pullSecret: `pull` differs from")),
-        ("/defaults/resources/memory", json!("lots"), format!("{at}.resources.memory: `lots`")),
-        ("/defaults/timeouts", json!({"queued": "soon"}), format!("{at}.timeouts.queued: `soon`")),
+        ("/defaults/resources/memory", json!("lots"), "defaults.resources.memory: `lots`".to_owned()),
+        ("/defaults/timeouts", json!({"queued": "soon"}), "defaults.timeouts.queued: `soon`".to_owned()),
         (&in_container("contextDir"), json!("a/../.."), format!("{at}.contextDir: `a/../..`")),
         (&in_container("dockerfile"), json!("/etc/passwd"), format!("{at}.dockerfile: `/etc/passwd`")),
         (&in_container("dokerfile"), json!("x"), format!("{at}.dokerfile: unknown field")),
@@ -136,6 +136,19 @@ fn all_faults_come_at_once() {
     document["maxParallel"] = json!("many");
     let found = faults(document);
     assert_eq!(found.len(), 7, "{found:?}");
+}
+
+#[test]
+fn a_fault_of_what_is_inherited_is_told_once() {
+    let mut document = spec();
+    document["defaults"]["source"]["git"]["url"] = json!("${GIT}");
+    document["components"][0]["containers"] = json!([{"name": "a"}, {"name": "b"}, {"name": "c"}]);
+    let found = faults(document);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].starts_with("defaults.source.git.url: `${GIT}`"),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -213,10 +226,10 @@ fn a_null_is_left_out() {
 fn an_image_is_used_as_it_is() {
     let mut document = spec();
     document["components"][0]["containers"][0]["image"] = json!("registry.example.com/x:1");
-    let expected = Work::Use {
-        image: "registry.example.com/x:1".to_owned(),
-    };
-    assert_eq!(container(document).work, expected);
+    document["components"][0]["containers"][0]["timeouts"] = json!({"whole": "9m"});
+    let work = container(document).work;
+    assert!(matches!(&work, Work::Use { image, .. } if image == "registry.example.com/x:1"));
+    assert_eq!(work.clocks().whole, 540);
 }
 
 #[test]

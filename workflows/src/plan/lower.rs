@@ -1,6 +1,6 @@
 //! The one lowering: a spec in, a plan out, or every fault of the spec.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use crate::{
     checks,
@@ -8,8 +8,8 @@ use crate::{
     fault::{Faults, quoted},
     names,
     plan::{
-        BuildPlan, Cache, Clocks, ComponentPlan, ContainerPlan, GitSource, MAX_CONTAINERS, Plan,
-        Registry, Resources, Work,
+        BuildPlan, Clocks, ComponentPlan, ContainerPlan, MAX_CONTAINERS, Plan, Work,
+        shared::{self, Inherited},
     },
     spec::{
         API_VERSION, AppSpec, ComponentInput, ComponentSpec, ContainerInput, ContainerSpec, Shared,
@@ -106,6 +106,7 @@ impl Lowering {
         if let Some(version) = version {
             self.faults.check("version", checks::version(version));
         }
+        shared::check(&mut self.faults, "defaults", defaults);
         App {
             name,
             version,
@@ -116,6 +117,7 @@ impl Lowering {
     fn component(&mut self, app: App<'_>, path: &str, spec: &ComponentSpec) -> ComponentPlan {
         self.faults
             .check(&member(path, "name"), checks::name(&spec.name));
+        shared::check(&mut self.faults, path, &spec.shared);
         let path = member(path, "containers");
         self.unique(
             &path,
@@ -163,12 +165,14 @@ impl Lowering {
     ) -> ContainerPlan {
         self.faults
             .check(&member(path, "name"), checks::name(&spec.name));
+        shared::check(&mut self.faults, path, &spec.shared);
         let shared = Inherited {
             layers: [&spec.shared, component_shared, app.defaults],
         };
-        let registry = self.registry(path, &shared);
+        let (registry, secrets) = shared.registry();
+        self.faults.check(&member(path, "pullSecret"), secrets);
         let work = match &spec.image {
-            Some(image) => self.used(path, spec, image),
+            Some(image) => self.used(path, spec, image, shared.clocks()),
             None => self.build(app, component, path, spec, &shared),
         };
         ContainerPlan {
@@ -182,7 +186,7 @@ impl Lowering {
         }
     }
 
-    fn used(&mut self, path: &str, spec: &ContainerSpec, image: &str) -> Work {
+    fn used(&mut self, path: &str, spec: &ContainerSpec, image: &str, clocks: Clocks) -> Work {
         self.faults
             .check(&member(path, "image"), checks::image(image));
         let given = [
@@ -204,6 +208,7 @@ impl Lowering {
         }
         Work::Use {
             image: image.to_owned(),
+            clocks,
         }
     }
 
@@ -216,15 +221,17 @@ impl Lowering {
         shared: &Inherited<'_>,
     ) -> Work {
         let at = |name: &str| member(path, name);
-        let prefix = match shared.get(|one| one.registry.as_ref()) {
-            Some(registry) => registry.prefix.trim_end_matches('/').to_owned(),
-            None => {
-                let message = "missing; give `registry.prefix` here or in `defaults`";
-                self.faults.add(at("registry"), message);
-                "unknown.invalid".to_owned()
-            }
-        };
-        let repository = names::repository(&prefix, app.name, component, &spec.name);
+        let source = shared.source();
+        if source.is_none() {
+            let message = "missing; give `source.git` here or in `defaults`, or an `image`";
+            self.faults.add(at("source"), message);
+        }
+        if shared.prefix().is_none() {
+            let message = "missing; give `registry.prefix` here or in `defaults`";
+            self.faults.add(at("registry"), message);
+        }
+        let prefix = shared.prefix().unwrap_or_default();
+        let repository = names::repository(prefix, app.name, component, &spec.name);
         if let Some(other) = self
             .repositories
             .insert(repository.clone(), path.to_owned())
@@ -254,7 +261,7 @@ impl Lowering {
             self.faults.check(&at("target"), checks::key(target));
         }
         Work::Build(Box::new(BuildPlan {
-            source: self.source(path, shared),
+            source: source.unwrap_or_default(),
             context_dir: self.path(&at("contextDir"), spec.context_dir.as_deref(), "."),
             dockerfile: self.path(&at("dockerfile"), spec.dockerfile.as_deref(), "Dockerfile"),
             template: self.template(spec),
@@ -263,12 +270,12 @@ impl Lowering {
             repository,
             tags: spec.tags.clone(),
             labels: spec.labels.clone(),
-            cache: self.cache(path, shared, &format!("{prefix}/{}-cache", app.name)),
+            cache: shared.cache(format!("{prefix}/{}-cache", app.name)),
             flags: spec.kaniko.clone(),
             secrets: spec.secrets.clone(),
             lfs: spec.lfs,
-            resources: self.resources(path, shared),
-            clocks: self.clocks(path, shared),
+            resources: shared.resources(),
+            clocks: shared.clocks(),
         }))
     }
 
@@ -313,172 +320,11 @@ impl Lowering {
             .filter(|part| !part.is_empty() && *part != ".");
         parts.collect::<Vec<_>>().join("/")
     }
-
-    fn source(&mut self, path: &str, shared: &Inherited<'_>) -> GitSource {
-        let at = member(path, "source");
-        let Some(source) = shared.get(|one| one.source.as_ref()) else {
-            self.faults.add(
-                at,
-                "missing; give `source.git` here or in `defaults`, or an `image`",
-            );
-            return GitSource {
-                url: String::new(),
-                revision: None,
-                secret: None,
-                submodules: false,
-            };
-        };
-        let git = &source.git;
-        let at = member(&at, "git");
-        self.faults
-            .check(&member(&at, "url"), checks::git_url(&git.url));
-        if let Some(revision) = &git.revision {
-            self.faults
-                .check(&member(&at, "revision"), checks::revision(revision));
-        }
-        self.object(&member(&at, "secret"), git.secret.as_ref());
-        GitSource {
-            url: git.url.clone(),
-            revision: git.revision.clone(),
-            secret: git.secret.clone(),
-            submodules: git.submodules,
-        }
-    }
-
-    fn object(&mut self, path: &str, name: Option<&String>) {
-        if let Some(name) = name {
-            self.faults.check(path, checks::object_name(name));
-        }
-    }
-
-    fn registry(&mut self, path: &str, shared: &Inherited<'_>) -> Registry {
-        let push = shared.get(|one| one.push_secret.as_ref());
-        let pull = shared.get(|one| one.pull_secret.as_ref());
-        self.object(&member(path, "pushSecret"), push);
-        self.object(&member(path, "pullSecret"), pull);
-        if let (Some(push), Some(pull)) = (push, pull)
-            && push != pull
-        {
-            let message = format!(
-                "{} differs from `pushSecret` {}; one Secret must hold all registries of a Pod",
-                quoted(pull),
-                quoted(push)
-            );
-            self.faults.add(member(path, "pullSecret"), message);
-        }
-        let spec = shared.get(|one| one.registry.as_ref());
-        if let Some(spec) = spec {
-            let at = member(path, "registry");
-            let prefix = spec.prefix.trim_end_matches('/');
-            self.faults
-                .check(&member(&at, "prefix"), checks::registry_prefix(prefix));
-            if let Some(ca) = &spec.ca {
-                let at = member(&at, "ca");
-                self.faults.check(
-                    &member(&at, "configMap"),
-                    checks::object_name(&ca.config_map),
-                );
-                self.faults
-                    .check(&member(&at, "key"), checks::data_key(&ca.key));
-            }
-        }
-        Registry {
-            insecure: spec.is_some_and(|spec| spec.insecure),
-            ca: spec.and_then(|spec| spec.ca.clone()),
-            secret: push.or(pull).cloned(),
-        }
-    }
-
-    fn cache(&mut self, path: &str, shared: &Inherited<'_>, repo: &str) -> Option<Cache> {
-        let spec = shared
-            .get(|one| one.cache.as_ref())
-            .filter(|spec| spec.enabled)?;
-        let at = member(path, "cache");
-        if let Some(repo) = &spec.repo {
-            self.faults
-                .check(&member(&at, "repo"), checks::repository(repo));
-        }
-        Some(Cache {
-            repo: spec.repo.clone().unwrap_or_else(|| repo.to_owned()),
-            ttl: self.seconds(&member(&at, "ttl"), spec.ttl.as_deref(), 14 * 24 * 3600),
-        })
-    }
-
-    fn resources(&mut self, path: &str, shared: &Inherited<'_>) -> Resources {
-        let at = member(path, "resources");
-        let given = |field: fn(&crate::spec::ResourcesSpec) -> Option<&String>| {
-            shared
-                .get(|one| one.resources.as_ref().and_then(field))
-                .cloned()
-        };
-        let cpu = given(|one| one.cpu.as_ref());
-        let memory = given(|one| one.memory.as_ref());
-        let ephemeral_storage = given(|one| one.ephemeral_storage.as_ref());
-        let all = [
-            ("cpu", &cpu),
-            ("memory", &memory),
-            ("ephemeralStorage", &ephemeral_storage),
-        ];
-        for (name, value) in all {
-            if let Some(value) = value {
-                self.faults
-                    .check(&member(&at, name), checks::quantity(value));
-            }
-        }
-        Resources {
-            cpu: cpu.unwrap_or_else(|| "250m".to_owned()),
-            memory: memory.unwrap_or_else(|| "2Gi".to_owned()),
-            ephemeral_storage,
-        }
-    }
-
-    fn clocks(&mut self, path: &str, shared: &Inherited<'_>) -> Clocks {
-        const MINUTE: u64 = 60;
-        const HOUR: u64 = 60 * MINUTE;
-        let at = member(path, "timeouts");
-        let mut clock =
-            |name: &str, field: fn(&crate::spec::TimeoutsSpec) -> Option<&String>, default| {
-                let given = shared.get(|one| one.timeouts.as_ref().and_then(field));
-                self.seconds(&member(&at, name), given.map(String::as_str), default)
-            };
-        Clocks {
-            queued: clock("queued", |one| one.queued.as_ref(), 24 * HOUR),
-            scheduling: clock("scheduling", |one| one.scheduling.as_ref(), 15 * MINUTE),
-            pulling: clock("pulling", |one| one.pulling.as_ref(), 10 * MINUTE),
-            building: clock("building", |one| one.building.as_ref(), HOUR),
-            whole: clock("whole", |one| one.whole.as_ref(), 48 * HOUR),
-        }
-    }
-
-    fn seconds(&mut self, path: &str, given: Option<&str>, default: u64) -> u64 {
-        const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
-        let Some(given) = given else { return default };
-        match humantime::parse_duration(given) {
-            Ok(time) if time >= Duration::from_secs(1) && time <= LONGEST => time.as_secs(),
-            _ => {
-                let accepted = "a time from `1s` to `30d`, such as `90s` or `1h 30m`";
-                self.faults
-                    .add(path, format!("{}; accepted is {accepted}", quoted(given)));
-                default
-            }
-        }
-    }
 }
 
 /// Whether a value still has to be rendered, so that only the outcome can be checked.
 fn is_template(value: &str) -> bool {
     value.contains("{{") || value.contains("{%")
-}
-
-/// A container's own fields, its component's and the app's: the first given one wins.
-struct Inherited<'a> {
-    layers: [&'a Shared; 3],
-}
-
-impl<'a> Inherited<'a> {
-    fn get<T>(&self, field: impl Fn(&'a Shared) -> Option<T>) -> Option<T> {
-        self.layers.iter().find_map(|layer| field(layer))
-    }
 }
 
 impl Plan {

@@ -1,0 +1,228 @@
+//! The fields that an app, a component and a container share: checked once, where they are
+//! written, and looked up from the container outwards.
+
+use std::time::Duration;
+
+use crate::{
+    checks,
+    document::member,
+    fault::{Faults, quoted},
+    plan::{Cache, Clocks, GitSource, Registry, Resources},
+    spec::{CacheSpec, GitSpec, RegistrySpec, ResourcesSpec, Shared, TimeoutsSpec},
+};
+
+/// Checks the shared fields that are written at a path.
+pub(super) fn check(faults: &mut Faults, path: &str, shared: &Shared) {
+    let at = |name: &str| member(path, name);
+    if let Some(source) = &shared.source {
+        git(faults, &at("source.git"), &source.git);
+    }
+    if let Some(spec) = &shared.registry {
+        registry(faults, &at("registry"), spec);
+    }
+    if let Some(spec) = &shared.resources {
+        resources(faults, &at("resources"), spec);
+    }
+    if let Some(spec) = &shared.timeouts {
+        timeouts(faults, &at("timeouts"), spec);
+    }
+    if let Some(spec) = &shared.cache {
+        cache(faults, &at("cache"), spec);
+    }
+    for (name, secret) in [
+        ("pushSecret", &shared.push_secret),
+        ("pullSecret", &shared.pull_secret),
+    ] {
+        optional(faults, &at(name), secret.as_ref(), checks::object_name);
+    }
+}
+
+fn optional(
+    faults: &mut Faults,
+    path: &str,
+    value: Option<&String>,
+    check: fn(&str) -> Result<(), String>,
+) {
+    if let Some(value) = value {
+        faults.check(path, check(value));
+    }
+}
+
+fn git(faults: &mut Faults, path: &str, spec: &GitSpec) {
+    faults.check(&member(path, "url"), checks::git_url(&spec.url));
+    optional(
+        faults,
+        &member(path, "revision"),
+        spec.revision.as_ref(),
+        checks::revision,
+    );
+    optional(
+        faults,
+        &member(path, "secret"),
+        spec.secret.as_ref(),
+        checks::object_name,
+    );
+}
+
+fn registry(faults: &mut Faults, path: &str, spec: &RegistrySpec) {
+    faults.check(
+        &member(path, "prefix"),
+        checks::registry_prefix(prefix(spec)),
+    );
+    if let Some(ca) = &spec.ca {
+        let path = member(path, "ca");
+        faults.check(
+            &member(&path, "configMap"),
+            checks::object_name(&ca.config_map),
+        );
+        faults.check(&member(&path, "key"), checks::data_key(&ca.key));
+    }
+}
+
+fn resources(faults: &mut Faults, path: &str, spec: &ResourcesSpec) {
+    let given = [
+        ("cpu", &spec.cpu),
+        ("memory", &spec.memory),
+        ("ephemeralStorage", &spec.ephemeral_storage),
+    ];
+    for (name, value) in given {
+        optional(
+            faults,
+            &member(path, name),
+            value.as_ref(),
+            checks::quantity,
+        );
+    }
+}
+
+fn timeouts(faults: &mut Faults, path: &str, spec: &TimeoutsSpec) {
+    let given = [
+        ("queued", &spec.queued),
+        ("scheduling", &spec.scheduling),
+        ("pulling", &spec.pulling),
+        ("building", &spec.building),
+        ("whole", &spec.whole),
+    ];
+    for (name, value) in given {
+        optional(faults, &member(path, name), value.as_ref(), time);
+    }
+}
+
+fn cache(faults: &mut Faults, path: &str, spec: &CacheSpec) {
+    optional(
+        faults,
+        &member(path, "repo"),
+        spec.repo.as_ref(),
+        checks::repository,
+    );
+    optional(faults, &member(path, "ttl"), spec.ttl.as_ref(), time);
+}
+
+fn time(value: &str) -> Result<(), String> {
+    match seconds(value) {
+        Some(_) => Ok(()),
+        None => {
+            let accepted = "a time from `1s` to `30d`, such as `90s` or `1h 30m`";
+            Err(format!("{}; accepted is {accepted}", quoted(value)))
+        }
+    }
+}
+
+fn seconds(value: &str) -> Option<u64> {
+    const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+    let time = humantime::parse_duration(value).ok()?;
+    (time >= Duration::from_secs(1) && time <= LONGEST).then_some(time.as_secs())
+}
+
+fn prefix(spec: &RegistrySpec) -> &str {
+    spec.prefix.trim_end_matches('/')
+}
+
+/// A container's own fields, its component's and the app's: the first given one wins.
+pub(super) struct Inherited<'a> {
+    pub(super) layers: [&'a Shared; 3],
+}
+
+impl<'a> Inherited<'a> {
+    fn get<T>(&self, field: impl Fn(&'a Shared) -> Option<T>) -> Option<T> {
+        self.layers.iter().find_map(|layer| field(layer))
+    }
+
+    pub(super) fn prefix(&self) -> Option<&'a str> {
+        self.get(|one| one.registry.as_ref()).map(prefix)
+    }
+
+    pub(super) fn source(&self) -> Option<GitSource> {
+        let git = &self.get(|one| one.source.as_ref())?.git;
+        Some(GitSource {
+            url: git.url.clone(),
+            revision: git.revision.clone(),
+            secret: git.secret.clone(),
+            submodules: git.submodules,
+        })
+    }
+
+    /// How the registry is reached, and what is wrong with its two Secrets together.
+    pub(super) fn registry(&self) -> (Registry, Result<(), String>) {
+        let push = self.get(|one| one.push_secret.as_ref());
+        let pull = self.get(|one| one.pull_secret.as_ref());
+        let spec = self.get(|one| one.registry.as_ref());
+        let registry = Registry {
+            host: self
+                .prefix()
+                .and_then(|prefix| prefix.split('/').next())
+                .map(str::to_owned),
+            insecure: spec.is_some_and(|spec| spec.insecure),
+            ca: spec.and_then(|spec| spec.ca.clone()),
+            secret: push.or(pull).cloned(),
+        };
+        let secrets = match (push, pull) {
+            (Some(push), Some(pull)) if push != pull => Err(format!(
+                "{} differs from `pushSecret` {}; one Secret must hold all registries of a Pod",
+                quoted(pull),
+                quoted(push)
+            )),
+            _ => Ok(()),
+        };
+        (registry, secrets)
+    }
+
+    pub(super) fn cache(&self, repo: String) -> Option<Cache> {
+        let spec = self
+            .get(|one| one.cache.as_ref())
+            .filter(|spec| spec.enabled)?;
+        let ttl = spec.ttl.as_deref().and_then(seconds);
+        Some(Cache {
+            repo: spec.repo.clone().unwrap_or(repo),
+            ttl: ttl.unwrap_or(14 * 24 * 3600),
+        })
+    }
+
+    pub(super) fn resources(&self) -> Resources {
+        let given = |field: fn(&ResourcesSpec) -> Option<&String>| {
+            self.get(|one| one.resources.as_ref().and_then(field))
+                .cloned()
+        };
+        Resources {
+            cpu: given(|one| one.cpu.as_ref()).unwrap_or_else(|| "250m".to_owned()),
+            memory: given(|one| one.memory.as_ref()).unwrap_or_else(|| "2Gi".to_owned()),
+            ephemeral_storage: given(|one| one.ephemeral_storage.as_ref()),
+        }
+    }
+
+    pub(super) fn clocks(&self) -> Clocks {
+        const MINUTE: u64 = 60;
+        const HOUR: u64 = 60 * MINUTE;
+        let clock = |field: fn(&TimeoutsSpec) -> Option<&String>, default| {
+            let given = self.get(|one| one.timeouts.as_ref().and_then(field));
+            given.and_then(|time| seconds(time)).unwrap_or(default)
+        };
+        Clocks {
+            queued: clock(|one| one.queued.as_ref(), 24 * HOUR),
+            scheduling: clock(|one| one.scheduling.as_ref(), 15 * MINUTE),
+            pulling: clock(|one| one.pulling.as_ref(), 10 * MINUTE),
+            building: clock(|one| one.building.as_ref(), HOUR),
+            whole: clock(|one| one.whole.as_ref(), 48 * HOUR),
+        }
+    }
+}
