@@ -1,5 +1,7 @@
 //! `clean_up`: removes every object in the cluster that an execution made.
 
+use std::time::Duration;
+
 use kilnworks_workflows::{names, steps::CleanUpInput};
 use kube::{
     Api, Resource,
@@ -12,15 +14,15 @@ use crate::{
     pod::GRACE_SECONDS,
 };
 
-/// How often it looks again for what a launch made meanwhile.
-const ROUNDS: usize = 3;
+/// Pauses before it looks again for what a launch made meanwhile.
+const AGAIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
 
 /// Deletes the Jobs and Pods of an execution, finished or not. It returns once every one of them
 /// is accepted for deletion; running it again finds nothing and is harmless.
 ///
 /// A launch that was on its way may create its Pod after the first look. It asks after that
-/// whether it is still wanted and deletes it itself; the second look is for a worker that died in
-/// between. What both miss is the sweeper's.
+/// whether it is still wanted and deletes it itself; two more looks are for a launch that was cut
+/// off in between.
 pub async fn clean_up(cluster: &Cluster, input: CleanUpInput) -> anyhow::Result<()> {
     let owned = format!(
         "{}={},{}={}",
@@ -29,34 +31,35 @@ pub async fn clean_up(cluster: &Cluster, input: CleanUpInput) -> anyhow::Result<
         names::label("run"),
         input.run_id
     );
-    for _ in 0..ROUNDS {
-        // Jobs first, or a Job would see its Pod go.
-        let jobs = delete_all(&cluster.jobs(), &owned).await?;
-        let pods = delete_all(&cluster.pods(), &owned).await?;
-        if jobs + pods == 0 {
-            return Ok(());
-        }
+    remove(cluster, &owned).await?;
+    for pause in AGAIN.into_iter().filter(|_| input.launching) {
+        tokio::time::sleep(pause).await;
+        remove(cluster, &owned).await?;
     }
     Ok(())
 }
 
-/// Deletes what is not being deleted yet; says how many there were.
-async fn delete_all<K>(api: &Api<K>, owned: &str) -> anyhow::Result<usize>
+async fn remove(cluster: &Cluster, owned: &str) -> anyhow::Result<()> {
+    // Jobs first, or a Job would see its Pod go.
+    delete_all(&cluster.jobs(), owned).await?;
+    delete_all(&cluster.pods(), owned).await
+}
+
+/// Deletes what is not being deleted yet.
+async fn delete_all<K>(api: &Api<K>, owned: &str) -> anyhow::Result<()>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
 {
     let selector = ListParams::default().labels(owned);
     let listed = api.list(&selector).await;
     let listed = listed.map_err(|error| unavailable("list what the build made", &error))?;
-    let mut deleted = 0;
     for object in listed.items {
         let meta = object.meta();
         if let (Some(name), None) = (&meta.name, &meta.deletion_timestamp) {
             delete(api, name, meta.uid.clone()).await?;
-            deleted += 1;
         }
     }
-    Ok(deleted)
+    Ok(())
 }
 
 /// Deletes one object, and no other of its name. One that is gone already is fine.

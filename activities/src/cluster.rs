@@ -10,15 +10,16 @@ use anyhow::Context;
 use futures::StreamExt;
 use k8s_openapi::api::{
     batch::v1::Job,
-    core::v1::{Namespace, Pod},
+    core::v1::{Namespace, PersistentVolumeClaim, Pod, Secret},
 };
+use k8s_openapi::jiff::Timestamp;
 use kilnworks_workflows::{
     failure::FailureType,
     names,
     steps::{Launched, LaunchedKind},
 };
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client, Config, ResourceExt,
     api::ListParams,
     runtime::{
         WatchStreamExt,
@@ -28,10 +29,17 @@ use kube::{
 };
 use tokio::{sync::watch, task::AbortHandle};
 
-use crate::{error::fail, mounts, object::Site, phase};
+use crate::{error::fail, mounts, object::Site, phase, store::Access};
 
 /// Label that the Job controller puts on a Job's Pod: the Job's UID.
 const JOB_UID: &str = "batch.kubernetes.io/controller-uid";
+
+/// Silence after which a call has failed.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Seconds after which the API server ends the watch, to be begun again: before it could pass for
+/// a silent call.
+const WATCH_SECONDS: u32 = 50;
 
 /// How long a step waits for the watch's first list.
 const FIRST_LIST: Duration = Duration::from_secs(30);
@@ -61,9 +69,12 @@ pub struct Cluster {
 pub async fn connect() -> anyhow::Result<Client> {
     // It may be settled already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    Client::try_default()
-        .await
-        .context("cannot find the cluster: set `KUBECONFIG`, or run in it with a service account")
+    let mut config = Config::infer().await.context(
+        "cannot find the cluster: set `KUBECONFIG`, or run in it with a service account",
+    )?;
+    // Without it a connection that died in silence would hold its step for ever.
+    config.read_timeout = Some(SILENCE);
+    Client::try_from(config).context("cannot make a client of the cluster")
 }
 
 /// Whether builds can run in a namespace, else what to do about it.
@@ -86,6 +97,42 @@ pub async fn check(client: &Client, namespace: &str) -> anyhow::Result<()> {
         let message = api_message(&error);
         anyhow::anyhow!("the worker may not see the Pods of `{namespace}`: {message}")
     })
+}
+
+/// Whether the Secrets and claims are there with which an executor reaches the store.
+pub async fn check_mounts(client: &Client, namespace: &str, access: &Access) -> anyhow::Result<()> {
+    let secrets = access
+        .env_from
+        .iter()
+        .filter_map(|from| from.secret_ref.as_ref());
+    for secret in secrets {
+        let api = Api::<Secret>::namespaced(client.clone(), namespace);
+        there(&api, &secret.name, "Secret", "KILN_S3_SECRET").await?;
+    }
+    let claims = access
+        .volumes
+        .iter()
+        .filter_map(|one| one.persistent_volume_claim.as_ref());
+    for claim in claims {
+        let api = Api::<PersistentVolumeClaim>::namespaced(client.clone(), namespace);
+        there(&api, &claim.claim_name, "claim", "KILN_VOLUME_CLAIM").await?;
+    }
+    Ok(())
+}
+
+async fn there<K>(api: &Api<K>, name: &str, what: &str, setting: &str) -> anyhow::Result<()>
+where
+    K: Clone + serde::de::DeserializeOwned + std::fmt::Debug,
+{
+    match api.get_opt(name).await {
+        Ok(Some(_)) => Ok(()),
+        // Who may not look cannot say that it is missing.
+        Err(kube::Error::Api(status)) if status.code == 403 => Ok(()),
+        Ok(None) => anyhow::bail!(
+            "there is no {what} `{name}` in the build namespace: make it, or set {setting}"
+        ),
+        Err(error) => anyhow::bail!("the cluster does not answer: {}", api_message(&error)),
+    }
 }
 
 /// What became of a created Pod or Job.
@@ -155,7 +202,10 @@ impl Cluster {
 
     /// How many Pods of ours are unfinished.
     pub fn unfinished(&self) -> usize {
-        self.pods.state_filter(phase::is_unfinished).len()
+        let now = Timestamp::now();
+        self.pods
+            .state_filter(|pod| !phase::is_over(pod, now))
+            .len()
     }
 
     /// What became of a created Pod or Job: from the watch, or from the API where that knows
@@ -240,9 +290,14 @@ impl Bell {
 async fn watch_pods(client: Client, site: Site, writer: Writer<Pod>, bell: watch::Sender<u64>) {
     let pods = Api::<Pod>::namespaced(client, &site.settings.namespace);
     let selector = format!("{}={}", names::label("instance"), site.instance);
-    let events = watcher(pods, watcher::Config::default().labels(&selector))
-        .default_backoff()
-        .modify(forget);
+    let events = watcher(
+        pods,
+        watcher::Config::default()
+            .labels(&selector)
+            .timeout(WATCH_SECONDS),
+    )
+    .default_backoff()
+    .modify(forget);
     let mut events = std::pin::pin!(reflector::reflector(writer, events));
     while let Some(event) = events.next().await {
         match event {

@@ -38,3 +38,43 @@ fn record_key(input: &DeliverInput) -> String {
         input.app, input.run_id
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use kilnworks_workflows::steps::DeliverInput;
+
+    use super::deliver;
+    use crate::{
+        settings::VolumeMount,
+        store::{ContextStore, volume::VolumeStore},
+    };
+
+    #[tokio::test]
+    async fn a_record_delivered_twice_is_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let mount = VolumeMount::HostPath(dir.path().to_owned());
+        let store = VolumeStore::open(dir.path(), mount).unwrap();
+        let input = DeliverInput {
+            app: "shop".to_owned(),
+            component: None,
+            version: Some("1.0.0".to_owned()),
+            images: Vec::new(),
+            workflow_id: "shop-1.0.0".to_owned(),
+            run_id: "run".to_owned(),
+        };
+        let first = deliver(&store, input.clone()).await.unwrap();
+        assert_eq!(deliver(&store, input.clone()).await.unwrap(), first);
+        let record = store
+            .read("packages/shop/run/app.json")
+            .await
+            .unwrap()
+            .unwrap();
+        let read: DeliverInput = serde_json::from_slice(&record).unwrap();
+        assert_eq!(read.version, input.version);
+        let component = DeliverInput {
+            component: Some("app".to_owned()),
+            ..input
+        };
+        assert_ne!(deliver(&store, component).await.unwrap().url, first.url);
+    }
+}

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use kilnworks_workflows::{
     BuildApp,
+    build::raw,
     progress::{Observed, State},
     steps::BuildId,
 };
@@ -101,11 +102,13 @@ impl Observer {
         }
         self.seen = Some(now.clone());
         let is_new = self.told.as_ref().is_none_or(|(_, told)| *told != now);
+        // That it builds goes without saying, unless a wait was told before.
+        let goes_without_saying = state == State::Building && self.told.is_none();
         let rested = self
             .told
             .as_ref()
             .is_none_or(|(at, _)| at.elapsed() >= PAUSE);
-        if is_new && rested && self.since.0.elapsed() >= WORTH_TELLING {
+        if is_new && !goes_without_saying && rested && self.since.0.elapsed() >= WORTH_TELLING {
             self.tell(state, reason).await;
             self.told = Some((Instant::now(), now));
         }
@@ -130,7 +133,7 @@ impl Observer {
             let options = WorkflowSignalOptions::default();
             // Who cannot be told now is told of the next change.
             if let Err(error) = handle
-                .signal(BuildApp::observed, payload.clone(), options)
+                .signal(BuildApp::observed, raw(&payload), options)
                 .await
             {
                 tracing::debug!(%workflow, %error, "cannot tell what the build waits for");

@@ -24,6 +24,9 @@ const TERMINATION_LOG: &str = "/dev/termination-log";
 /// Kaniko tries nothing twice unless it is told to. Each retry doubles its pause, from one second.
 const RETRIES: u32 = 4;
 
+/// The same for base images. More would keep a user waiting who misspelt one.
+const PULL_RETRIES: u8 = 2;
+
 /// What a build needs of root: to own files as others, to become others, to end its children.
 const CAPABILITIES: [&str; 7] = [
     "CHOWN",
@@ -67,7 +70,8 @@ pub fn args(input: &LaunchInput, access: &Access) -> Vec<String> {
         // Colour codes would be in every log line otherwise.
         "--log-format=text".to_owned(),
         format!("--push-retry={RETRIES}"),
-        format!("--image-download-retry={RETRIES}"),
+        // Kaniko tries again for an image that does not exist, too.
+        format!("--image-download-retry={PULL_RETRIES}"),
         format!("--image-fs-extract-retry={RETRIES}"),
     ];
     let tags = rendered.tags.iter();

@@ -120,6 +120,7 @@ pub(crate) fn full() -> LaunchInput {
     }];
     input.build.resources.ephemeral_storage = Some("20Gi".to_owned());
     input.registry = Registry {
+        host: Some("registry.example.com".to_owned()),
         insecure: true,
         ca: Some(CaSpec {
             config_map: "registry-ca".to_owned(),

@@ -51,7 +51,7 @@ pub async fn launch(
     if let Existing::Ours(launched) = existing(cluster, &input).await? {
         return Ok(launched);
     }
-    mountable::check(cluster, &input).await?;
+    mountable::check(cluster, &input, &access).await?;
     cluster.ready().await?;
     let mut queue = Queue {
         bell: cluster.bell(),

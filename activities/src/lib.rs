@@ -83,10 +83,12 @@ impl Activities {
         };
         let sources = Sources::open(&settings.cache_dir, settings.cache_bytes, secrets)?;
         let store = store::open(&settings.store).await?;
+        // Asked for something that is not there, a store tells what is wrong with itself.
         store
-            .size("start")
+            .read("start")
             .await
-            .context("the store does not answer")?;
+            .context("the store cannot be used")?;
+        cluster::check_mounts(&client, &namespace, &store.access("start")).await?;
         Ok(Arc::new(Self {
             engine: EngineSettings {
                 heartbeat: settings.heartbeat,

@@ -20,7 +20,7 @@ use oci_client::{
 use serde::Deserialize;
 
 use crate::{
-    error::{classed, fail},
+    error::{classed, fail, failure_of},
     mounts::host,
     registry_auth, secrets,
 };
@@ -99,6 +99,15 @@ impl RegistryClient {
 
     /// A client for the registry of an image, and who it is there.
     async fn reach(&self, image: &str, how: &Registry) -> anyhow::Result<(Client, RegistryAuth)> {
+        let elsewhere = how.host.as_deref().is_some_and(|own| own != host(image));
+        if elsewhere {
+            // The Secret is for the spec's registry; of another host it may know something, too.
+            let auth = match self.auth(image, how).await {
+                Err(error) if is_denied(&error) => RegistryAuth::Anonymous,
+                auth => auth?,
+            };
+            return Ok((Client::new(config(false, None)), auth));
+        }
         let auth = self.auth(image, how).await?;
         let ca = self.ca(how).await?;
         if auth == RegistryAuth::Anonymous && ca.is_none() {
@@ -145,6 +154,10 @@ impl RegistryClient {
             )),
         }
     }
+}
+
+fn is_denied(error: &anyhow::Error) -> bool {
+    failure_of(error).is_some_and(|failure| failure.kind == FailureType::RegistryDenied)
 }
 
 /// `resolve_image`: looks up an image that is used as it is.

@@ -28,7 +28,8 @@ pub trait ContextStore: Send + Sync {
     /// Where a key is, for people: an URL.
     fn url(&self, key: &str) -> String;
 
-    /// How an executor gets the context under a key, and nobody else's.
+    /// How an executor gets the context under a key. A volume shows it that context alone; with S3
+    /// its credentials read the whole bucket.
     fn access(&self, key: &str) -> Access;
 }
 

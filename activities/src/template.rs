@@ -142,16 +142,12 @@ fn keep_ours(merged: &mut Value, ours: &Value) {
         "/metadata/namespace",
         "/spec/restartPolicy",
     ] {
-        if let (Some(merged), Some(ours)) = (merged.pointer_mut(path), ours.pointer(path)) {
-            *merged = ours.clone();
-        }
+        put(merged, path, ours.pointer(path).cloned());
     }
-    for path in ["labels", "annotations"] {
-        if let (Some(Value::Object(merged)), Value::Object(ours)) =
-            (merged["metadata"].get_mut(path), &ours["metadata"][path])
-        {
-            merged.extend(ours.clone());
-        }
+    for path in ["/metadata/labels", "/metadata/annotations"] {
+        let mut all = merged.pointer(path).cloned().unwrap_or_default();
+        merge(&mut all, ours.pointer(path).cloned().unwrap_or_default());
+        put(merged, path, Some(all));
     }
     let ours = &ours["spec"]["containers"][0];
     let containers = merged["spec"]["containers"].as_array_mut();
@@ -163,6 +159,17 @@ fn keep_ours(merged: &mut Value, ours: &Value) {
         executor.remove("command");
         for key in ["args", "terminationMessagePath", "terminationMessagePolicy"] {
             executor.insert(key.to_owned(), ours[key].clone());
+        }
+    }
+}
+
+/// Puts a value at a path of two names, or takes away what is there.
+fn put(into: &mut Value, path: &str, value: Option<Value>) {
+    let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+    if let Some(Value::Object(parent)) = into.pointer_mut(parent) {
+        match value {
+            Some(value) => drop(parent.insert(name.to_owned(), value)),
+            None => drop(parent.remove(name)),
         }
     }
 }

@@ -130,6 +130,7 @@ impl Build {
         let input = CleanUpInput {
             workflow_id: self.input.id.workflow_id.clone(),
             run_id: self.input.id.run_id.clone(),
+            launching: false,
         };
         clean_up(&self.cluster, input.clone())
             .await

@@ -3,8 +3,8 @@
 use std::{future::Future, time::Duration};
 
 use kilnworks_workflows::{
-    BuildApp, BuildComponent, BuildContainer, failure::FailureDetails, names::TaskQueues,
-    output::BuildOutput,
+    BuildApp, BuildComponent, BuildContainer, build::raw, failure::FailureDetails,
+    names::TaskQueues, output::BuildOutput,
 };
 use serde_json::Value;
 use temporalio_client::{
@@ -12,7 +12,7 @@ use temporalio_client::{
     WorkflowStartOptions, envconfig::LoadClientConfigProfileOptions,
     errors::WorkflowGetResultError,
 };
-use temporalio_common::{HasWorkflowDefinition, error::IncomingError};
+use temporalio_common::{HasWorkflowDefinition, data_converters::RawValue, error::IncomingError};
 use temporalio_sdk::{Runtime, Worker, WorkerOptions};
 
 use crate::fakes::FakeSteps;
@@ -91,11 +91,11 @@ pub async fn start<W>(
     document: Value,
 ) -> WorkflowHandle<Client, W>
 where
-    W: HasWorkflowDefinition<Input = Value>,
+    W: HasWorkflowDefinition<Input = RawValue>,
 {
     let options = WorkflowStartOptions::new(queue, id).build();
     client
-        .start_workflow(workflow, document, options)
+        .start_workflow(workflow, raw(&document), options)
         .await
         .expect("the workflow starts")
 }

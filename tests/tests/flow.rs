@@ -13,7 +13,10 @@ use kilnworks_workflows::{
     progress::State,
 };
 use serde_json::json;
-use temporalio_client::{WorkflowCancelOptions, WorkflowQueryOptions};
+use temporalio_client::{
+    WorkflowCancelOptions, WorkflowQueryOptions, WorkflowSignalOptions, WorkflowStartOptions,
+};
+use temporalio_common::data_converters::RawValue;
 
 fn failure(kind: FailureType) -> Failure {
     Failure::new(kind, format!("{kind:?} happened"))
@@ -102,6 +105,37 @@ async fn a_wrong_document_ends_at_once_with_every_fault() {
             let handle = start(&client, BuildContainer::run, &queue, &id, document).await;
             assert_eq!(end(&handle).await.failure().0, "InvalidSpec");
         }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_decoded_holds_nothing_up() {
+    let steps = FakeSteps::default().fate("web/server", Fate::Hangs);
+    with_fakes(steps.clone(), async |client, queue| {
+        let nothing = || RawValue::new(Vec::new());
+        let options = WorkflowStartOptions::new(&queue, format!("{queue}-empty")).build();
+        let handle = client
+            .start_workflow(BuildApp::run, nothing(), options)
+            .await
+            .unwrap();
+        assert_eq!(end(&handle).await.failure().0, "InvalidSpec");
+
+        let handle = start(&client, BuildContainer::run, &queue, &queue, container()).await;
+        let options = WorkflowSignalOptions::default();
+        handle
+            .signal(BuildContainer::observed, nothing(), options)
+            .await
+            .unwrap();
+        eventually("it to be awaited", Duration::from_secs(30), async || {
+            (steps.count("await web") == 1).then_some(())
+        })
+        .await;
+        handle
+            .cancel(WorkflowCancelOptions::default())
+            .await
+            .unwrap();
+        assert!(matches!(end(&handle).await, End::Cancelled));
     })
     .await;
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use kilnworks_workflows::{
     BuildApp,
-    build::{APP, VERSION},
+    build::{APP, VERSION, raw},
     progress::Progress,
 };
 use temporalio_client::{
@@ -67,7 +67,7 @@ async fn start(engine: &Engine, common: &Common, spec: &Spec, id: &str) -> Resul
         .build();
     let started = engine
         .client
-        .start_workflow(BuildApp::run, spec.document.clone(), options)
+        .start_workflow(BuildApp::run, raw(&spec.document), options)
         .await
         .map_err(|error| not_started(error, engine, id))?;
     // Bound to this run: whoever builds under the same id later is not watched by mistake.

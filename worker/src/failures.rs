@@ -63,7 +63,9 @@ fn hint(kind: FailureType) -> Option<&'static str> {
         FailureType::SourceUnavailable
         | FailureType::StoreUnavailable
         | FailureType::ClusterUnavailable
-        | FailureType::RegistryUnavailable => "it was down for longer than the whole clock",
+        | FailureType::RegistryUnavailable => {
+            "it was down for longer than its clock; see `timeouts.whole`"
+        }
         FailureType::Evicted | FailureType::NodeLost | FailureType::PodDeleted => {
             "the cluster took every attempt's Pod; see its events, or raise KILN_MAX_ATTEMPTS"
         }

@@ -9,7 +9,7 @@ use kilnworks_workflows::{
     names::child_workflow_id,
     progress::{ContainerProgress, Progress, State},
 };
-use temporalio_client::{RetryOptions, RpcOptions, WorkflowQueryOptions};
+use temporalio_client::{RetryOptions, RpcOptions, WorkflowDescribeOptions, WorkflowQueryOptions};
 
 use crate::{connect::Engine, outcome::Build};
 
@@ -43,7 +43,35 @@ pub(crate) async fn progress(engine: &Engine, build: &Build) -> Option<Progress>
         .map(|row| child_workflow_id(&child_workflow_id(id, &row.component), &row.container));
     let children = children.collect();
     merge(&mut progress, ask_all(engine, children).await);
+    explain(engine, id, &mut progress).await;
     Some(progress)
+}
+
+/// Says why a step is tried again, where nothing else says what a container waits for.
+async fn explain(engine: &Engine, id: &str, progress: &mut Progress) {
+    for row in &mut progress.containers {
+        let workflow = match row.state {
+            State::Fetching => id.to_owned(),
+            State::Packing | State::Queued => {
+                child_workflow_id(&child_workflow_id(id, &row.component), &row.container)
+            }
+            _ => continue,
+        };
+        if row.reason.is_none() {
+            row.reason = trouble(engine, &workflow).await;
+        }
+    }
+}
+
+/// The last failure of a step that the engine tries again.
+async fn trouble(engine: &Engine, workflow: &str) -> Option<String> {
+    let build = engine.client.get_workflow_handle::<BuildApp>(workflow);
+    let described = build
+        .describe(WorkflowDescribeOptions::default())
+        .await
+        .ok()?;
+    let mut pending = described.raw().pending_activities.iter();
+    pending.find_map(|step| Some(step.last_failure.as_ref()?.message.clone()))
 }
 
 /// The answer of one workflow.

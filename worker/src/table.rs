@@ -108,7 +108,7 @@ fn container(container: &ContainerPlan) -> Vec<String> {
     let init = if container.init { " (init)" } else { "" };
     let name = format!("{}/{}{init}", container.component, container.container);
     match &container.work {
-        Work::Use { image } => {
+        Work::Use { image, .. } => {
             let mut row = vec![name, dash(), dash(), dash(), image.clone()];
             row.extend([dash(), dash(), dash()]);
             row

@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::VecDeque};
 use serde_json::Value;
 use temporalio_common::{
     WorkflowDefinition,
-    data_converters::TemporalDeserializable,
+    data_converters::{PayloadConverter, RawValue, TemporalDeserializable},
     search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributes},
 };
 use temporalio_workflow::{
@@ -44,6 +44,19 @@ pub const SEARCH_ATTRIBUTES: [&str; 6] = [
     "KilnOutcome",
 ];
 
+/// A document as the input of a workflow.
+pub fn raw(document: &Value) -> RawValue {
+    RawValue::from_value(document, &PayloadConverter::serde_json())
+}
+
+/// What someone sent, as JSON; `null` where it is none. A payload that the SDK cannot decode would
+/// fail the workflow's task for ever, so workflows and signals take raw ones.
+pub(crate) fn json_of(raw: &RawValue) -> Value {
+    let payload = raw.payloads.first();
+    let value = payload.and_then(|payload| serde_json::from_slice(&payload.data).ok());
+    value.unwrap_or_default()
+}
+
 /// Reads the document that a workflow was started with.
 pub(crate) async fn split<W>(
     ctx: &WorkflowContext<W>,
@@ -51,9 +64,14 @@ pub(crate) async fn split<W>(
     document: Value,
 ) -> Result<Split, Stop> {
     let input = SplitInput { kind, document };
-    Ok(ctx
+    let split = ctx
         .execute_local_activity(Steps::split, input, policy::split())
-        .await?)
+        .await;
+    let split = split.map_err(Stop::from);
+    if let Err(stop) = &split {
+        ctx.upsert_search_attributes([OUTCOME.value_set(stop.word())]);
+    }
+    split
 }
 
 /// What a build is found by: its app, version and, below an app, its component and container.
@@ -81,7 +99,7 @@ pub(crate) async fn child<W, C>(
     attributes: Vec<SearchAttributeUpdate>,
 ) -> Result<C::Output, Stop>
 where
-    C: WorkflowDefinition<Input = Value> + 'static,
+    C: WorkflowDefinition<Input = RawValue> + 'static,
     C::Output: TemporalDeserializable,
 {
     let options = ChildWorkflowOptions::builder()
@@ -93,7 +111,7 @@ where
     let mut tries = policy::ID_WAIT.as_secs() / policy::ID_RETRY.as_secs();
     loop {
         match ctx
-            .start_child_workflow(workflow(), document.clone(), options.clone())
+            .start_child_workflow(workflow(), raw(&document), options.clone())
             .await
         {
             Ok(started) => return Ok(started.result().await?),

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult, join_all,
 };
 
 use crate::{
-    build::{OUTCOME, attributes, bounded, child, split},
+    build::{OUTCOME, attributes, bounded, child, json_of, split},
     build_component::BuildComponent,
     document::Kind,
     failure::FailureDetails,
@@ -35,7 +36,11 @@ pub struct BuildApp {
 impl BuildApp {
     /// Input: a [`crate::spec::AppSpec`], raw, so that a wrong one is told and not retried.
     #[run(name = "BuildApp")]
-    pub async fn run(ctx: &mut WorkflowContext<Self>, input: Value) -> WorkflowResult<BuildOutput> {
+    pub async fn run(
+        ctx: &mut WorkflowContext<Self>,
+        input: RawValue,
+    ) -> WorkflowResult<BuildOutput> {
+        let input = json_of(&input);
         let split = split(ctx, Kind::App, input.clone()).await?;
         let outline = &split.outline;
         ctx.upsert_search_attributes(attributes(
@@ -63,15 +68,15 @@ impl BuildApp {
                 "defaults": input["defaults"],
                 "maxParallel": outline.max_parallel,
                 "component": input["components"][index],
-                "resolved": resolved,
+                "resolved": resolved.only(component.containers.iter().filter_map(|one| one.source.as_ref())),
             });
             build_one(ctx, outline, component, document)
         }));
-        let mut ending = Ending::of(outcomes.await);
+        let mut ending = Ending::of(outcomes.await, ctx.cancellation_token().is_cancelled());
         if ending.is_complete() {
             ending.deliver(deliver(ctx, &policy, outline, None, ending.images.clone()).await);
         }
-        ctx.upsert_search_attributes([OUTCOME.value_set(outcome_word(&ending))]);
+        ctx.upsert_search_attributes([OUTCOME.value_set(ending.word())]);
         Ok(ending.output(&outline.app, outline.version.as_deref())?)
     }
 
@@ -83,8 +88,8 @@ impl BuildApp {
 
     /// What a step saw a container wait for.
     #[signal(name = "observed")]
-    pub fn observed(&mut self, ctx: &mut SyncWorkflowContext<Self>, seen: Value) {
-        self.progress.observe(seen);
+    pub fn observed(&mut self, ctx: &mut SyncWorkflowContext<Self>, seen: RawValue) {
+        self.progress.observe(json_of(&seen));
         ctx.set_current_details(self.progress.markdown());
     }
 }
@@ -176,10 +181,11 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    pub(crate) fn of(outcomes: Vec<Result<BuildOutput, Stop>>) -> Self {
+    /// `asked` is whether someone cancelled the whole: then that is how it ends, whatever failed.
+    pub(crate) fn of(outcomes: Vec<Result<BuildOutput, Stop>>, asked: bool) -> Self {
         let mut images = Vec::new();
         let mut failures = Vec::new();
-        let mut cancelled = false;
+        let mut cancelled = asked;
         for outcome in outcomes {
             match outcome {
                 Ok(output) => images.extend(output.images),
@@ -191,12 +197,12 @@ impl Ending {
             }
         }
         let stop = match (failures.is_empty(), cancelled) {
-            (false, _) => Some(Stop::Failed(Box::new(FailureDetails {
+            (false, _) if !asked => Some(Stop::Failed(Box::new(FailureDetails {
                 failures,
                 images: images.clone(),
             }))),
-            (true, true) => Some(Stop::Cancelled),
-            (true, false) => None,
+            (_, true) => Some(Stop::Cancelled),
+            (_, false) => None,
         };
         Self {
             images,
@@ -212,8 +218,19 @@ impl Ending {
     pub(crate) fn deliver(&mut self, outcome: Result<Package, Stop>) {
         match outcome {
             Ok(package) => self.package = Some(package),
-            Err(stop) => self.stop = Some(stop),
+            Err(Stop::Failed(mut details)) => {
+                details.images = self.images.clone();
+                self.stop = Some(Stop::Failed(details));
+            }
+            Err(Stop::Cancelled) => self.stop = Some(Stop::Cancelled),
         }
+    }
+
+    /// What the search attribute of the outcome says.
+    pub(crate) fn word(&self) -> String {
+        self.stop
+            .as_ref()
+            .map_or_else(|| "succeeded".to_owned(), Stop::word)
     }
 
     pub(crate) fn output(self, app: &str, version: Option<&str>) -> Result<BuildOutput, Stop> {
@@ -227,16 +244,5 @@ impl Ending {
                 package: self.package,
             }),
         }
-    }
-}
-
-/// What the search attribute of the outcome says.
-pub(crate) fn outcome_word(ending: &Ending) -> String {
-    match &ending.stop {
-        None => "succeeded".to_owned(),
-        Some(Stop::Cancelled) => "cancelled".to_owned(),
-        Some(stop) => stop
-            .first()
-            .map_or_else(String::new, |first| first.kind.name()),
     }
 }

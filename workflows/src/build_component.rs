@@ -1,14 +1,15 @@
 //! `BuildComponent`: the containers of one component, and their package.
 
 use serde_json::{Value, json};
+use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult,
 };
 
 use crate::{
-    build::{OUTCOME, attributes, bounded, child, split},
-    build_app::{Ending, deliver, fetch_sources, outcome_word},
+    build::{OUTCOME, attributes, bounded, child, json_of, split},
+    build_app::{Ending, deliver, fetch_sources},
     build_container::BuildContainer,
     document::{Kind, inherit},
     output::BuildOutput,
@@ -29,7 +30,11 @@ pub struct BuildComponent {
 impl BuildComponent {
     /// Input: a [`crate::spec::ComponentInput`], raw, so that a wrong one is told and not retried.
     #[run(name = "BuildComponent")]
-    pub async fn run(ctx: &mut WorkflowContext<Self>, input: Value) -> WorkflowResult<BuildOutput> {
+    pub async fn run(
+        ctx: &mut WorkflowContext<Self>,
+        input: RawValue,
+    ) -> WorkflowResult<BuildOutput> {
+        let input = json_of(&input);
         let split = split(ctx, Kind::Component, input.clone()).await?;
         let outline = &split.outline;
         ctx.state_mut(|s| s.progress = Progress::of(outline));
@@ -52,23 +57,23 @@ impl BuildComponent {
                 "defaults": inherit(&input["defaults"], &input["component"]),
                 "component": component.name,
                 "container": input["component"]["containers"][index],
-                "resolved": resolved,
+                "resolved": resolved.only(container.source.iter()),
             });
             build_one(
                 ctx,
                 &component.name,
-                container,
+                &container.name,
                 outline.version.as_deref(),
                 document,
             )
             .await
         });
-        let mut ending = Ending::of(outcomes.await);
+        let mut ending = Ending::of(outcomes.await, ctx.cancellation_token().is_cancelled());
         if ending.is_complete() {
             let name = Some(component.name.clone());
             ending.deliver(deliver(ctx, &policy, outline, name, ending.images.clone()).await);
         }
-        let mut updates = vec![OUTCOME.value_set(outcome_word(&ending))];
+        let mut updates = vec![OUTCOME.value_set(ending.word())];
         if split.resolved.is_none() {
             let version = outline.version.as_deref();
             updates.extend(attributes(
@@ -90,8 +95,8 @@ impl BuildComponent {
 
     /// What a step saw a container wait for.
     #[signal(name = "observed")]
-    pub fn observed(&mut self, _ctx: &mut SyncWorkflowContext<Self>, seen: Value) {
-        self.progress.observe(seen);
+    pub fn observed(&mut self, _ctx: &mut SyncWorkflowContext<Self>, seen: RawValue) {
+        self.progress.observe(json_of(&seen));
     }
 }
 

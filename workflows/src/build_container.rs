@@ -1,9 +1,11 @@
 //! `BuildContainer`: one container becomes one image.
 
-use std::time::Duration;
+mod calls;
+
+use std::{cell::Cell, time::Duration};
 
 use futures::{FutureExt, pin_mut};
-use serde_json::Value;
+use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     SyncWorkflowContext, TimerOptions, TimerResult, WorkflowCancellationToken, WorkflowContext,
@@ -11,18 +13,15 @@ use temporalio_workflow::{
 };
 
 use crate::{
-    build::{COMMIT, OUTCOME, attributes, split},
+    build::{COMMIT, OUTCOME, attributes, json_of, split},
     document::Kind,
     failure::FailureType,
     names,
     output::{BuildOutput, ContainerImage, Outcome, Times},
     plan::{BuildPlan, Clocks, ContainerPlan, GitSource, Resources, Work},
-    policy::{self, Policy, Step, next_attempt},
+    policy::{self, Policy, next_attempt},
     progress::{Progress, State},
-    steps::{
-        AwaitInput, BuildId, Built, CleanUpInput, Context, FetchInput, LaunchInput, RenderInput,
-        Rendered, ResolveInput, Split, Steps, UploadInput,
-    },
+    steps::{AwaitInput, Built, LaunchInput, Split},
     stop::Stop,
 };
 
@@ -37,8 +36,11 @@ pub struct BuildContainer {
 impl BuildContainer {
     /// Input: a [`crate::spec::ContainerInput`], raw, so that a wrong one is told and not retried.
     #[run(name = "BuildContainer")]
-    pub async fn run(ctx: &mut WorkflowContext<Self>, input: Value) -> WorkflowResult<BuildOutput> {
-        let split = split(ctx, Kind::Container, input).await?;
+    pub async fn run(
+        ctx: &mut WorkflowContext<Self>,
+        input: RawValue,
+    ) -> WorkflowResult<BuildOutput> {
+        let split = split(ctx, Kind::Container, json_of(&input)).await?;
         let plan = split
             .container
             .clone()
@@ -64,8 +66,8 @@ impl BuildContainer {
 
     /// What a step saw the build wait for.
     #[signal(name = "observed")]
-    pub fn observed(&mut self, _ctx: &mut SyncWorkflowContext<Self>, seen: Value) {
-        self.progress.observe(seen);
+    pub fn observed(&mut self, _ctx: &mut SyncWorkflowContext<Self>, seen: RawValue) {
+        self.progress.observe(json_of(&seen));
     }
 }
 
@@ -75,11 +77,8 @@ type Ctx = WorkflowContext<BuildContainer>;
 fn close(ctx: &Ctx, plan: &ContainerPlan, split: &Split, outcome: &Result<ContainerImage, Stop>) {
     let (state, word) = match outcome {
         Ok(_) => (State::Done, "succeeded".to_owned()),
-        Err(Stop::Cancelled) => (State::Cancelled, "cancelled".to_owned()),
-        Err(stop) => (
-            State::Failed,
-            stop.first().map_or_else(String::new, |one| one.kind.name()),
-        ),
+        Err(stop @ Stop::Cancelled) => (State::Cancelled, stop.word()),
+        Err(stop) => (State::Failed, stop.word()),
     };
     set_state(ctx, state);
     ctx.state_mut(|s| {
@@ -104,6 +103,14 @@ fn close(ctx: &Ctx, plan: &ContainerPlan, split: &Split, outcome: &Result<Contai
     ctx.upsert_search_attributes(updates);
 }
 
+fn set_attempt(ctx: &Ctx, attempt: u32) {
+    ctx.state_mut(|s| {
+        for row in &mut s.progress.containers {
+            row.attempt = attempt;
+        }
+    });
+}
+
 fn set_state(ctx: &Ctx, state: State) {
     ctx.state_mut(|s| {
         for row in &mut s.progress.containers {
@@ -121,61 +128,52 @@ struct Build<'a> {
     policy: Policy,
     /// Cancelled with the workflow, and when the whole clock runs out.
     token: WorkflowCancellationToken,
-    name: String,
+    /// Whether a launch was begun and has not answered: it may create its Pod at any moment.
+    launching: Cell<bool>,
 }
 
 impl<'a> Build<'a> {
     fn new(ctx: &'a Ctx, plan: &'a ContainerPlan, split: &'a Split) -> Self {
-        let clocks = plan.work.as_build().map(|build| build.clocks);
         Self {
             ctx,
             plan,
             split,
-            policy: Policy::new(ctx.task_queue(), split.settings, clocks),
+            policy: Policy::new(ctx.task_queue(), split.settings, Some(plan.work.clocks())),
             token: ctx.cancellation_token().child_token(),
-            name: format!("{}/{}", plan.component, plan.container),
+            launching: Cell::new(false),
         }
     }
 
     async fn run(&self) -> Result<ContainerImage, Stop> {
         match &self.plan.work {
-            Work::Use { image } => self.use_image(image).await,
+            Work::Use { image, .. } => self.within_clock(self.use_image(image)).await,
             Work::Build(build) => {
-                let outcome = self.within_clock(build).await;
-                self.clean_up().await;
+                let outcome = self.within_clock(self.build(build)).await;
+                self.clean_up(outcome.is_ok()).await;
                 outcome
             }
         }
     }
 
     async fn use_image(&self, image: &str) -> Result<ContainerImage, Stop> {
-        let registry = self.plan.registry.clone();
-        let input = ResolveInput {
-            image: image.to_owned(),
-            registry,
-        };
-        let options =
-            self.policy
-                .options(Step::ResolveImage, self.summary("look up"), self.token());
-        let built = self
-            .ctx
-            .execute_activity(Steps::resolve_image, input, options)
-            .await?;
+        let built = self.resolve(image).await?;
         Ok(self.image(&names::repository_of(image), Vec::new(), None, 0, built))
     }
 
-    /// The build, ended by the whole clock at the latest.
-    async fn within_clock(&self, build: &BuildPlan) -> Result<ContainerImage, Stop> {
-        let Clocks { whole, .. } = build.clocks;
-        let work = self.build(build).fuse();
-        pin_mut!(work);
+    /// The work, ended by the whole clock at the latest.
+    async fn within_clock(
+        &self,
+        work: impl Future<Output = Result<ContainerImage, Stop>>,
+    ) -> Result<ContainerImage, Stop> {
+        let Clocks { whole, .. } = self.plan.work.clocks();
         let clock = WorkflowCancellationToken::new();
         let timer = TimerOptions::builder(Duration::from_secs(whole))
             .cancellation_token(clock.clone())
             .summary("the whole clock".to_owned())
             .build();
         let timer = self.ctx.timer(timer);
-        pin_mut!(timer);
+        let work = work.fuse();
+        pin_mut!(timer, work);
         select! {
             outcome = work => {
                 clock.cancel();
@@ -197,32 +195,50 @@ impl<'a> Build<'a> {
         set_state(self.ctx, State::Packing);
         let (rendered, context) = join!(self.render(&commit), self.upload(build, &commit));
         let (rendered, context) = (rendered?, context?);
-        let mut build = build.clone();
+        let mut resources = build.resources.clone();
         let mut attempt = 1;
         loop {
-            match self.attempt(attempt, &build, &rendered, &context).await {
+            let input = self.launch_input(attempt, build, &resources, &rendered, &context);
+            match self.attempt(input, &rendered.dockerfile).await {
                 Ok(built) => {
                     let tags = rendered.tags.clone();
                     return Ok(self.image(&build.repository, tags, Some(commit), attempt, built));
                 }
-                Err(stop) => {
-                    let Some(resources) = self.again(&stop, attempt, &build).await else {
-                        return Err(stop);
-                    };
-                    build.resources = resources;
-                    attempt += 1;
-                }
+                Err(stop) => match self.again(&stop, attempt, &resources).await {
+                    Some(next) => resources = next,
+                    None => return Err(stop),
+                },
             }
+            attempt += 1;
         }
     }
 
+    /// One Pod, from its launch to its end.
+    async fn attempt(&self, input: LaunchInput, dockerfile: &str) -> Result<Built, Stop> {
+        set_state(self.ctx, State::Queued);
+        set_attempt(self.ctx, input.id.attempt);
+        let (id, build) = (input.id.clone(), input.build.clone());
+        let launched = self.launch(input).await?;
+        set_state(self.ctx, State::Building);
+        let input = AwaitInput {
+            id,
+            launched,
+            repository: build.repository,
+            dockerfile: dockerfile.to_owned(),
+            registry: self.plan.registry.clone(),
+            clocks: build.clocks,
+        };
+        self.await_build(input).await
+    }
+
     /// The resources of the next attempt, after its pause, where a next one makes sense.
-    async fn again(&self, stop: &Stop, attempt: u32, build: &BuildPlan) -> Option<Resources> {
+    async fn again(&self, stop: &Stop, attempt: u32, resources: &Resources) -> Option<Resources> {
         let kind = stop.first()?.kind;
-        let next = next_attempt(kind, attempt, &build.resources, &self.split.settings)?;
+        let next = next_attempt(kind, attempt, resources, &self.split.settings)?;
         if let Some(pause) = policy::pause(kind, attempt) {
+            let token = self.token.clone();
             let timer = TimerOptions::builder(pause)
-                .cancellation_token(self.token())
+                .cancellation_token(token)
                 .build();
             (self.ctx.timer(timer).await == TimerResult::Fired).then_some(())?;
         }
@@ -230,148 +246,8 @@ impl<'a> Build<'a> {
     }
 
     fn resolved_commit(&self, source: &GitSource) -> Option<String> {
-        self.split
-            .resolved
-            .as_ref()?
-            .commits
-            .get(&source.key())
-            .cloned()
-    }
-
-    async fn fetch(&self, source: &GitSource) -> Result<String, Stop> {
-        set_state(self.ctx, State::Fetching);
-        let input = FetchInput {
-            source: source.clone(),
-        };
-        let options = self
-            .policy
-            .options(Step::FetchSource, self.summary("fetch"), self.token());
-        Ok(self
-            .ctx
-            .execute_activity(Steps::fetch_source, input, options)
-            .await?
-            .commit)
-    }
-
-    async fn render(&self, commit: &str) -> Result<Rendered, Stop> {
-        let input = RenderInput {
-            plan: self.plan.clone(),
-            commit: commit.to_owned(),
-        };
-        let options = self
-            .policy
-            .options(Step::Render, self.summary("render"), self.token());
-        Ok(self
-            .ctx
-            .execute_activity(Steps::render, input, options)
-            .await?)
-    }
-
-    async fn upload(&self, build: &BuildPlan, commit: &str) -> Result<Context, Stop> {
-        let input = UploadInput {
-            source: build.source.clone(),
-            commit: commit.to_owned(),
-            context_dir: build.context_dir.clone(),
-            lfs: build.lfs,
-        };
-        let options = self
-            .policy
-            .options(Step::Upload, self.summary("upload"), self.token());
-        Ok(self
-            .ctx
-            .execute_activity(Steps::upload, input, options)
-            .await?)
-    }
-
-    /// One Pod, from its launch to its end.
-    async fn attempt(
-        &self,
-        attempt: u32,
-        build: &BuildPlan,
-        rendered: &Rendered,
-        context: &Context,
-    ) -> Result<Built, Stop> {
-        set_state(self.ctx, State::Queued);
-        self.ctx.state_mut(|s| {
-            s.progress
-                .containers
-                .iter_mut()
-                .for_each(|row| row.attempt = attempt)
-        });
-        let id = self.id(attempt);
-        let input = LaunchInput {
-            id: id.clone(),
-            build: build.clone(),
-            registry: self.plan.registry.clone(),
-            rendered: rendered.clone(),
-            context: context.clone(),
-        };
-        let options = self
-            .policy
-            .options(Step::Launch, self.summary("launch"), self.token());
-        let launched = self
-            .ctx
-            .execute_activity(Steps::launch, input, options)
-            .await?;
-        set_state(self.ctx, State::Building);
-        let input = AwaitInput {
-            id,
-            launched,
-            repository: build.repository.clone(),
-            dockerfile: rendered.dockerfile.clone(),
-            registry: self.plan.registry.clone(),
-            clocks: build.clocks,
-        };
-        let options = self
-            .policy
-            .options(Step::AwaitBuild, self.summary("await"), self.token());
-        Ok(self
-            .ctx
-            .execute_activity(Steps::await_build, input, options)
-            .await?)
-    }
-
-    fn id(&self, attempt: u32) -> BuildId {
-        let own = self.ctx.workflow_id().to_owned();
-        let parent = self.split.resolved.as_ref();
-        BuildId {
-            app: self.plan.app.clone(),
-            component: self.plan.component.clone(),
-            container: self.plan.container.clone(),
-            root: parent.map_or_else(|| own.clone(), |resolved| resolved.root.clone()),
-            workflow_id: own,
-            run_id: self.first_run_id(),
-            attempt,
-        }
-    }
-
-    fn first_run_id(&self) -> String {
-        self.ctx.info().first_execution_run_id().to_owned()
-    }
-
-    /// Removes what this execution made in the cluster, whatever happened, a cancel included.
-    async fn clean_up(&self) {
-        let input = CleanUpInput {
-            workflow_id: self.ctx.workflow_id().to_owned(),
-            run_id: self.first_run_id(),
-        };
-        let detached = WorkflowCancellationToken::new();
-        let options = self
-            .policy
-            .options(Step::CleanUp, self.summary("clean up"), detached);
-        // What cannot be removed now is found by its labels later; the build's outcome stands.
-        let _ = self
-            .ctx
-            .execute_activity(Steps::clean_up, input, options)
-            .await;
-    }
-
-    fn token(&self) -> WorkflowCancellationToken {
-        self.token.clone()
-    }
-
-    fn summary(&self, verb: &str) -> String {
-        format!("{verb} {}", self.name)
+        let resolved = self.split.resolved.as_ref()?;
+        resolved.commits.get(&source.key()).cloned()
     }
 
     fn image(

@@ -166,8 +166,14 @@ pub fn git_url(value: &str) -> Check {
         return Ok(());
     }
     let accepted = "`https://…`, `http://…`, `ssh://…` or `user@host:path`";
+    // A value with an `@` may hold a password: it is never repeated.
+    let shown = if value.contains('@') {
+        "…@…"
+    } else {
+        value
+    };
     let Ok(url) = Url::parse(value) else {
-        return ensure(false, value, accepted);
+        return ensure(false, shown, accepted);
     };
     if url.password().is_some() {
         return Err("a URL with a password in it is refused; name a Secret in `secret`".to_owned());
@@ -179,7 +185,7 @@ pub fn git_url(value: &str) -> Check {
     let known = web || url.scheme() == "ssh";
     ensure(
         known && url.has_host() && url.path().len() > 1,
-        value,
+        shown,
         accepted,
     )
 }
@@ -236,7 +242,8 @@ pub fn key(value: &str) -> Check {
 }
 
 /// The flags of Kaniko that Kilnworks sets or that would undo what it relies on.
-const OWNED_FLAGS: [&str; 28] = [
+const OWNED_FLAGS: [&str; 29] = [
+    "bucket",
     "build-arg",
     "cache",
     "cache-dir",

@@ -148,7 +148,10 @@ fn drop_nulls(value: &mut Value) {
     match value {
         Value::Object(map) => {
             map.retain(|_, value| !value.is_null());
-            map.values_mut().for_each(drop_nulls);
+            // The values of a template are the user's own.
+            map.iter_mut()
+                .filter(|(name, _)| *name != "template")
+                .for_each(|(_, value)| drop_nulls(value));
         }
         Value::Array(items) => items.iter_mut().for_each(drop_nulls),
         _ => {}
@@ -214,7 +217,11 @@ pub(crate) fn inherit(defaults: &Value, component: &Value) -> Value {
         match (name.as_str(), own, merged.get_mut(name)) {
             ("name" | "containers", _, _) | (_, Value::Null, _) => {}
             ("resources" | "timeouts", Value::Object(own), Some(Value::Object(base))) => {
-                base.extend(own.clone());
+                base.extend(
+                    own.clone()
+                        .into_iter()
+                        .filter(|(_, value)| !value.is_null()),
+                );
             }
             _ => {
                 merged.insert(name.clone(), own.clone());

@@ -178,7 +178,7 @@ pub struct FailureDetails {
 
 /// Cuts a text to what an error may carry, keeping its end, where the reason is.
 pub fn cut(text: String) -> String {
-    tail(&text, 8 * 1024)
+    tail(&text, 32 * 1024)
 }
 
 /// The last `bytes` of a text at most, cut at a character, the cut marked.

@@ -37,8 +37,10 @@ pub enum Step {
     ResolveImage,
     /// Make a package.
     Deliver,
-    /// Remove what was made.
+    /// Remove what was made, after a failure or a cancel.
     CleanUp,
+    /// Remove what was made, after a success.
+    TidyUp,
 }
 
 /// What every remote step of one workflow shares.
@@ -90,6 +92,13 @@ impl Policy {
                 .map_or(DAY, |clocks| Duration::from_secs(clock(clocks)))
         };
         let whole = seconds(|clocks| clocks.whole);
+        // What a parent fetches ahead holds up everyone: whoever needs it fetches again, by a clock
+        // of its own.
+        let ahead = if self.clocks.is_some() {
+            whole
+        } else {
+            5 * MINUTE
+        };
         let row = |queue, one_run, all_runs, heartbeats| Row {
             queue,
             one_run,
@@ -98,7 +107,7 @@ impl Policy {
         };
         match step {
             //                     queue             one run   all runs  heartbeats
-            Step::FetchSource => row(&queues.source, HOUR, whole, true),
+            Step::FetchSource => row(&queues.source, HOUR, ahead, true),
             Step::Render => row(&queues.source, 30 * MINUTE, whole, true),
             Step::Upload => row(&queues.source, HOUR, whole, true),
             // It counts its own clock, from when it was first scheduled. The slack lets it say so.
@@ -110,7 +119,9 @@ impl Policy {
             Step::AwaitBuild => row(&queues.await_build, whole, whole, true),
             Step::ResolveImage => row(&queues.main, MINUTE, whole, false),
             Step::Deliver => row(&queues.main, 10 * MINUTE, DAY, false),
-            Step::CleanUp => row(&queues.main, MINUTE, DAY, false),
+            Step::CleanUp => row(&queues.main, MINUTE, HOUR, false),
+            // The Pod has ended, so it may stay; the image is not to wait for that.
+            Step::TidyUp => row(&queues.main, MINUTE, 5 * MINUTE, false),
         }
     }
 }
@@ -153,7 +164,8 @@ pub const FETCHES: usize = 16;
 
 /// Pause before an attempt after this one: what was away for one Pod is away for the next, too.
 pub fn pause(failure: FailureType, attempt: u32) -> Option<Duration> {
-    failure.waiting_mends().then(|| 10 * SECOND * attempt)
+    let doubled = 10 * SECOND * 2_u32.pow(attempt.min(6) - 1);
+    failure.waiting_mends().then(|| doubled.min(5 * MINUTE))
 }
 
 /// The resources of the next attempt after a failure, where a next attempt makes sense.
@@ -163,7 +175,9 @@ pub fn next_attempt(
     resources: &Resources,
     settings: &EngineSettings,
 ) -> Option<Resources> {
-    let again = failure.new_attempt_mends() && attempt < settings.max_attempts;
+    // An outage is waited out, however many Pods it takes: the whole clock ends it.
+    let bounded = failure.waiting_mends() || attempt < settings.max_attempts;
+    let again = failure.new_attempt_mends() && bounded;
     again.then(|| match failure {
         FailureType::OutOfMemory => Resources {
             memory: half_more(&resources.memory),

@@ -116,7 +116,7 @@ impl Progress {
                 .iter()
                 .map(|container| ContainerProgress {
                     component: component.name.clone(),
-                    container: container.clone(),
+                    container: container.name.clone(),
                     ..ContainerProgress::default()
                 })
         });

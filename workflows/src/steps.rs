@@ -327,4 +327,7 @@ pub struct CleanUpInput {
     pub workflow_id: String,
     /// Run id of its first execution.
     pub run_id: String,
+    /// Whether a cancelled launch may still be creating a Pod.
+    #[serde(default)]
+    pub launching: bool,
 }

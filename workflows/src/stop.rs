@@ -7,7 +7,7 @@ use temporalio_common::error::{
 use temporalio_common::protos::temporal::api::failure::v1::ApplicationFailureInfo;
 use temporalio_workflow::WorkflowTermination;
 
-use crate::failure::{Failure, FailureDetails, FailureType};
+use crate::failure::{Failure, FailureDetails, FailureType, tail};
 
 /// Why a workflow ends without a result.
 #[derive(Debug)]
@@ -40,6 +40,16 @@ impl Stop {
         }
     }
 
+    /// What the search attribute of the outcome says.
+    pub fn word(&self) -> String {
+        match self {
+            Self::Cancelled => "cancelled".to_owned(),
+            Self::Failed(_) => self
+                .first()
+                .map_or_else(String::new, |first| first.kind.name()),
+        }
+    }
+
     /// Puts failures that are nobody's yet down to a container.
     pub fn of(mut self, component: &str, container: &str) -> Self {
         if let Self::Failed(details) = &mut self {
@@ -64,7 +74,7 @@ impl From<Stop> for WorkflowTermination {
 
 /// The application failure of a workflow: its type and message are the first failure's.
 fn failure_of(mut details: FailureDetails) -> ApplicationFailure {
-    spare_logs(&mut details);
+    spare_texts(&mut details);
     let kind = details
         .failures
         .first()
@@ -81,17 +91,20 @@ fn failure_of(mut details: FailureDetails) -> ApplicationFailure {
         .build()
 }
 
-/// How many bytes of logs one failure carries. The engine refuses a payload of 2 MB, and 500
+/// How many bytes of texts one failure carries. The engine refuses a payload of 2 MB, and 500
 /// containers may fail at once.
-const LOG_BYTES: usize = 256 * 1024;
+const TEXT_BYTES: usize = 512 * 1024;
 
-/// Keeps the ends of the first failures' logs; those of the others are in their own workflows.
-fn spare_logs(details: &mut FailureDetails) {
-    let mut left = LOG_BYTES;
+/// Keeps the whole texts of the first failures; those of the others are in their own workflows.
+fn spare_texts(details: &mut FailureDetails) {
+    let mut left = TEXT_BYTES;
     for failure in &mut details.failures {
-        match left.checked_sub(failure.log_tail.len()) {
+        match left.checked_sub(failure.message.len() + failure.log_tail.len()) {
             Some(rest) => left = rest,
-            None => failure.log_tail.clear(),
+            None => {
+                failure.log_tail.clear();
+                failure.message = tail(&failure.message, 512);
+            }
         }
     }
 }

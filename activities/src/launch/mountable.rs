@@ -8,11 +8,16 @@ use crate::{
     cluster::{Cluster, unavailable},
     error::fail,
     mounts, secrets,
+    store::Access,
 };
 
 /// Secrets that the Pod will mount must be there, and the registry's must allow its host. The
 /// kubelet would mount any Secret of the namespace that a spec names.
-pub(super) async fn check(cluster: &Cluster, input: &LaunchInput) -> anyhow::Result<()> {
+pub(super) async fn check(
+    cluster: &Cluster,
+    input: &LaunchInput,
+    access: &Access,
+) -> anyhow::Result<()> {
     let namespace = &cluster.site.settings.namespace;
     if let Some(secret) = &input.registry.secret {
         let host = mounts::host(&input.build.repository);
@@ -23,6 +28,11 @@ pub(super) async fn check(cluster: &Cluster, input: &LaunchInput) -> anyhow::Res
             return Err(fail(denied, message));
         }
     }
+    let store = access
+        .env_from
+        .iter()
+        .filter_map(|from| from.secret_ref.as_ref());
+    let store: Vec<_> = store.map(|secret| secret.name.as_str()).collect();
     let api = Api::<Secret>::namespaced(cluster.client.clone(), namespace);
     for wanted in &input.build.secrets {
         let secret = api.get_opt(&wanted.secret).await;
@@ -41,6 +51,25 @@ pub(super) async fn check(cluster: &Cluster, input: &LaunchInput) -> anyhow::Res
                 wanted.secret,
                 names::label("hosts")
             ),
+            // Neither is one that is for the cluster or for a registry, or for the store.
+            Some(secret)
+                if secret
+                    .type_
+                    .as_deref()
+                    .is_some_and(|kind| kind.contains(".io/")) =>
+            {
+                format!(
+                    "the Secret `{}` is of type `{}` and no build may read it; accepted is `Opaque`",
+                    wanted.secret,
+                    secret.type_.as_deref().unwrap_or_default()
+                )
+            }
+            Some(_) if store.contains(&wanted.secret.as_str()) => {
+                format!(
+                    "the Secret `{}` is the store's and no build may read it",
+                    wanted.secret
+                )
+            }
             Some(_) => continue,
         };
         let message = format!("build secret `{}`: {message}", wanted.name);

@@ -38,7 +38,7 @@ impl Mirror {
         mirrors.join(&name[..40])
     }
 
-    /// Opens a mirror, an empty one where there is none or none that opens.
+    /// Opens a mirror, an empty one where there is none.
     pub fn open(
         path: &Path,
         address: &Address,
@@ -50,6 +50,8 @@ impl Mirror {
             .context("cannot mark a mirror as used")?;
         let repo = match Repository::open_bare(path) {
             Ok(repo) => repo,
+            // One that does not open is damaged; whoever asked has it removed once nobody uses it.
+            Err(error) if path.exists() => return Err(error).context("cannot open a mirror"),
             Err(_) => {
                 let _fetching = lock(&path.with_extension("fetch"), Hold::Alone, cancel)?;
                 init(path)?
@@ -92,7 +94,6 @@ fn init(path: &Path) -> anyhow::Result<Repository> {
     }
     let new = path.with_extension("new");
     remove_dir(&new)?;
-    remove_dir(path)?;
     let mut options = RepositoryInitOptions::new();
     options.bare(true).external_template(false);
     let repo = Repository::init_opts(&new, &options).context("cannot make a mirror")?;

@@ -15,7 +15,7 @@ use kilnworks_workflows::{
 };
 use serde_json::{Value, json};
 use temporalio_client::{WorkflowCancelOptions, WorkflowFetchHistoryOptions};
-use temporalio_common::HasWorkflowDefinition;
+use temporalio_common::{HasWorkflowDefinition, data_converters::RawValue};
 
 /// The replayer knows no workflow id but this one, and the children's are made of their parent's.
 const ID: &str = "replay-workflow";
@@ -112,7 +112,7 @@ fn failure(kind: FailureType) -> Failure {
 
 async fn record<W>(name: &str, steps: FakeSteps, workflow: W, document: Value, cancel: bool)
 where
-    W: HasWorkflowDefinition<Input = Value, Output = BuildOutput>,
+    W: HasWorkflowDefinition<Input = RawValue, Output = BuildOutput>,
 {
     let events = with_fakes(steps.clone(), async |client, queue| {
         let handle = start(&client, workflow, &queue, ID, document).await;

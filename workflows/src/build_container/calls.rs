@@ -1,0 +1,177 @@
+//! The steps of a container's build, as its workflow calls them.
+
+use std::time::Duration;
+
+use temporalio_workflow::{ActivityOptions, WorkflowCancellationToken};
+
+use super::{Build, set_state};
+use crate::{
+    failure::FailureType,
+    plan::{BuildPlan, GitSource, Resources},
+    policy::Step,
+    progress::State,
+    steps::{
+        AwaitInput, BuildId, Built, CleanUpInput, Context, FetchInput, LaunchInput, Launched,
+        RenderInput, Rendered, ResolveInput, Steps, UploadInput,
+    },
+    stop::Stop,
+};
+
+impl Build<'_> {
+    pub(super) async fn resolve(&self, image: &str) -> Result<Built, Stop> {
+        let registry = self.plan.registry.clone();
+        let input = ResolveInput {
+            image: image.to_owned(),
+            registry,
+        };
+        let options = self.options(Step::ResolveImage, "look up");
+        Ok(self
+            .ctx
+            .execute_activity(Steps::resolve_image, input, options)
+            .await?)
+    }
+
+    pub(super) async fn fetch(&self, source: &GitSource) -> Result<String, Stop> {
+        set_state(self.ctx, State::Fetching);
+        let input = FetchInput {
+            source: source.clone(),
+        };
+        let options = self.options(Step::FetchSource, "fetch");
+        Ok(self
+            .ctx
+            .execute_activity(Steps::fetch_source, input, options)
+            .await?
+            .commit)
+    }
+
+    pub(super) async fn render(&self, commit: &str) -> Result<Rendered, Stop> {
+        let input = RenderInput {
+            plan: self.plan.clone(),
+            commit: commit.to_owned(),
+        };
+        let options = self.options(Step::Render, "render");
+        Ok(self
+            .ctx
+            .execute_activity(Steps::render, input, options)
+            .await?)
+    }
+
+    pub(super) async fn upload(&self, build: &BuildPlan, commit: &str) -> Result<Context, Stop> {
+        let input = UploadInput {
+            source: build.source.clone(),
+            commit: commit.to_owned(),
+            context_dir: build.context_dir.clone(),
+            lfs: build.lfs,
+        };
+        let options = self.options(Step::Upload, "upload");
+        Ok(self
+            .ctx
+            .execute_activity(Steps::upload, input, options)
+            .await?)
+    }
+
+    /// What an attempt's Pod is made of. What was rendered is not repeated unrendered.
+    pub(super) fn launch_input(
+        &self,
+        attempt: u32,
+        build: &BuildPlan,
+        resources: &Resources,
+        rendered: &Rendered,
+        context: &Context,
+    ) -> LaunchInput {
+        let mut build = build.clone();
+        build.resources = resources.clone();
+        build.template = None;
+        build.build_args.clear();
+        build.labels.clear();
+        build.tags.clear();
+        LaunchInput {
+            id: self.id(attempt),
+            build,
+            registry: self.plan.registry.clone(),
+            rendered: rendered.clone(),
+            context: context.clone(),
+        }
+    }
+
+    pub(super) async fn launch(&self, input: LaunchInput) -> Result<Launched, Stop> {
+        let queued = Duration::from_secs(input.build.clocks.queued);
+        let options = self.options(Step::Launch, "launch");
+        self.launching.set(true);
+        let launched = self
+            .ctx
+            .execute_activity(Steps::launch, input, options)
+            .await;
+        let launched = launched.map_err(Stop::from);
+        self.launching.set(matches!(launched, Err(Stop::Cancelled)));
+        // It counts its own clock; where no worker took it in time, nobody did.
+        launched.map_err(|stop| match stop.first().map(|first| first.kind) {
+            Some(FailureType::DeadlineExceeded) => Stop::because(
+                FailureType::QuotaExceeded,
+                format!(
+                    "no place became free within {} (queued)",
+                    humantime::format_duration(queued)
+                ),
+            ),
+            _ => stop,
+        })
+    }
+
+    pub(super) async fn await_build(&self, input: AwaitInput) -> Result<Built, Stop> {
+        let options = self.options(Step::AwaitBuild, "await");
+        Ok(self
+            .ctx
+            .execute_activity(Steps::await_build, input, options)
+            .await?)
+    }
+
+    /// Removes what this execution made in the cluster, whatever happened, a cancel included.
+    pub(super) async fn clean_up(&self, succeeded: bool) {
+        let input = CleanUpInput {
+            workflow_id: self.ctx.workflow_id().to_owned(),
+            run_id: self.first_run_id(),
+            launching: self.launching.get(),
+        };
+        let step = if succeeded {
+            Step::TidyUp
+        } else {
+            Step::CleanUp
+        };
+        let detached = WorkflowCancellationToken::new();
+        let options = self
+            .policy
+            .options(step, self.summary("clean up"), detached);
+        // What cannot be removed now is found by its labels later; the build's outcome stands.
+        let _ = self
+            .ctx
+            .execute_activity(Steps::clean_up, input, options)
+            .await;
+    }
+
+    fn options(&self, step: Step, verb: &str) -> ActivityOptions {
+        self.policy
+            .options(step, self.summary(verb), self.token.clone())
+    }
+
+    fn summary(&self, verb: &str) -> String {
+        format!("{verb} {}/{}", self.plan.component, self.plan.container)
+    }
+
+    fn id(&self, attempt: u32) -> BuildId {
+        let own = self.ctx.workflow_id().to_owned();
+        let parent = self.split.resolved.as_ref();
+        BuildId {
+            app: self.plan.app.clone(),
+            component: self.plan.component.clone(),
+            container: self.plan.container.clone(),
+            root: parent.map_or_else(|| own.clone(), |resolved| resolved.root.clone()),
+            workflow_id: own,
+            run_id: self.first_run_id(),
+            attempt,
+        }
+    }
+
+    fn first_run_id(&self) -> String {
+        self.ctx.info().first_execution_run_id().to_owned()
+    }
+}
