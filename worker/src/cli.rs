@@ -90,7 +90,7 @@ pub(crate) struct BuildArgs {
     /// The spec, YAML or JSON: a file, or `-` for standard input.
     pub(crate) spec: PathBuf,
     /// Id of the build. Default: `<app>-<version>`, or `<app>-` and eight random characters.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) id: Option<String>,
     /// Version of the app, in place of the spec's.
     #[arg(long)]

@@ -7,12 +7,16 @@ pub(crate) fn render(failures: &[Failure]) -> String {
     failures.iter().map(one).collect()
 }
 
+/// How many lines of a log are shown, so that what failed stays on the screen above them.
+const LOG_LINES: usize = 30;
+
 fn one(failure: &Failure) -> String {
     let mut text = format!("error: {failure} [{}]\n", failure.kind.name());
     if let Some(at) = at(failure) {
         text += &format!("  at: {at}\n");
     }
-    for line in failure.log_tail.lines() {
+    let log: Vec<_> = failure.log_tail.lines().collect();
+    for line in &log[log.len().saturating_sub(LOG_LINES)..] {
         text += &format!("  | {line}\n");
     }
     if let Some(hint) = hint(failure.kind) {

@@ -66,7 +66,7 @@ pub(crate) fn installation(values: &Values) -> Result<Installation, Error> {
     lower_common(&mut lowering);
     let installation = Installation {
         steps: lower_steps(&mut lowering),
-        grace: lowering.time("grace", "30s", Duration::ZERO..=units::HOUR),
+        grace: lowering.time("grace", "20s", Duration::ZERO..=units::HOUR),
     };
     lowering.or(installation)
 }

@@ -87,7 +87,8 @@ pub(crate) struct InstallationFlags {
     /// How many Pods a container may take. Default: 3.
     #[arg(long, value_name = "NUMBER", env = "KILN_MAX_ATTEMPTS")]
     pub(crate) max_attempts: Option<String>,
-    /// Time that running steps have to end when the worker is asked to stop. Default: 30s.
+    /// Time that running steps have to end when the worker is asked to stop, less than the grace period of
+    /// its Pod. Default: 20s.
     #[arg(long, value_name = "TIME", env = "KILN_GRACE")]
     pub(crate) grace: Option<String>,
 }

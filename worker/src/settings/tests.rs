@@ -15,7 +15,7 @@ fn faults<const N: usize>(given: [(&str, &str); N]) -> String {
 fn defaults_need_only_a_bucket() {
     let settings = installation(&Values::from([("s3-bucket", "contexts")])).unwrap();
     let steps = settings.steps;
-    assert_eq!(settings.grace.as_secs(), 30);
+    assert_eq!(settings.grace.as_secs(), 20);
     assert_eq!((steps.heartbeat, steps.max_attempts), (60, 3));
     assert_eq!(steps.cache_bytes, 10 * 1024 * 1024 * 1024);
     assert_eq!(steps.cluster.namespace, "kiln-builds");
