@@ -52,11 +52,8 @@ pub async fn await_build(
                 explained.fill(cluster, &uid, phase::standing(&pod)).await
             }
             Found::NotYet => {
-                let none = Standing {
-                    state: State::Scheduling,
-                    since: None,
-                    reason: String::new(),
-                };
+                let none =
+                    Standing { state: State::Scheduling, since: None, reason: String::new() };
                 explained.fill(cluster, &input.launched.uid, none).await
             }
             Found::Gone => return Err(failed(&input, gone())),
@@ -137,9 +134,7 @@ impl Explained {
         let silent = standing.reason.is_empty() && standing.state != State::Building;
         if silent && rested(self.since) && rested(self.read) {
             self.read = Some(Instant::now());
-            self.warning = events::latest_warning(cluster, uid)
-                .await
-                .or(self.warning.take());
+            self.warning = events::latest_warning(cluster, uid).await.or(self.warning.take());
         }
         let warning = self.warning.clone().filter(|_| silent);
         Standing {
@@ -161,10 +156,7 @@ async fn conclude(
     if let Some(digest) = verdict::digest(pod) {
         let reference = names::reference(&input.repository, digest);
         return match registry.inspect(&reference, &input.registry).await? {
-            Some(built) => Ok(Built {
-                pod_seconds: phase::seconds(pod),
-                ..built
-            }),
+            Some(built) => Ok(Built { pod_seconds: phase::seconds(pod), ..built }),
             None => {
                 let message = format!(
                     "the executor pushed `{reference}`, and the registry has no such image"
@@ -178,18 +170,12 @@ async fn conclude(
         Ok(log) => log,
         // The end of the log is in the status too, if shorter.
         Err(error) => {
-            tracing::warn!(
-                pod = pod.name_any(),
-                "cannot read the executor's log: {error:#}"
-            );
+            tracing::warn!(pod = pod.name_any(), "cannot read the executor's log: {error:#}");
             let end = phase::terminated(pod).and_then(|end| end.message.as_deref());
             Log::of(end.unwrap_or_default())
         }
     };
-    Err(failed(
-        input,
-        verdict::verdict(pod, &log, &input.dockerfile),
-    ))
+    Err(failed(input, verdict::verdict(pod, &log, &input.dockerfile)))
 }
 
 /// A failure of this attempt. The Pod has ended or is given up, so running the step again cannot
@@ -197,9 +183,7 @@ async fn conclude(
 fn failed(input: &AwaitInput, failure: Failure) -> anyhow::Error {
     let mut failure = failure.of(&input.id.component, &input.id.container);
     failure.attempt = Some(input.id.attempt);
-    failure
-        .pod
-        .get_or_insert_with(|| input.launched.name.clone());
+    failure.pod.get_or_insert_with(|| input.launched.name.clone());
     Ended(failure).into()
 }
 
@@ -208,18 +192,9 @@ mod tests {
     use super::*;
 
     fn after(state: State, seconds: i64, reason: &str) -> Option<Failure> {
-        let clocks = Clocks {
-            queued: 1,
-            scheduling: 10,
-            pulling: 20,
-            building: 30,
-            whole: 1,
-        };
-        let standing = Standing {
-            state,
-            since: Some(Timestamp::UNIX_EPOCH),
-            reason: reason.to_owned(),
-        };
+        let clocks = Clocks { queued: 1, scheduling: 10, pulling: 20, building: 30, whole: 1 };
+        let standing =
+            Standing { state, since: Some(Timestamp::UNIX_EPOCH), reason: reason.to_owned() };
         ran_out(&standing, &clocks, Timestamp::from_second(seconds).unwrap())
     }
 
@@ -241,10 +216,6 @@ mod tests {
     #[test]
     fn a_clock_that_ran_out_says_what_the_cluster_says() {
         let failure = after(State::Scheduling, 99, "0/3 nodes are available").unwrap();
-        assert!(
-            failure
-                .message
-                .ends_with("(scheduling): 0/3 nodes are available")
-        );
+        assert!(failure.message.ends_with("(scheduling): 0/3 nodes are available"));
     }
 }

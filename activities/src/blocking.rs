@@ -13,9 +13,7 @@ pub async fn blocking<T: Send + 'static>(
 ) -> anyhow::Result<T> {
     let cancel = CancellationToken::new();
     let _dropped = cancel.clone().drop_guard();
-    tokio::task::spawn_blocking(move || work(&cancel))
-        .await
-        .context("blocking work panicked")?
+    tokio::task::spawn_blocking(move || work(&cancel)).await.context("blocking work panicked")?
 }
 
 /// Ends blocking work that nobody waits for. Nobody sees this error either.

@@ -68,10 +68,8 @@ where
     K: Clone + DeserializeOwned + std::fmt::Debug,
 {
     let params = DeleteParams {
-        preconditions: uid.map(|uid| kube::api::Preconditions {
-            uid: Some(uid),
-            resource_version: None,
-        }),
+        preconditions: uid
+            .map(|uid| kube::api::Preconditions { uid: Some(uid), resource_version: None }),
         ..DeleteParams::background().grace_period(GRACE_SECONDS)
     };
     match api.delete(name, &params).await {

@@ -8,10 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use futures::StreamExt;
-use k8s_openapi::api::{
-    batch::v1::Job,
-    core::v1::{Namespace, PersistentVolumeClaim, Pod, Secret},
-};
+use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use k8s_openapi::jiff::Timestamp;
 use kilnworks_workflows::{
     failure::FailureType,
@@ -29,7 +26,7 @@ use kube::{
 };
 use tokio::{sync::watch, task::AbortHandle};
 
-use crate::{error::fail, mounts, object::Site, phase, store::Access};
+use crate::{error::fail, mounts, object::Site, phase};
 
 /// Label that the Job controller puts on a Job's Pod: the Job's UID.
 const JOB_UID: &str = "batch.kubernetes.io/controller-uid";
@@ -77,64 +74,6 @@ pub async fn connect() -> anyhow::Result<Client> {
     Client::try_from(config).context("cannot make a client of the cluster")
 }
 
-/// Whether builds can run in a namespace, else what to do about it.
-pub async fn check(client: &Client, namespace: &str) -> anyhow::Result<()> {
-    let there = Api::<Namespace>::all(client.clone())
-        .get_opt(namespace)
-        .await;
-    match there {
-        Ok(Some(_)) => {}
-        // Who may work in one namespace may not be allowed to look at it: its Pods tell.
-        Err(kube::Error::Api(status)) if status.code == 403 => {}
-        Ok(None) => anyhow::bail!(
-            "there is no namespace `{namespace}` in the cluster: make it, or set KILN_NAMESPACE"
-        ),
-        Err(error) => anyhow::bail!("the cluster does not answer: {}", api_message(&error)),
-    }
-    let pods = Api::<Pod>::namespaced(client.clone(), namespace);
-    let listed = pods.list(&ListParams::default().limit(1)).await;
-    listed.map(drop).map_err(|error| {
-        let message = api_message(&error);
-        anyhow::anyhow!("the worker may not see the Pods of `{namespace}`: {message}")
-    })
-}
-
-/// Whether the Secrets and claims are there with which an executor reaches the store.
-pub async fn check_mounts(client: &Client, namespace: &str, access: &Access) -> anyhow::Result<()> {
-    let secrets = access
-        .env_from
-        .iter()
-        .filter_map(|from| from.secret_ref.as_ref());
-    for secret in secrets {
-        let api = Api::<Secret>::namespaced(client.clone(), namespace);
-        there(&api, &secret.name, "Secret", "KILN_S3_SECRET").await?;
-    }
-    let claims = access
-        .volumes
-        .iter()
-        .filter_map(|one| one.persistent_volume_claim.as_ref());
-    for claim in claims {
-        let api = Api::<PersistentVolumeClaim>::namespaced(client.clone(), namespace);
-        there(&api, &claim.claim_name, "claim", "KILN_VOLUME_CLAIM").await?;
-    }
-    Ok(())
-}
-
-async fn there<K>(api: &Api<K>, name: &str, what: &str, setting: &str) -> anyhow::Result<()>
-where
-    K: Clone + serde::de::DeserializeOwned + std::fmt::Debug,
-{
-    match api.get_opt(name).await {
-        Ok(Some(_)) => Ok(()),
-        // Who may not look cannot say that it is missing.
-        Err(kube::Error::Api(status)) if status.code == 403 => Ok(()),
-        Ok(None) => anyhow::bail!(
-            "there is no {what} `{name}` in the build namespace: make it, or set {setting}"
-        ),
-        Err(error) => anyhow::bail!("the cluster does not answer: {}", api_message(&error)),
-    }
-}
-
 /// What became of a created Pod or Job.
 pub enum Found {
     /// Its Pod.
@@ -163,14 +102,7 @@ impl Cluster {
         pods: Store<Pod>,
         changes: watch::Receiver<u64>,
     ) -> Self {
-        Self {
-            client,
-            site,
-            admission: tokio::sync::Mutex::new(()),
-            pods,
-            changes,
-            watching: None,
-        }
+        Self { client, site, admission: tokio::sync::Mutex::new(()), pods, changes, watching: None }
     }
 
     /// The Pods of the build namespace.
@@ -203,9 +135,7 @@ impl Cluster {
     /// How many Pods of ours are unfinished.
     pub fn unfinished(&self) -> usize {
         let now = Timestamp::now();
-        self.pods
-            .state_filter(|pod| !phase::is_over(pod, now))
-            .len()
+        self.pods.state_filter(|pod| !phase::is_over(pod, now)).len()
     }
 
     /// What became of a created Pod or Job: from the watch, or from the API where that knows
@@ -225,9 +155,9 @@ impl Cluster {
                 let pod = self.pods.get(&key);
                 pod.filter(|pod| pod.uid().as_ref() == Some(&launched.uid))
             }
-            LaunchedKind::Job => self
-                .pods
-                .find(|pod| pod.labels().get(JOB_UID) == Some(&launched.uid)),
+            LaunchedKind::Job => {
+                self.pods.find(|pod| pod.labels().get(JOB_UID) == Some(&launched.uid))
+            }
         }
     }
 
@@ -290,14 +220,9 @@ impl Bell {
 async fn watch_pods(client: Client, site: Site, writer: Writer<Pod>, bell: watch::Sender<u64>) {
     let pods = Api::<Pod>::namespaced(client, &site.settings.namespace);
     let selector = format!("{}={}", names::label("instance"), site.instance);
-    let events = watcher(
-        pods,
-        watcher::Config::default()
-            .labels(&selector)
-            .timeout(WATCH_SECONDS),
-    )
-    .default_backoff()
-    .modify(forget);
+    let events = watcher(pods, watcher::Config::default().labels(&selector).timeout(WATCH_SECONDS))
+        .default_backoff()
+        .modify(forget);
     let mut events = std::pin::pin!(reflector::reflector(writer, events));
     while let Some(event) = events.next().await {
         match event {

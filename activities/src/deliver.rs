@@ -15,28 +15,15 @@ pub async fn deliver(store: &dyn ContextStore, input: DeliverInput) -> anyhow::R
     let record = serde_json::to_vec_pretty(&input).context("write the record")?;
     let mut file = tempfile::NamedTempFile::new().context("make a file for the record")?;
     file.write_all(&record).context("write the record")?;
-    store
-        .put(&key, file.path())
-        .await
-        .context("put the record into the store")?;
-    Ok(Package {
-        url: store.url(&key),
-        digest: format!("sha256:{}", names::hex(&record)),
-    })
+    store.put(&key, file.path()).await.context("put the record into the store")?;
+    Ok(Package { url: store.url(&key), digest: format!("sha256:{}", names::hex(&record)) })
 }
 
 /// A run's records lie together, the app's and its components'.
 fn record_key(input: &DeliverInput) -> String {
     let name = input.component.as_deref().unwrap_or("app");
-    let folder = if input.component.is_some() {
-        "components/"
-    } else {
-        ""
-    };
-    format!(
-        "packages/{}/{}/{folder}{name}.json",
-        input.app, input.run_id
-    )
+    let folder = if input.component.is_some() { "components/" } else { "" };
+    format!("packages/{}/{}/{folder}{name}.json", input.app, input.run_id)
 }
 
 #[cfg(test)]
@@ -64,17 +51,10 @@ mod tests {
         };
         let first = deliver(&store, input.clone()).await.unwrap();
         assert_eq!(deliver(&store, input.clone()).await.unwrap(), first);
-        let record = store
-            .read("packages/shop/run/app.json")
-            .await
-            .unwrap()
-            .unwrap();
+        let record = store.read("packages/shop/run/app.json").await.unwrap().unwrap();
         let read: DeliverInput = serde_json::from_slice(&record).unwrap();
         assert_eq!(read.version, input.version);
-        let component = DeliverInput {
-            component: Some("app".to_owned()),
-            ..input
-        };
+        let component = DeliverInput { component: Some("app".to_owned()), ..input };
         assert_ne!(deliver(&store, component).await.unwrap().url, first.url);
     }
 }

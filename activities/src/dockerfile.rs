@@ -64,10 +64,7 @@ pub fn instructions(dockerfile: &str) -> Vec<Instruction> {
                 instruction.text.push_str(text);
                 instruction
             }
-            None => Instruction {
-                line: index as u32 + 1,
-                text: text.to_owned(),
-            },
+            None => Instruction { line: index as u32 + 1, text: text.to_owned() },
         };
         if goes_on {
             open = Some(instruction);
@@ -92,13 +89,10 @@ fn escape(dockerfile: &str) -> char {
 
 /// The words that end the here-documents of an instruction, in order.
 fn heredocs_of(text: &str) -> Vec<String> {
-    let is_possible = ["RUN", "COPY", "ADD"].iter().any(|name| {
-        text.get(..name.len())
-            .is_some_and(|word| word.eq_ignore_ascii_case(name))
-    });
-    let words = text
-        .split_whitespace()
-        .filter_map(|word| word.strip_prefix("<<"));
+    let is_possible = ["RUN", "COPY", "ADD"]
+        .iter()
+        .any(|name| text.get(..name.len()).is_some_and(|word| word.eq_ignore_ascii_case(name)));
+    let words = text.split_whitespace().filter_map(|word| word.strip_prefix("<<"));
     let words = words.map(|word| word.trim_start_matches('-').trim_matches(['"', '\'']));
     let is_word = |word: &&str| {
         word.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -118,9 +112,7 @@ pub fn last_step(dockerfile: &str, steps: &[String]) -> Option<Instruction> {
         (!equal.is_empty()).then_some((equal, step))
     })?;
     let times = steps.iter().filter(|one| *one == step).count();
-    equal
-        .get(times.min(equal.len()) - 1)
-        .map(|one| (*one).clone())
+    equal.get(times.min(equal.len()) - 1).map(|one| (*one).clone())
 }
 
 /// Kaniko joins continuation lines in its own way, so white space does not count.
@@ -157,10 +149,7 @@ RUN make
     fn the_last_step_is_found() {
         let steps = |steps: &[&str]| steps.iter().map(|&one| one.to_owned()).collect::<Vec<_>>();
         for (logged, line) in [
-            (
-                steps(&["RUN apt-get update &&     apt-get install -y       gcc"]),
-                Some(4),
-            ),
+            (steps(&["RUN apt-get update &&     apt-get install -y       gcc"]), Some(4)),
             (steps(&["RUN make"]), Some(8)),
             (steps(&["RUN make", "RUN <<EOF", "RUN make"]), Some(12)),
             (steps(&["RUN make", "RUN unknown"]), Some(8)),

@@ -54,9 +54,7 @@ pub async fn is_wanted(ctx: ActivityContext) -> bool {
     };
     let cancelled = |state: i32| state == PendingActivityState::CancelRequested as i32;
     let pending = described.raw().pending_activities.iter();
-    let mut own = pending
-        .filter(|one| one.activity_id == info.activity_id)
-        .map(|one| one.state);
+    let mut own = pending.filter(|one| one.activity_id == info.activity_id).map(|one| one.state);
     let running = described.raw().workflow_execution_info.as_ref();
     let running = running.is_some_and(|it| it.status == WorkflowExecutionStatus::Running as i32);
     running && own.any(|state| !cancelled(state))
@@ -81,33 +79,20 @@ pub struct Observer {
 impl Observer {
     /// Tells through a client; without one it tells nobody.
     pub fn new(client: Option<Client>, id: BuildId) -> Self {
-        Self {
-            client,
-            id,
-            seen: None,
-            since: (Instant::now(), SystemTime::now()),
-            told: None,
-        }
+        Self { client, id, seen: None, since: (Instant::now(), SystemTime::now()), told: None }
     }
 
     /// Notes what the build waits for now. To be called with every change, and every second or so.
     pub async fn see(&mut self, state: State, reason: &str) {
         let now = (state, reason.to_owned());
-        if self
-            .seen
-            .as_ref()
-            .is_none_or(|(before, _)| *before != state)
-        {
+        if self.seen.as_ref().is_none_or(|(before, _)| *before != state) {
             self.since = (Instant::now(), SystemTime::now());
         }
         self.seen = Some(now.clone());
         let is_new = self.told.as_ref().is_none_or(|(_, told)| *told != now);
         // That it builds goes without saying, unless a wait was told before.
         let goes_without_saying = state == State::Building && self.told.is_none();
-        let rested = self
-            .told
-            .as_ref()
-            .is_none_or(|(at, _)| at.elapsed() >= PAUSE);
+        let rested = self.told.as_ref().is_none_or(|(at, _)| at.elapsed() >= PAUSE);
         if is_new && !goes_without_saying && rested && self.since.0.elapsed() >= WORTH_TELLING {
             self.tell(state, reason).await;
             self.told = Some((Instant::now(), now));
@@ -132,10 +117,7 @@ impl Observer {
             let handle = client.get_workflow_handle::<BuildApp>(workflow);
             let options = WorkflowSignalOptions::default();
             // Who cannot be told now is told of the next change.
-            if let Err(error) = handle
-                .signal(BuildApp::observed, raw(&payload), options)
-                .await
-            {
+            if let Err(error) = handle.signal(BuildApp::observed, raw(&payload), options).await {
                 tracing::debug!(%workflow, %error, "cannot tell what the build waits for");
             }
         }

@@ -12,10 +12,7 @@ pub async fn latest_warning(cluster: &Cluster, uid: &str) -> Option<String> {
     let events: Api<Event> =
         Api::namespaced(cluster.client.clone(), &cluster.site.settings.namespace);
     let about = format!("involvedObject.uid={uid},type=Warning");
-    let events = events
-        .list(&ListParams::default().fields(&about))
-        .await
-        .ok()?;
+    let events = events.list(&ListParams::default().fields(&about)).await.ok()?;
     let latest = events.items.into_iter().max_by_key(time)?;
     let parts = [latest.reason, latest.message].into_iter().flatten();
     Some(parts.collect::<Vec<_>>().join(": "))

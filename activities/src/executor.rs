@@ -28,15 +28,8 @@ const RETRIES: u32 = 4;
 const PULL_RETRIES: u8 = 2;
 
 /// What a build needs of root: to own files as others, to become others, to end its children.
-const CAPABILITIES: [&str; 7] = [
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FOWNER",
-    "SETGID",
-    "SETUID",
-    "SETFCAP",
-    "KILL",
-];
+const CAPABILITIES: [&str; 7] =
+    ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "SETFCAP", "KILL"];
 
 /// The container of a build.
 pub fn container(settings: &ClusterSettings, input: &LaunchInput, access: &Access) -> Container {
@@ -97,9 +90,7 @@ pub fn args(input: &LaunchInput, access: &Access) -> Vec<String> {
 }
 
 fn pairs(flag: &str, values: &BTreeMap<String, String>) -> impl Iterator<Item = String> {
-    values
-        .iter()
-        .map(move |(key, value)| format!("{flag}={key}={value}"))
+    values.iter().map(move |(key, value)| format!("{flag}={key}={value}"))
 }
 
 /// A text that Kubernetes leaves as it is. It expands `$(NAME)` in arguments and variables, which
@@ -131,10 +122,7 @@ fn security_context() -> SecurityContext {
     SecurityContext {
         run_as_user: Some(0),
         privileged: Some(false),
-        capabilities: Some(Capabilities {
-            drop: names(&["ALL"]),
-            add: names(&CAPABILITIES),
-        }),
+        capabilities: Some(Capabilities { drop: names(&["ALL"]), add: names(&CAPABILITIES) }),
         seccomp_profile: Some(SeccompProfile {
             type_: "RuntimeDefault".to_owned(),
             ..SeccompProfile::default()

@@ -77,13 +77,7 @@ pub(crate) fn minimal() -> LaunchInput {
                 memory: text("2Gi"),
                 ephemeral_storage: None,
             },
-            clocks: Clocks {
-                queued: 60,
-                scheduling: 60,
-                pulling: 60,
-                building: 60,
-                whole: 600,
-            },
+            clocks: Clocks { queued: 60, scheduling: 60, pulling: 60, building: 60, whole: 600 },
         },
         registry: Registry::default(),
         rendered: Rendered {
@@ -91,10 +85,7 @@ pub(crate) fn minimal() -> LaunchInput {
             tags: vec![text("1.2.0")],
             ..Rendered::default()
         },
-        context: Context {
-            key: text("contexts/abc.tar.gz"),
-            ..Context::default()
-        },
+        context: Context { key: text("contexts/abc.tar.gz"), ..Context::default() },
     }
 }
 
@@ -102,16 +93,12 @@ pub(crate) fn minimal() -> LaunchInput {
 pub(crate) fn full() -> LaunchInput {
     let mut input = minimal();
     let pairs = |pairs: &[(&str, &str)]| {
-        let pairs = pairs
-            .iter()
-            .map(|(key, value)| (key.to_string(), value.to_string()));
+        let pairs = pairs.iter().map(|(key, value)| (key.to_string(), value.to_string()));
         pairs.collect()
     };
     input.build.target = Some("run".to_owned());
-    input.build.cache = Some(Cache {
-        repo: "localhost:5000/team/shop-cache".to_owned(),
-        ttl: 1_209_600,
-    });
+    input.build.cache =
+        Some(Cache { repo: "localhost:5000/team/shop-cache".to_owned(), ttl: 1_209_600 });
     input.build.flags = vec!["--single-snapshot".to_owned()];
     input.build.secrets = vec![BuildSecret {
         name: "npmrc".to_owned(),
@@ -122,10 +109,7 @@ pub(crate) fn full() -> LaunchInput {
     input.registry = Registry {
         host: Some("registry.example.com".to_owned()),
         insecure: true,
-        ca: Some(CaSpec {
-            config_map: "registry-ca".to_owned(),
-            key: "ca.crt".to_owned(),
-        }),
+        ca: Some(CaSpec { config_map: "registry-ca".to_owned(), key: "ca.crt".to_owned() }),
         secret: Some("push".to_owned()),
     };
     input.rendered.dockerignore = Some("target\n".to_owned());
@@ -149,13 +133,7 @@ pub(crate) struct Call {
 /// A call with its answer.
 pub(crate) fn call(method: &'static str, path: &str, code: u16, body: Value) -> Call {
     let path = format!("/api/v1/namespaces/builds/{path}");
-    Call {
-        method,
-        path,
-        code,
-        body,
-        seen: None,
-    }
+    Call { method, path, code, body, seen: None }
 }
 
 /// What the API answers when it refuses.
@@ -236,7 +214,5 @@ fn answer(
     }
     let response = Response::builder().status(call.code);
     let response = response.header("content-type", "application/json");
-    response
-        .body(Body::from(call.body.to_string().into_bytes()))
-        .unwrap()
+    response.body(Body::from(call.body.to_string().into_bytes())).unwrap()
 }

@@ -194,10 +194,7 @@ async fn seen(cluster: &Cluster, launched: &Launched) {
 }
 
 fn unwanted() -> anyhow::Error {
-    fail(
-        FailureType::Conflict,
-        "nobody waits for this build any more",
-    )
+    fail(FailureType::Conflict, "nobody waits for this build any more")
 }
 
 /// What has the object's name already.
@@ -229,10 +226,7 @@ async fn existing(cluster: &Cluster, input: &LaunchInput) -> anyhow::Result<Exis
     };
     let labels = meta.labels.clone().unwrap_or_default();
     let ours = pod::labels(&cluster.site.instance, &input.id);
-    if !ours
-        .iter()
-        .all(|(label, value)| labels.get(label) == Some(value))
-    {
+    if !ours.iter().all(|(label, value)| labels.get(label) == Some(value)) {
         let message = format!("`{name}` is there already and is not this build's");
         return Err(fail(FailureType::Conflict, message));
     }

@@ -53,10 +53,7 @@ impl Pointer {
             }
         }
         let is_hex = |text: &&str| text.len() == 64 && text.bytes().all(|c| c.is_ascii_hexdigit());
-        Some(Self {
-            digest: digest.filter(is_hex)?.to_ascii_lowercase(),
-            size: size?,
-        })
+        Some(Self { digest: digest.filter(is_hex)?.to_ascii_lowercase(), size: size? })
     }
 }
 
@@ -99,11 +96,7 @@ async fn wanted(
             tree.walk(&pack::context(tree, &input)?, &mut |entry| {
                 crate::blocking::go_on(cancel)?;
                 let is_file = matches!(entry.kind, Kind::File { .. });
-                let content = if is_file {
-                    tree.read(entry, MAX_POINTER)?
-                } else {
-                    None
-                };
+                let content = if is_file { tree.read(entry, MAX_POINTER)? } else { None };
                 if let Some(pointer) = content.as_deref().and_then(Pointer::parse) {
                     let url = tree.address_of(entry).url.clone();
                     found.entry(url).or_default().insert(pointer);
@@ -127,10 +120,7 @@ mod tests {
         );
         assert_eq!(
             Pointer::parse(pointer.as_bytes()),
-            Some(Pointer {
-                digest: digest.to_owned(),
-                size: 12345
-            })
+            Some(Pointer { digest: digest.to_owned(), size: 12345 })
         );
         for other in [
             "",

@@ -30,6 +30,7 @@ pub mod secrets;
 pub mod settings;
 pub mod source;
 pub mod split;
+pub mod start;
 pub mod store;
 pub mod template;
 pub mod upload;
@@ -76,19 +77,13 @@ impl Activities {
         let namespace = settings.cluster.namespace.clone();
         let site = Site::new(settings.cluster, temporal_namespace, &settings.install)?;
         let client = cluster::connect().await?;
-        cluster::check(&client, &namespace).await?;
-        let secrets = Secrets::Cluster {
-            client: client.clone(),
-            namespace: namespace.clone(),
-        };
+        start::check_namespace(&client, &namespace).await?;
+        let secrets = Secrets::Cluster { client: client.clone(), namespace: namespace.clone() };
         let sources = Sources::open(&settings.cache_dir, settings.cache_bytes, secrets)?;
         let store = store::open(&settings.store).await?;
         // Asked for something that is not there, a store tells what is wrong with itself.
-        store
-            .read("start")
-            .await
-            .context("the store cannot be used")?;
-        cluster::check_mounts(&client, &namespace, &store.access("start")).await?;
+        store.read("start").await.context("the store cannot be used")?;
+        start::check_mounts(&client, &namespace, &store.access("start")).await?;
         Ok(Arc::new(Self {
             engine: EngineSettings {
                 heartbeat: settings.heartbeat,
@@ -160,11 +155,7 @@ impl Activities {
         let asked = ctx.clone();
         let wanted = move || is_wanted(asked.clone());
         let (cluster, store) = (&self.cluster, &*self.store);
-        beating(
-            &ctx,
-            launch::launch(cluster, store, input, &mut observer, started, wanted),
-        )
-        .await
+        beating(&ctx, launch::launch(cluster, store, input, &mut observer, started, wanted)).await
     }
 
     /// Waits for the end of the executor.
@@ -176,11 +167,7 @@ impl Activities {
     ) -> Result<Built, ActivityError> {
         let mut observer = observer(&ctx, &input.id);
         let (cluster, registry) = (&self.cluster, &self.registry);
-        beating(
-            &ctx,
-            await_build::await_build(cluster, registry, input, &mut observer),
-        )
-        .await
+        beating(&ctx, await_build::await_build(cluster, registry, input, &mut observer)).await
     }
 
     /// Looks up an image that is used as it is.

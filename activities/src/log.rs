@@ -108,10 +108,7 @@ pub fn message(line: &str) -> Option<String> {
 
 /// A text out of Go's quotes.
 fn unquoted(text: &str) -> String {
-    let Some(inner) = text
-        .strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'))
-    else {
+    let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else {
         return text.to_owned();
     };
     let mut out = String::with_capacity(inner.len());
@@ -133,10 +130,7 @@ fn unquoted(text: &str) -> String {
 
 /// Reads the log of a Pod's executor.
 pub async fn read(cluster: &Cluster, pod: &str) -> anyhow::Result<Log> {
-    let params = LogParams {
-        container: Some(executor::NAME.to_owned()),
-        ..LogParams::default()
-    };
+    let params = LogParams { container: Some(executor::NAME.to_owned()), ..LogParams::default() };
     let stream = cluster.pods().log_stream(pod, &params).await?;
     Ok(Log::read(stream).await?)
 }

@@ -47,9 +47,7 @@ pub fn mounts(input: &LaunchInput) -> Vec<VolumeMount> {
     };
     let credentials = input.registry.secret.iter();
     let credentials = credentials.map(|_| mount("kiln-registry", DOCKER));
-    std::iter::once(mount("kiln", KILN))
-        .chain(credentials)
-        .collect()
+    std::iter::once(mount("kiln", KILN)).chain(credentials).collect()
 }
 
 /// Their volumes.
@@ -78,10 +76,7 @@ pub fn volumes(input: &LaunchInput) -> Vec<Volume> {
 fn sources(input: &LaunchInput) -> Vec<VolumeProjection> {
     let mut files = vec![annotation("Dockerfile", &dockerfile_annotation())];
     if input.rendered.dockerignore.is_some() {
-        files.push(annotation(
-            "Dockerfile.dockerignore",
-            &dockerignore_annotation(),
-        ));
+        files.push(annotation("Dockerfile.dockerignore", &dockerignore_annotation()));
     }
     let dockerfile = VolumeProjection {
         downward_api: Some(DownwardAPIProjection { items: Some(files) }),
@@ -103,10 +98,7 @@ fn sources(input: &LaunchInput) -> Vec<VolumeProjection> {
         }),
         ..VolumeProjection::default()
     });
-    std::iter::once(dockerfile)
-        .chain(secrets)
-        .chain(ca)
-        .collect()
+    std::iter::once(dockerfile).chain(secrets).chain(ca).collect()
 }
 
 fn annotation(path: &str, name: &str) -> DownwardAPIVolumeFile {
@@ -121,9 +113,5 @@ fn annotation(path: &str, name: &str) -> DownwardAPIVolumeFile {
 }
 
 fn item(key: &str, path: String) -> KeyToPath {
-    KeyToPath {
-        key: key.to_owned(),
-        path,
-        mode: None,
-    }
+    KeyToPath { key: key.to_owned(), path, mode: None }
 }

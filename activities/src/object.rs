@@ -95,10 +95,7 @@ fn job(mut pod: Pod) -> Job {
         },
         spec: Some(JobSpec {
             backoff_limit: Some(0),
-            template: PodTemplateSpec {
-                metadata: Some(pod.metadata),
-                spec: pod.spec,
-            },
+            template: PodTemplateSpec { metadata: Some(pod.metadata), spec: pod.spec },
             ..JobSpec::default()
         }),
         status: None,
@@ -137,18 +134,8 @@ fn sample() -> LaunchInput {
             flags: Vec::new(),
             secrets: Vec::new(),
             lfs: false,
-            resources: Resources {
-                cpu: text("1"),
-                memory: text("1Gi"),
-                ephemeral_storage: None,
-            },
-            clocks: Clocks {
-                queued: 1,
-                scheduling: 1,
-                pulling: 1,
-                building: 1,
-                whole: 1,
-            },
+            resources: Resources { cpu: text("1"), memory: text("1Gi"), ephemeral_storage: None },
+            clocks: Clocks { queued: 1, scheduling: 1, pulling: 1, building: 1, whole: 1 },
         },
         registry: Registry::default(),
         rendered: Rendered::default(),

@@ -56,11 +56,7 @@ pub fn pack(
     let gzip = GzEncoder::new(BufWriter::new(into), Compression::fast());
     let mut packer = Packer {
         tree,
-        prefix: if context.path.is_empty() {
-            0
-        } else {
-            context.path.len() + 1
-        },
+        prefix: if context.path.is_empty() { 0 } else { context.path.len() + 1 },
         large,
         archive: Builder::new(gzip),
         pointers: Vec::new(),
@@ -86,10 +82,7 @@ impl<W: Write> Packer<'_, W> {
     fn add(&mut self, entry: &Entry) -> anyhow::Result<()> {
         let name = &entry.path[self.prefix..];
         // git itself never writes such an entry. Others do.
-        if name
-            .split(|byte| *byte == b'/')
-            .any(|part| part.eq_ignore_ascii_case(b".git"))
-        {
+        if name.split(|byte| *byte == b'/').any(|part| part.eq_ignore_ascii_case(b".git")) {
             return Ok(());
         }
         let path = Path::new(std::ffi::OsStr::from_bytes(name));
@@ -129,9 +122,7 @@ impl<W: Write> Packer<'_, W> {
             self.pointers.push(path.display().to_string());
             return Ok(());
         };
-        let file = large
-            .get(&pointer.digest)
-            .context("its Git LFS object was not fetched")?;
+        let file = large.get(&pointer.digest).context("its Git LFS object was not fetched")?;
         let mut file = File::open(file).context("cannot read its Git LFS object")?;
         self.append(EntryType::Regular, mode, path, pointer.size, &mut file)
     }
@@ -163,10 +154,7 @@ impl<W: Write> Packer<'_, W> {
         if !self.pointers.is_empty() {
             return Err(pointers_fault(&self.pointers));
         }
-        let gzip = self
-            .archive
-            .into_inner()
-            .context("cannot end the archive")?;
+        let gzip = self.archive.into_inner().context("cannot end the archive")?;
         let mut file = gzip.finish().context("cannot end the archive")?;
         file.flush().context("cannot write the archive")
     }
@@ -184,11 +172,7 @@ fn header(kind: EntryType, mode: u32, size: u64) -> Header {
 }
 
 fn pointers_fault(pointers: &[String]) -> anyhow::Error {
-    let named: Vec<_> = pointers
-        .iter()
-        .take(5)
-        .map(|path| format!("`{path}`"))
-        .collect();
+    let named: Vec<_> = pointers.iter().take(5).map(|path| format!("`{path}`")).collect();
     let more = match pointers.len() - named.len() {
         0 => String::new(),
         more => format!(" and {more} more"),

@@ -37,10 +37,7 @@ pub fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
 
 /// The Pod's phase.
 pub fn phase(pod: &Pod) -> &str {
-    let phase = pod
-        .status
-        .as_ref()
-        .and_then(|status| status.phase.as_deref());
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     phase.unwrap_or("Pending")
 }
 
@@ -66,10 +63,7 @@ pub fn condition<'a>(pod: &'a Pod, name: &str) -> Option<&'a PodCondition> {
 
 /// Whether a Job gave up: its Pod was deleted or never could be made.
 pub fn is_job_failed(job: &Job) -> bool {
-    let conditions = job
-        .status
-        .as_ref()
-        .and_then(|status| status.conditions.as_ref());
+    let conditions = job.status.as_ref().and_then(|status| status.conditions.as_ref());
     let mut conditions = conditions.into_iter().flatten();
     conditions.any(|one| one.type_ == "Failed" && one.status == "True")
 }
@@ -95,9 +89,7 @@ pub fn standing(pod: &Pod) -> Standing {
         _ => Standing {
             state: State::Scheduling,
             since: time(pod.metadata.creation_timestamp.as_ref()),
-            reason: scheduled
-                .and_then(|condition| condition.message.clone())
-                .unwrap_or_default(),
+            reason: scheduled.and_then(|condition| condition.message.clone()).unwrap_or_default(),
         },
     }
 }

@@ -53,13 +53,7 @@ pub fn pod(
 
 /// Name of an attempt's Pod or Job.
 pub fn name(id: &BuildId) -> String {
-    names::pod(
-        &id.app,
-        &id.component,
-        &id.container,
-        &id.run_id,
-        id.attempt,
-    )
+    names::pod(&id.app, &id.component, &id.container, &id.run_id, id.attempt)
 }
 
 /// Labels of everything that an attempt makes. Who finds an object by them knows whose it is.
@@ -73,19 +67,14 @@ pub fn labels(instance: &str, id: &BuildId) -> BTreeMap<String, String> {
         ("workflow", names::label_hash(&id.workflow_id)),
         ("attempt", id.attempt.to_string()),
     ];
-    labels
-        .map(|(name, value)| (names::label(name), value))
-        .into()
+    labels.map(|(name, value)| (names::label(name), value)).into()
 }
 
 /// What does not fit into labels: the workflow's id in clear, and what is built.
 fn annotations(input: &LaunchInput) -> BTreeMap<String, String> {
     let mut annotations = BTreeMap::from([
         (names::label("workflow-id"), input.id.workflow_id.clone()),
-        (
-            mounts::dockerfile_annotation(),
-            input.rendered.dockerfile.clone(),
-        ),
+        (mounts::dockerfile_annotation(), input.rendered.dockerfile.clone()),
     ]);
     if let Some(ignore) = &input.rendered.dockerignore {
         annotations.insert(mounts::dockerignore_annotation(), ignore.clone());

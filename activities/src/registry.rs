@@ -48,11 +48,7 @@ pub struct RegistryClient {
 impl RegistryClient {
     /// Registries whose Secrets and ConfigMaps lie in the build namespace.
     pub fn new(cluster: Cluster, namespace: &str) -> Self {
-        Self {
-            cluster,
-            namespace: namespace.to_owned(),
-            anonymous: Mutex::default(),
-        }
+        Self { cluster, namespace: namespace.to_owned(), anonymous: Mutex::default() }
     }
 
     /// The image `repository:tag` or `repository@digest`; none where the registry has none. Of an
@@ -70,9 +66,8 @@ impl RegistryClient {
     }
 
     async fn look_up(&self, image: &str, how: &Registry) -> anyhow::Result<Built> {
-        let reference: Reference = image
-            .parse()
-            .with_context(|| format!("`{image}` is not an image reference"))?;
+        let reference: Reference =
+            image.parse().with_context(|| format!("`{image}` is not an image reference"))?;
         let (client, auth) = self.reach(image, how).await?;
         let (manifest, digest) = manifest(&client, &reference, &auth).await?;
         let manifest = match manifest {
@@ -111,10 +106,8 @@ impl RegistryClient {
         let auth = self.auth(image, how).await?;
         let ca = self.ca(how).await?;
         if auth == RegistryAuth::Anonymous && ca.is_none() {
-            let mut clients = self
-                .anonymous
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            let mut clients =
+                self.anonymous.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             let client = clients.entry(how.insecure);
             let client = client.or_insert_with(|| Client::new(config(how.insecure, None)));
             return Ok((client.clone(), auth));
@@ -147,10 +140,7 @@ impl RegistryClient {
             Some(pem) => Ok(Some(pem.into_bytes())),
             None => Err(fail(
                 FailureType::InvalidSpec,
-                format!(
-                    "there is no key `{}` in a ConfigMap `{}`",
-                    ca.key, ca.config_map
-                ),
+                format!("there is no key `{}` in a ConfigMap `{}`", ca.key, ca.config_map),
             )),
         }
     }
@@ -173,16 +163,9 @@ pub async fn resolve_image(
 }
 
 fn config(insecure: bool, ca: Option<Vec<u8>>) -> ClientConfig {
-    let certificate = |data| Certificate {
-        encoding: CertificateEncoding::Pem,
-        data,
-    };
+    let certificate = |data| Certificate { encoding: CertificateEncoding::Pem, data };
     ClientConfig {
-        protocol: if insecure {
-            ClientProtocol::Http
-        } else {
-            ClientProtocol::Https
-        },
+        protocol: if insecure { ClientProtocol::Http } else { ClientProtocol::Https },
         extra_root_certificates: ca.map(certificate).into_iter().collect(),
         connect_timeout: Some(CONNECT),
         read_timeout: Some(READ),
@@ -221,9 +204,7 @@ fn ours(entries: &[ImageIndexEntry]) -> Option<&ImageIndexEntry> {
 /// Config and layers as they are stored.
 fn size(manifest: &OciImageManifest) -> u64 {
     let parts = manifest.layers.iter().chain([&manifest.config]);
-    parts
-        .map(|part| u64::try_from(part.size).unwrap_or(0))
-        .sum()
+    parts.map(|part| u64::try_from(part.size).unwrap_or(0)).sum()
 }
 
 async fn platform(
@@ -277,9 +258,7 @@ fn meaning(error: &OciDistributionError) -> Meaning {
         }
         E::UnauthorizedError { .. }
         | E::AuthenticationFailure(_)
-        | E::ServerError {
-            code: 401 | 403, ..
-        } => Meaning::Failed(RegistryDenied),
+        | E::ServerError { code: 401 | 403, .. } => Meaning::Failed(RegistryDenied),
         E::ServerError { .. } | E::RequestError(_) | E::IoError(_) => {
             Meaning::Failed(RegistryUnavailable)
         }

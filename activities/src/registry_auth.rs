@@ -26,10 +26,7 @@ pub fn auth(config: &str, image: &str) -> anyhow::Result<RegistryAuth> {
     // The text holds passwords: an error must not repeat it.
     let config: DockerConfig = serde_json::from_str(config)
         .map_err(|error| anyhow::anyhow!("line {} is not a Docker configuration", error.line()))?;
-    let entries = config
-        .auths
-        .iter()
-        .filter(|(key, _)| covers(bare(key), image));
+    let entries = config.auths.iter().filter(|(key, _)| covers(bare(key), image));
     let Some((_, entry)) = entries.max_by_key(|(key, _)| bare(key).len()) else {
         return Ok(RegistryAuth::Anonymous);
     };
@@ -41,25 +38,15 @@ pub fn auth(config: &str, image: &str) -> anyhow::Result<RegistryAuth> {
     let (username, password) = auth
         .and_then(|auth| auth.split_once(':'))
         .context("an entry's `auth` is not `user:password`")?;
-    Ok(RegistryAuth::Basic(
-        username.to_owned(),
-        password.to_owned(),
-    ))
+    Ok(RegistryAuth::Basic(username.to_owned(), password.to_owned()))
 }
 
 /// A key without scheme and API version: `https://index.docker.io/v1/` is `index.docker.io`.
 fn bare(key: &str) -> &str {
     let key = key.split_once("://").map_or(key, |(_, rest)| rest);
     let key = key.trim_end_matches('/');
-    let key = key
-        .strip_suffix("/v1")
-        .or_else(|| key.strip_suffix("/v2"))
-        .unwrap_or(key);
-    if key == "index.docker.io" {
-        "docker.io"
-    } else {
-        key
-    }
+    let key = key.strip_suffix("/v1").or_else(|| key.strip_suffix("/v2")).unwrap_or(key);
+    if key == "index.docker.io" { "docker.io" } else { key }
 }
 
 fn covers(key: &str, image: &str) -> bool {
@@ -94,10 +81,7 @@ mod tests {
 
     #[test]
     fn an_error_tells_no_password() {
-        let error = auth(
-            "{\"auths\": {\"x\": {\"auth\": 7, \"password\": \"geheim\"}}}",
-            "x/y",
-        );
+        let error = auth("{\"auths\": {\"x\": {\"auth\": 7, \"password\": \"geheim\"}}}", "x/y");
         assert!(!format!("{:#}", error.unwrap_err()).contains("geheim"));
     }
 }

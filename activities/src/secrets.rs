@@ -19,9 +19,7 @@ pub async fn read(
     host: &str,
     denied: FailureType,
 ) -> anyhow::Result<Secret> {
-    let secret = Api::<Secret>::namespaced(client.clone(), namespace)
-        .get_opt(name)
-        .await;
+    let secret = Api::<Secret>::namespaced(client.clone(), namespace).get_opt(name).await;
     let secret = match secret {
         Ok(Some(secret)) => secret,
         Ok(None) => {
@@ -29,10 +27,8 @@ pub async fn read(
             return Err(fail(denied, message));
         }
         Err(kube::Error::Api(status)) if status.code == 403 => {
-            let message = format!(
-                "the worker may not read the Secret `{name}`: {}",
-                status.message
-            );
+            let message =
+                format!("the worker may not read the Secret `{name}`: {}", status.message);
             return Err(fail(denied, message));
         }
         Err(error) => {
@@ -85,11 +81,7 @@ fn permit(secret: &Secret, name: &str, host: &str, denied: FailureType) -> anyho
         return Ok(());
     }
     let hosts = names::label("hosts");
-    let allowed = secret
-        .annotations()
-        .get(&hosts)
-        .map(String::as_str)
-        .unwrap_or_default();
+    let allowed = secret.annotations().get(&hosts).map(String::as_str).unwrap_or_default();
     let message = format!(
         "the Secret `{name}` may not be used for `{host}`: its annotation `{hosts}` is `{allowed}`"
     );

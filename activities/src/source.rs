@@ -47,11 +47,7 @@ pub struct Sources {
 impl Sources {
     /// Opens a cache directory, which is made where it is missing.
     pub fn open(dir: &Path, max_bytes: u64, secrets: Secrets) -> anyhow::Result<Self> {
-        let sources = Self {
-            dir: dir.to_owned(),
-            max_bytes,
-            secrets,
-        };
+        let sources = Self { dir: dir.to_owned(), max_bytes, secrets };
         for dir in [sources.mirrors(), sources.scratch()] {
             let shown = dir.display();
             fs::create_dir_all(&dir)
@@ -86,9 +82,7 @@ impl Sources {
                 Ok(commit)
             })?;
             cache::shrink(&origin.mirrors, max_bytes)?;
-            Ok(Fetched {
-                commit: commit.to_string(),
-            })
+            Ok(Fetched { commit: commit.to_string() })
         })
         .await
     }
@@ -96,15 +90,9 @@ impl Sources {
     /// A source at a commit that an earlier step resolved. Nothing is fetched before it is read.
     pub async fn ensure(&self, source: &GitSource, commit: &str) -> anyhow::Result<Snapshot> {
         let commit = revision::full_id(commit).ok_or_else(|| {
-            fail(
-                FailureType::RevisionNotFound,
-                format!("`{commit}` is no commit id"),
-            )
+            fail(FailureType::RevisionNotFound, format!("`{commit}` is no commit id"))
         })?;
-        Ok(Snapshot {
-            origin: self.origin(source).await?,
-            commit,
-        })
+        Ok(Snapshot { origin: self.origin(source).await?, commit })
     }
 
     async fn origin(&self, source: &GitSource) -> anyhow::Result<Origin> {
@@ -117,12 +105,7 @@ impl Sources {
                 Credentials::of(secret, &address)?
             }
         };
-        Ok(Origin {
-            address,
-            credentials,
-            submodules: source.submodules,
-            mirrors: self.mirrors(),
-        })
+        Ok(Origin { address, credentials, submodules: source.submodules, mirrors: self.mirrors() })
     }
 }
 
@@ -167,19 +150,12 @@ impl Origin {
         cancel: &CancellationToken,
         work: impl Fn(&Reach<'_>) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let reach = Reach {
-            origin: self,
-            cancel,
-            reached: Default::default(),
-        };
+        let reach = Reach { origin: self, cancel, reached: Default::default() };
         let error = match work(&reach) {
             Err(error) if is_damage(&error) => error,
             done => return done.map_err(own_disk),
         };
-        tracing::warn!(
-            url = self.address.url,
-            "fetching anew, as a mirror is damaged: {error:#}"
-        );
+        tracing::warn!(url = self.address.url, "fetching anew, as a mirror is damaged: {error:#}");
         for path in reach.reached.take() {
             mirror::discard(&path, cancel)?;
         }

@@ -54,12 +54,7 @@ pub struct Access {
 /// The store of the settings.
 pub async fn open(settings: &StoreSettings) -> anyhow::Result<Box<dyn ContextStore>> {
     Ok(match settings {
-        StoreSettings::S3 {
-            bucket,
-            endpoint,
-            secret,
-            region,
-        } => {
+        StoreSettings::S3 { bucket, endpoint, secret, region } => {
             let place = s3::Bucket {
                 name: bucket.clone(),
                 endpoint: endpoint.clone(),

@@ -38,10 +38,7 @@ impl Template {
 
     /// A template of this text; errors name the path.
     pub fn new(path: &Path, text: String) -> Self {
-        Self {
-            path: path.to_owned(),
-            text,
-        }
+        Self { path: path.to_owned(), text }
     }
 
     /// The Pod with the template merged over it.
@@ -68,22 +65,14 @@ impl Template {
         engine.set_undefined_behavior(UndefinedBehavior::Strict);
         // By the file's name it would write every value as JSON, in quotes.
         engine.set_auto_escape_callback(|_| AutoEscape::None);
-        let BuildId {
-            app,
-            component,
-            container,
-            attempt,
-            ..
-        } = id;
+        let BuildId { app, component, container, attempt, .. } = id;
         let values = context! { app, component, container, attempt };
         let text = match engine.render_named_str(&path, &self.text, values) {
             Ok(text) => text,
             Err(error) => bail!(
                 "{path}:{}: {}; known are `app`, `component`, `container` and `attempt`",
                 error.line().unwrap_or(1),
-                error
-                    .detail()
-                    .map_or_else(|| error.kind().to_string(), str::to_owned),
+                error.detail().map_or_else(|| error.kind().to_string(), str::to_owned),
             ),
         };
         let value: Value = match serde_saphyr::from_str(&text) {
@@ -135,13 +124,9 @@ fn is_same(one: &Value, other: &Value) -> bool {
 
 /// Puts back what the template may not change.
 fn keep_ours(merged: &mut Value, ours: &Value) {
-    for path in [
-        "/apiVersion",
-        "/kind",
-        "/metadata/name",
-        "/metadata/namespace",
-        "/spec/restartPolicy",
-    ] {
+    for path in
+        ["/apiVersion", "/kind", "/metadata/name", "/metadata/namespace", "/spec/restartPolicy"]
+    {
         put(merged, path, ours.pointer(path).cloned());
     }
     for path in ["/metadata/labels", "/metadata/annotations"] {
@@ -151,10 +136,7 @@ fn keep_ours(merged: &mut Value, ours: &Value) {
     }
     let ours = &ours["spec"]["containers"][0];
     let containers = merged["spec"]["containers"].as_array_mut();
-    let executor = containers
-        .into_iter()
-        .flatten()
-        .find(|one| one["name"] == executor::NAME);
+    let executor = containers.into_iter().flatten().find(|one| one["name"] == executor::NAME);
     if let Some(Value::Object(executor)) = executor {
         executor.remove("command");
         for key in ["args", "terminationMessagePath", "terminationMessagePolicy"] {
@@ -184,11 +166,11 @@ fn lost(path: &str, before: &Value, after: &Value) -> Option<String> {
                 None => Some(path),
             }
         }),
-        (Value::Array(before), Value::Array(after)) => before
-            .iter()
-            .zip(after)
-            .enumerate()
-            .find_map(|(index, (before, after))| lost(&format!("{path}[{index}]"), before, after)),
+        (Value::Array(before), Value::Array(after)) => {
+            before.iter().zip(after).enumerate().find_map(|(index, (before, after))| {
+                lost(&format!("{path}[{index}]"), before, after)
+            })
+        }
         _ => None,
     }
 }

@@ -25,11 +25,7 @@ pub async fn upload(
     let input = Arc::new(input);
     let key = context_key(&content(&snapshot, input.clone()).await?);
     if let Some(size) = store.size(&key).await? {
-        return Ok(Context {
-            key,
-            size,
-            sent: false,
-        });
+        return Ok(Context { key, size, sent: false });
     }
     let objects = scratch::dir(&sources.scratch()).map_err(own_disk)?;
     let large = match input.lfs {
@@ -40,23 +36,10 @@ pub async fn upload(
         false => None,
     };
     let packed = packed(&snapshot, sources, input, Arc::new(large)).await?;
-    let size = packed
-        .as_file()
-        .metadata()
-        .context("cannot measure the context")?
-        .len();
+    let size = packed.as_file().metadata().context("cannot measure the context")?.len();
     store.put(&key, packed.path()).await?;
-    tracing::info!(
-        key,
-        size,
-        seconds = started.elapsed().as_secs_f64(),
-        "uploaded a context"
-    );
-    Ok(Context {
-        key,
-        size,
-        sent: true,
-    })
+    tracing::info!(key, size, seconds = started.elapsed().as_secs_f64(), "uploaded a context");
+    Ok(Context { key, size, sent: true })
 }
 
 async fn content(snapshot: &Snapshot, input: Arc<UploadInput>) -> anyhow::Result<String> {

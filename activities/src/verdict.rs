@@ -52,10 +52,7 @@ fn by_cluster(pod: &Pod) -> Option<Failure> {
         };
         let reason = disruption.reason.as_deref().unwrap_or_default();
         let message = disruption.message.as_deref().unwrap_or_default();
-        return Some(Failure::new(
-            kind,
-            told("the cluster took the Pod", reason, message),
-        ));
+        return Some(Failure::new(kind, told("the cluster took the Pod", reason, message)));
     }
     let status = pod.status.as_ref()?;
     let reason = status.reason.as_deref().unwrap_or_default();
@@ -70,10 +67,9 @@ fn by_cluster(pod: &Pod) -> Option<Failure> {
     };
     // A deleted Pod's status may say nothing at all.
     match (kind, &pod.metadata.deletion_timestamp) {
-        (Some(kind), _) => Some(Failure::new(
-            kind,
-            told("the node ended the Pod", reason, message),
-        )),
+        (Some(kind), _) => {
+            Some(Failure::new(kind, told("the node ended the Pod", reason, message)))
+        }
         (None, Some(_)) => Some(Failure::new(PodDeleted, "someone deleted the Pod")),
         (None, None) => None,
     }
@@ -93,10 +89,9 @@ fn by_container(pod: &Pod) -> Option<Failure> {
             format!("the build needs more memory than its limit{}", limit(pod)),
         )),
         "ContainerStatusUnknown" => Some(Failure::new(NodeLost, "the node lost the container")),
-        reason @ ("StartError" | "ContainerCannotRun" | "RunContainerError") => Some(Failure::new(
-            ImagePullFailed,
-            told("the executor did not start", reason, words),
-        )),
+        reason @ ("StartError" | "ContainerCannotRun" | "RunContainerError") => {
+            Some(Failure::new(ImagePullFailed, told("the executor did not start", reason, words)))
+        }
         _ => None,
     }
 }
@@ -104,21 +99,14 @@ fn by_container(pod: &Pod) -> Option<Failure> {
 fn limit(pod: &Pod) -> String {
     let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
     let mut executors = containers.filter(|one| one.name == crate::executor::NAME);
-    let limits = executors
-        .next()
-        .and_then(|one| one.resources.as_ref()?.limits.as_ref());
+    let limits = executors.next().and_then(|one| one.resources.as_ref()?.limits.as_ref());
     let memory = limits.and_then(|limits| limits.get("memory"));
-    memory
-        .map(|memory| format!(" of {}", memory.0))
-        .unwrap_or_default()
+    memory.map(|memory| format!(" of {}", memory.0)).unwrap_or_default()
 }
 
 fn told(what: &str, reason: &str, message: &str) -> String {
     let parts = [what, reason, message].into_iter();
-    parts
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join(": ")
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]

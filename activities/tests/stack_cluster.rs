@@ -91,11 +91,7 @@ impl Build {
         let site = Site::new(settings, "stack-cluster", &run_id).expect("a Pod template");
         let registry = RegistryClient::new(client.clone(), &site.settings.namespace);
         let input = input(name, &run_id, dockerfile);
-        Self {
-            cluster: Cluster::new(client, site),
-            registry,
-            input,
-        }
+        Self { cluster: Cluster::new(client, site), registry, input }
     }
 
     async fn launch(&self) -> Launched {
@@ -132,25 +128,13 @@ impl Build {
             run_id: self.input.id.run_id.clone(),
             launching: false,
         };
-        clean_up(&self.cluster, input.clone())
-            .await
-            .expect("a clean-up");
-        clean_up(&self.cluster, input)
-            .await
-            .expect("a second clean-up");
-        let pods: Api<Pod> = Api::namespaced(
-            self.cluster.client.clone(),
-            &self.cluster.site.settings.namespace,
-        );
+        clean_up(&self.cluster, input.clone()).await.expect("a clean-up");
+        clean_up(&self.cluster, input).await.expect("a second clean-up");
+        let pods: Api<Pod> =
+            Api::namespaced(self.cluster.client.clone(), &self.cluster.site.settings.namespace);
         let ours = format!("kiln.io/run={}", self.input.id.run_id);
-        let left = pods
-            .list(&ListParams::default().labels(&ours))
-            .await
-            .expect("a list");
-        assert!(
-            left.iter()
-                .all(|pod| pod.metadata.deletion_timestamp.is_some())
-        );
+        let left = pods.list(&ListParams::default().labels(&ours)).await.expect("a list");
+        assert!(left.iter().all(|pod| pod.metadata.deletion_timestamp.is_some()));
     }
 
     async fn fails(self) -> Failure {
@@ -192,23 +176,10 @@ fn input(name: &str, run_id: &str, dockerfile: &str) -> LaunchInput {
             flags: Vec::new(),
             secrets: Vec::new(),
             lfs: false,
-            resources: Resources {
-                cpu: text("50m"),
-                memory: text("1Gi"),
-                ephemeral_storage: None,
-            },
-            clocks: Clocks {
-                queued: 60,
-                scheduling: 60,
-                pulling: 60,
-                building: 300,
-                whole: 600,
-            },
+            resources: Resources { cpu: text("50m"), memory: text("1Gi"), ephemeral_storage: None },
+            clocks: Clocks { queued: 60, scheduling: 60, pulling: 60, building: 300, whole: 600 },
         },
-        registry: Registry {
-            insecure: true,
-            ..Registry::default()
-        },
+        registry: Registry { insecure: true, ..Registry::default() },
         rendered: Rendered {
             dockerfile: dockerfile.replace("BASE", &env("KILN_BASE_IMAGE")),
             build_args: [("MARK".to_owned(), "$(HOME) $$".to_owned())].into(),
@@ -227,15 +198,8 @@ async fn builds(launcher: LauncherKind, name: &str) {
     let launched = build.launch().await;
     assert_eq!(build.launch().await, launched, "launching twice makes one");
     let built = build.wait(launched.clone()).await.expect("an image");
-    assert_eq!(
-        build.wait(launched).await.as_ref(),
-        Ok(&built),
-        "awaited twice"
-    );
-    assert!(
-        built.size > 1_000_000 && built.pod_seconds >= 1.0,
-        "{built:?}"
-    );
+    assert_eq!(build.wait(launched).await.as_ref(), Ok(&built), "awaited twice");
+    assert!(built.size > 1_000_000 && built.pod_seconds >= 1.0, "{built:?}");
     let image = format!("{}:1", build.input.build.repository);
     let registry = build.input.registry.clone();
     let tagged = resolve_image(&build.registry, ResolveInput { image, registry }).await;
@@ -287,26 +251,18 @@ async fn an_unschedulable_pod_says_why() {
     build.input.build.clocks.scheduling = 2;
     let failure = build.fails().await;
     assert_eq!(failure.kind, FailureType::Unschedulable, "{failure:?}");
-    assert!(
-        failure.message.contains("Insufficient memory"),
-        "{failure:?}"
-    );
+    assert!(failure.message.contains("Insufficient memory"), "{failure:?}");
 }
 
 #[tokio::test]
 async fn a_volume_that_cannot_be_mounted_says_why() {
     let mut build = Build::new("mount", LauncherKind::Pod, DOLLARS).await;
     build.input.build.clocks.pulling = 6;
-    build.input.registry.ca = Some(CaSpec {
-        config_map: "not-there".to_owned(),
-        key: "ca.crt".to_owned(),
-    });
+    build.input.registry.ca =
+        Some(CaSpec { config_map: "not-there".to_owned(), key: "ca.crt".to_owned() });
     let failure = build.fails().await;
     assert_eq!(failure.kind, FailureType::ImagePullFailed, "{failure:?}");
-    assert!(
-        failure.message.contains("\"not-there\" not found"),
-        "{failure:?}"
-    );
+    assert!(failure.message.contains("\"not-there\" not found"), "{failure:?}");
 }
 
 #[tokio::test]
@@ -316,9 +272,7 @@ async fn a_deleted_pod_is_deleted() {
     let launched = build.launch().await;
     let pods = build.cluster.pods();
     let deleted = async {
-        pods.delete(&launched.name, &Default::default())
-            .await
-            .expect("a delete");
+        pods.delete(&launched.name, &Default::default()).await.expect("a delete");
     };
     let (failure, ()) = tokio::join!(build.wait(launched.clone()), deleted);
     let failure = failure.expect_err("a failure");

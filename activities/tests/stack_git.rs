@@ -32,12 +32,8 @@ fn commits_in(cache: &Cache) -> usize {
 #[tokio::test]
 async fn only_the_commit_is_fetched() {
     let (served, cache) = (Served::new(""), cache());
-    let commits: Vec<_> = ["1", "2", "3", "4"]
-        .map(|text| served.push("a", text))
-        .into();
-    served
-        .repo
-        .git(&["tag", "--annotate", "--message=one", "v1", &commits[1]]);
+    let commits: Vec<_> = ["1", "2", "3", "4"].map(|text| served.push("a", text)).into();
+    served.repo.git(&["tag", "--annotate", "--message=one", "v1", &commits[1]]);
     let last = served.push("a", "5");
     for (revision, commit, text) in [
         (Some("main"), &last, "5"),
@@ -48,10 +44,7 @@ async fn only_the_commit_is_fetched() {
     ] {
         let fetched = cache.sources.fetch(&served.web(revision)).await.unwrap();
         assert_eq!(&fetched.commit, commit, "{revision:?}");
-        assert_eq!(
-            content(&cache, &served.web(revision), commit, "a").await,
-            text
-        );
+        assert_eq!(content(&cache, &served.web(revision), commit, "a").await, text);
     }
     assert_eq!(commits_in(&cache), 4);
 }
@@ -69,10 +62,7 @@ async fn a_branch_is_followed_and_rewound() {
     let commit = served.push("b", "other");
     let fetched = cache.sources.fetch(&served.web(None)).await.unwrap();
     assert_eq!(fetched.commit, commit);
-    assert_eq!(
-        content(&cache, &served.web(None), &commit, "b").await,
-        "other"
-    );
+    assert_eq!(content(&cache, &served.web(None), &commit, "b").await, "other");
 }
 
 #[tokio::test]
@@ -82,28 +72,16 @@ async fn a_server_that_refuses_ids_is_asked_for_all() {
     let second = served.push("a", "2");
     served.push("a", "3");
     for name in ["allowAnySHA1InWant", "allowReachableSHA1InWant"] {
-        git(
-            &served.bare(),
-            &["config", &format!("uploadpack.{name}"), "false"],
-        );
+        git(&served.bare(), &["config", &format!("uploadpack.{name}"), "false"]);
     }
     // The mirror is shallow by now; all means all nevertheless.
     cache.sources.fetch(&served.web(None)).await.unwrap();
     for (commit, text) in [(&first, "1"), (&second, "2")] {
-        let fetched = cache
-            .sources
-            .fetch(&served.web(Some(commit)))
-            .await
-            .unwrap();
+        let fetched = cache.sources.fetch(&served.web(Some(commit))).await.unwrap();
         assert_eq!(&fetched.commit, commit);
         assert_eq!(content(&cache, &served.web(None), commit, "a").await, text);
     }
-    let (kind, message) = failure(
-        cache
-            .sources
-            .fetch(&served.web(Some(&"1".repeat(40))))
-            .await,
-    );
+    let (kind, message) = failure(cache.sources.fetch(&served.web(Some(&"1".repeat(40)))).await);
     assert_eq!(kind, RevisionNotFound, "{message}");
 }
 
@@ -111,12 +89,7 @@ async fn a_server_that_refuses_ids_is_asked_for_all() {
 async fn an_id_that_is_nowhere_is_not_found() {
     let (served, cache) = (Served::new(""), cache());
     served.push("a", "1");
-    let (kind, message) = failure(
-        cache
-            .sources
-            .fetch(&served.web(Some(&"1".repeat(40))))
-            .await,
-    );
+    let (kind, message) = failure(cache.sources.fetch(&served.web(Some(&"1".repeat(40)))).await);
     assert_eq!(kind, RevisionNotFound, "{message}");
 }
 
@@ -147,26 +120,15 @@ async fn a_private_repository_wants_its_login() {
     let wrong = cache_of(u64::MAX, login("hush"));
     let (kind, message) = failure(wrong.sources.fetch(&with_secret(served.web(None))).await);
     assert_eq!(kind, SourceDenied);
-    assert!(
-        message.contains("refuses the credentials") && !message.contains("hush"),
-        "{message}"
-    );
+    assert!(message.contains("refuses the credentials") && !message.contains("hush"), "{message}");
 
     let right = cache_of(u64::MAX, login(&password));
     for _ in 0..2 {
-        let fetched = right
-            .sources
-            .fetch(&with_secret(served.web(None)))
-            .await
-            .unwrap();
+        let fetched = right.sources.fetch(&with_secret(served.web(None))).await.unwrap();
         assert_eq!(fetched.commit, commit);
     }
     // Who names no Secret does not get at what another's Secret fetched.
-    let snapshot = right
-        .sources
-        .ensure(&served.web(None), &commit)
-        .await
-        .unwrap();
+    let snapshot = right.sources.ensure(&served.web(None), &commit).await.unwrap();
     let (kind, _) = failure(snapshot.read(|tree, _| tree.children(&tree.root())).await);
     assert_eq!(kind, SourceDenied);
 }

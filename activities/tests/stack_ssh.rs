@@ -17,24 +17,15 @@ async fn ssh_wants_a_key_and_a_known_host() {
     let known = std::fs::read_to_string(of_stack("KILN_GIT_KNOWN_HOSTS")).unwrap();
     let cache = |key: &str, known_hosts: &str| {
         let data = [("ssh-privatekey", key), ("known_hosts", known_hosts)];
-        cache_of(
-            u64::MAX,
-            vec![secret("ssh-auth", "127.0.0.1, localhost", &data)],
-        )
+        cache_of(u64::MAX, vec![secret("ssh-auth", "127.0.0.1, localhost", &data)])
     };
     let right = cache(&key, &known);
     for _ in 0..2 {
-        let fetched = right
-            .sources
-            .fetch(&with_secret(served.ssh()))
-            .await
-            .unwrap();
+        let fetched = right.sources.fetch(&with_secret(served.ssh())).await.unwrap();
         assert_eq!(fetched.commit, commit);
     }
-    let other_key = known
-        .rsplit_once(' ')
-        .map(|(host, _)| format!("{host} AAAAC3NzaC1lZDI1NTE5AAAA"))
-        .unwrap();
+    let other_key =
+        known.rsplit_once(' ').map(|(host, _)| format!("{host} AAAAC3NzaC1lZDI1NTE5AAAA")).unwrap();
     let stranger = tempfile::TempDir::new().unwrap();
     let path = stranger.path().join("key");
     let made = std::process::Command::new("ssh-keygen")
@@ -56,10 +47,8 @@ async fn ssh_wants_a_key_and_a_known_host() {
     }
     let (kind, message) = failure(support::cache().sources.fetch(&served.ssh()).await);
     assert_eq!(kind, SourceDenied, "{message}");
-    let missing = with_secret(source(
-        &format!("{}/nowhere/missing.git", of_stack("KILN_GIT_SSH_URL")),
-        None,
-    ));
+    let missing =
+        with_secret(source(&format!("{}/nowhere/missing.git", of_stack("KILN_GIT_SSH_URL")), None));
     let (kind, message) = failure(right.sources.fetch(&missing).await);
     assert_eq!(kind, SourceNotFound, "{message}");
 }

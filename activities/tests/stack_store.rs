@@ -25,10 +25,7 @@ fn bucket(name: &str) -> StoreSettings {
 }
 
 fn volume(dir: &Path) -> StoreSettings {
-    StoreSettings::Volume {
-        dir: dir.to_owned(),
-        mount: VolumeMount::Claim("kiln".to_owned()),
-    }
+    StoreSettings::Volume { dir: dir.to_owned(), mount: VolumeMount::Claim("kiln".to_owned()) }
 }
 
 /// A file of this many bytes that begins like no other.
@@ -42,11 +39,7 @@ fn file(bytes: usize) -> NamedTempFile {
 
 /// A key that no other run of the tests uses.
 fn fresh_key(file: &NamedTempFile) -> String {
-    let salt = format!(
-        "{:?} {}",
-        std::time::SystemTime::now(),
-        file.path().display()
-    );
+    let salt = format!("{:?} {}", std::time::SystemTime::now(), file.path().display());
     context_key(&names::hex(salt.as_bytes()))
 }
 
@@ -82,9 +75,8 @@ async fn puts_at_once(store: &dyn ContextStore) {
 
 fn unavailable<T>(outcome: anyhow::Result<T>) -> String {
     let error = outcome.err().expect("the store should have failed");
-    let failure = error
-        .downcast_ref::<Failure>()
-        .unwrap_or_else(|| panic!("no public type: {error:#}"));
+    let failure =
+        error.downcast_ref::<Failure>().unwrap_or_else(|| panic!("no public type: {error:#}"));
     assert_eq!(failure.kind, FailureType::StoreUnavailable);
     failure.message.clone()
 }
@@ -116,18 +108,12 @@ async fn a_bucket_that_is_not_there_is_waited_for() {
     let file = file(10);
     let message = unavailable(store.put("contexts/x", file.path()).await);
     assert!(message.contains("`kiln-no-such-bucket`"), "{message}");
-    assert!(
-        message.contains("create the bucket") || message.contains("credentials"),
-        "{message}"
-    );
+    assert!(message.contains("create the bucket") || message.contains("credentials"), "{message}");
 }
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_waited_for() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let store = StoreSettings::S3 {
         bucket: "kiln".to_owned(),
         endpoint: Some(format!("http://{closed}")),
@@ -144,14 +130,7 @@ async fn an_executor_reads_with_credentials_of_its_own() {
     let store = open(&bucket("kiln")).await.unwrap();
     let access = store.access(&context_key("c0ffee"));
     assert_eq!(access.context, "s3://kiln/contexts/c0ffee/context.tar.gz");
-    let env: Vec<_> = access
-        .env
-        .iter()
-        .map(|variable| variable.name.as_str())
-        .collect();
+    let env: Vec<_> = access.env.iter().map(|variable| variable.name.as_str()).collect();
     assert_eq!(env, ["AWS_REGION", "S3_ENDPOINT", "S3_FORCE_PATH_STYLE"]);
-    assert_eq!(
-        access.env_from[0].secret_ref.as_ref().unwrap().name,
-        "kiln-store"
-    );
+    assert_eq!(access.env_from[0].secret_ref.as_ref().unwrap().name, "kiln-store");
 }

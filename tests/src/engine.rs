@@ -30,9 +30,7 @@ pub async fn client() -> Client {
     let (connection, options) =
         ClientOptions::load_from_config(LoadClientConfigProfileOptions::default())
             .expect("the TEMPORAL_* variables are right");
-    let connection = Connection::connect(connection)
-        .await
-        .expect("the server answers");
+    let connection = Connection::connect(connection).await.expect("the server answers");
     Client::new(connection, options).expect("the options are right")
 }
 
@@ -63,22 +61,15 @@ pub async fn with_fakes<T>(steps: FakeSteps, test: impl AsyncFnOnce(Client, Stri
         Worker::new(&runtime, client.clone(), options).expect("a worker")
     });
     let stop = std::iter::once(main.shutdown_handle());
-    let stop: Vec<_> = stop
-        .chain(others.iter().map(|worker| worker.shutdown_handle()))
-        .collect();
+    let stop: Vec<_> = stop.chain(others.iter().map(|worker| worker.shutdown_handle())).collect();
     let [source, launch, await_build] = &mut others;
     let test = async {
         let outcome = tokio::time::timeout(Duration::from_secs(120), test(client, prefix)).await;
         stop.iter().for_each(|stop| stop());
         outcome.expect("the test ends within two minutes")
     };
-    let (outcome, ..) = tokio::join!(
-        test,
-        main.run(),
-        source.run(),
-        launch.run(),
-        await_build.run()
-    );
+    let (outcome, ..) =
+        tokio::join!(test, main.run(), source.run(), launch.run(), await_build.run());
     outcome
 }
 
@@ -94,10 +85,7 @@ where
     W: HasWorkflowDefinition<Input = RawValue>,
 {
     let options = WorkflowStartOptions::new(queue, id).build();
-    client
-        .start_workflow(workflow, raw(&document), options)
-        .await
-        .expect("the workflow starts")
+    client.start_workflow(workflow, raw(&document), options).await.expect("the workflow starts")
 }
 
 /// How a workflow ended.
@@ -153,10 +141,7 @@ where
         if let Some(value) = check().await {
             return value;
         }
-        assert!(
-            tokio::time::Instant::now() < until,
-            "waited {limit:?} in vain for {what}"
-        );
+        assert!(tokio::time::Instant::now() < until, "waited {limit:?} in vain for {what}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

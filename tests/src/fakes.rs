@@ -39,10 +39,7 @@ pub struct FakeSteps {
 impl FakeSteps {
     /// A container, as `component/container`, and what happens to it.
     pub fn fate(self, container: &str, fate: Fate) -> Self {
-        self.fates
-            .lock()
-            .unwrap()
-            .insert(container.to_owned(), fate);
+        self.fates.lock().unwrap().insert(container.to_owned(), fate);
         self
     }
 
@@ -59,10 +56,7 @@ impl FakeSteps {
 
     /// How many steps ran whose note begins so.
     pub fn count(&self, beginning: &str) -> usize {
-        self.ran()
-            .iter()
-            .filter(|note| note.starts_with(beginning))
-            .count()
+        self.ran().iter().filter(|note| note.starts_with(beginning)).count()
     }
 
     fn note(&self, text: String) {
@@ -72,19 +66,11 @@ impl FakeSteps {
 
 /// A digest that tells its container.
 pub fn digest(container: &str) -> String {
-    format!(
-        "sha256:{}",
-        kilnworks_workflows::names::hex(container.as_bytes())
-    )
+    format!("sha256:{}", kilnworks_workflows::names::hex(container.as_bytes()))
 }
 
 fn built(of: &str) -> Built {
-    Built {
-        digest: digest(of),
-        size: 1000,
-        platform: "linux/amd64".to_owned(),
-        pod_seconds: 1.0,
-    }
+    Built { digest: digest(of), size: 1000, platform: "linux/amd64".to_owned(), pod_seconds: 1.0 }
 }
 
 #[activities]
@@ -105,20 +91,11 @@ impl FakeSteps {
         input: FetchInput,
     ) -> Result<Fetched, ActivityError> {
         self.note(format!("fetch {}", input.source.url));
-        if self
-            .lost_sources
-            .lock()
-            .unwrap()
-            .contains(&input.source.url)
-        {
+        if self.lost_sources.lock().unwrap().contains(&input.source.url) {
             let message = format!("there is no repository `{}`", input.source.url);
-            return Err(to_engine(
-                Failure::new(FailureType::SourceNotFound, message).into(),
-            ));
+            return Err(to_engine(Failure::new(FailureType::SourceNotFound, message).into()));
         }
-        Ok(Fetched {
-            commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
-        })
+        Ok(Fetched { commit: "0123456789abcdef0123456789abcdef01234567".to_owned() })
     }
 
     #[activity(definition = steps::Render)]
@@ -127,16 +104,9 @@ impl FakeSteps {
         _ctx: ActivityContext,
         input: RenderInput,
     ) -> Result<Rendered, ActivityError> {
-        self.note(format!(
-            "render {}/{}",
-            input.plan.component, input.plan.container
-        ));
+        self.note(format!("render {}/{}", input.plan.component, input.plan.container));
         let dockerfile = "FROM scratch\n".to_owned();
-        Ok(Rendered {
-            dockerfile,
-            tags: vec!["1".to_owned()],
-            ..Rendered::default()
-        })
+        Ok(Rendered { dockerfile, tags: vec!["1".to_owned()], ..Rendered::default() })
     }
 
     #[activity(definition = steps::Upload)]
@@ -146,11 +116,7 @@ impl FakeSteps {
         input: UploadInput,
     ) -> Result<Context, ActivityError> {
         self.note(format!("upload {}", input.context_dir));
-        Ok(Context {
-            key: "contexts/0".to_owned(),
-            size: 10,
-            sent: true,
-        })
+        Ok(Context { key: "contexts/0".to_owned(), size: 10, sent: true })
     }
 
     #[activity(definition = steps::Launch)]
@@ -160,10 +126,7 @@ impl FakeSteps {
         input: LaunchInput,
     ) -> Result<Launched, ActivityError> {
         let memory = &input.build.resources.memory;
-        self.note(format!(
-            "launch {}/{} {memory}",
-            input.id.component, input.id.container
-        ));
+        self.note(format!("launch {}/{} {memory}", input.id.component, input.id.container));
         Ok(Launched {
             kind: LaunchedKind::Pod,
             namespace: "builds".to_owned(),
@@ -215,10 +178,7 @@ impl FakeSteps {
     ) -> Result<Package, ActivityError> {
         let name = input.component.unwrap_or(input.app);
         self.note(format!("deliver {name}"));
-        Ok(Package {
-            url: format!("store://{name}"),
-            digest: digest(&name),
-        })
+        Ok(Package { url: format!("store://{name}"), digest: digest(&name) })
     }
 
     #[activity(definition = steps::CleanUp)]

@@ -93,13 +93,7 @@ impl Registry {
             .spawn()
             .expect("the registry starts");
         let ca = std::fs::read_to_string(directory.path().join("ca.crt")).expect("a certificate");
-        let registry = Self {
-            host: format!("localhost:{port}"),
-            ca,
-            password,
-            process,
-            directory,
-        };
+        let registry = Self { host: format!("localhost:{port}"), ca, password, process, directory };
         let login = registry.config(&registry.password).to_string();
         std::fs::write(registry.directory.path().join("config.json"), login).expect("a file");
         eventually("the registry", Duration::from_secs(20), async || {
@@ -181,9 +175,7 @@ impl Drop for Object {
 /// `kubectl` in the build namespace.
 pub fn kubectl(arguments: &[&str]) -> Command {
     let mut kubectl = Command::new("kubectl");
-    kubectl
-        .args(["--namespace", &variable("KILN_NAMESPACE")])
-        .args(arguments);
+    kubectl.args(["--namespace", &variable("KILN_NAMESPACE")]).args(arguments);
     kubectl
 }
 

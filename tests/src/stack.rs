@@ -20,9 +20,7 @@ pub const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Runs a command to its end and gives what it printed.
 pub fn run(command: &mut Command) -> String {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {stderr}");
     String::from_utf8(output.stdout).expect("it prints text")
@@ -44,21 +42,12 @@ pub fn publish(name: &str, files: &[(&str, &str)]) -> String {
     }
     let git = |arguments: &[&str]| {
         let who = ["-c", "user.name=Test", "-c", "user.email=test@example.com"];
-        run(Command::new("git")
-            .args(who)
-            .args(arguments)
-            .current_dir(work.path()));
+        run(Command::new("git").args(who).args(arguments).current_dir(work.path()));
     };
     git(&["init", "--quiet", "--initial-branch", "main"]);
     git(&["add", "--all"]);
     git(&["commit", "--quiet", "--message", "files"]);
-    git(&[
-        "clone",
-        "--quiet",
-        "--bare",
-        ".",
-        repository.to_str().expect("a path"),
-    ]);
+    git(&["clone", "--quiet", "--bare", ".", repository.to_str().expect("a path")]);
     format!("{}/{name}.git", variable("KILN_GIT_URL"))
 }
 
@@ -96,11 +85,7 @@ pub struct Worker {
 impl Worker {
     /// Starts one and waits until it polls.
     pub async fn start(queue: &str, settings: &[(&str, &str)]) -> Self {
-        let own = [
-            ("KILN_TASK_QUEUE", queue),
-            ("KILN_INSTALL", queue),
-            ("KILN_HEARTBEAT", "5s"),
-        ];
+        let own = [("KILN_TASK_QUEUE", queue), ("KILN_INSTALL", queue), ("KILN_HEARTBEAT", "5s")];
         let environment: Vec<_> = own
             .iter()
             .chain(settings)
@@ -125,12 +110,7 @@ impl Worker {
             .stderr(file)
             .spawn()
             .expect("kiln starts");
-        let mut worker = Self {
-            queue,
-            process,
-            log,
-            environment,
-        };
+        let mut worker = Self { queue, process, log, environment };
         worker.wait_until_it_polls().await;
         worker
     }
@@ -145,10 +125,7 @@ impl Worker {
             assert!(ended.is_none(), "the worker ended with {ended:?}:\n{log}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!(
-            "the worker does not poll:\n{}",
-            std::fs::read_to_string(&self.log).unwrap()
-        );
+        panic!("the worker does not poll:\n{}", std::fs::read_to_string(&self.log).unwrap());
     }
 
     /// Ends it with SIGKILL.
@@ -172,16 +149,8 @@ impl Drop for Worker {
 /// The `kiln` that was built with these tests.
 pub fn kiln() -> PathBuf {
     let test = std::env::current_exe().expect("this test's path");
-    let kiln = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("target/debug")
-        .join("kiln");
-    assert!(
-        kiln.exists(),
-        "{} is not built; run `make test`",
-        kiln.display()
-    );
+    let kiln = test.parent().and_then(Path::parent).expect("target/debug").join("kiln");
+    assert!(kiln.exists(), "{} is not built; run `make test`", kiln.display());
     kiln
 }
 
@@ -190,19 +159,9 @@ pub fn start(kind: &str, queue: &str, id: &str, document: &Value) {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), document.to_string()).expect("the input");
     let file = file.path().to_str().expect("a path");
-    let arguments = [
-        "--task-queue",
-        queue,
-        "--workflow-id",
-        id,
-        "--type",
-        kind,
-        "--input-file",
-        file,
-    ];
-    run(Command::new("temporal")
-        .args(["workflow", "start"])
-        .args(arguments));
+    let arguments =
+        ["--task-queue", queue, "--workflow-id", id, "--type", kind, "--input-file", file];
+    run(Command::new("temporal").args(["workflow", "start"]).args(arguments));
 }
 
 /// The result of a workflow by the `temporal` command: `status` and `result` or `failure`.
@@ -222,11 +181,7 @@ pub async fn result(id: &str) -> Value {
         PATIENCE,
         tokio::task::spawn_blocking(move || std::panic::catch_unwind(show)),
     );
-    match shown
-        .await
-        .expect("the build ends in its time")
-        .expect("the thread ends")
-    {
+    match shown.await.expect("the build ends in its time").expect("the thread ends") {
         Ok(text) => serde_json::from_str(&text).expect("JSON"),
         Err(_) => json!({"status": "FAILED"}),
     }
@@ -235,9 +190,7 @@ pub async fn result(id: &str) -> Value {
 /// A client of the cluster.
 pub async fn cluster() -> Client {
     variable("KUBECONFIG");
-    kilnworks_activities::cluster::connect()
-        .await
-        .expect("the cluster answers")
+    kilnworks_activities::cluster::connect().await.expect("the cluster answers")
 }
 
 /// The Pods of the build namespace that an installation made.
@@ -251,16 +204,10 @@ pub async fn pods(client: &Client, app: &str) -> Vec<Pod> {
 pub async fn print(client: &Client, image: &str) -> String {
     let pods: Api<Pod> = Api::namespaced(client.clone(), &variable("KILN_NAMESPACE"));
     let name = unique("run");
-    let container = Container {
-        name: "run".to_owned(),
-        image: Some(image.to_owned()),
-        ..Default::default()
-    };
+    let container =
+        Container { name: "run".to_owned(), image: Some(image.to_owned()), ..Default::default() };
     let pod = Pod {
-        metadata: kube::api::ObjectMeta {
-            name: Some(name.clone()),
-            ..Default::default()
-        },
+        metadata: kube::api::ObjectMeta { name: Some(name.clone()), ..Default::default() },
         spec: Some(PodSpec {
             containers: vec![container],
             host_network: Some(true),
@@ -269,22 +216,15 @@ pub async fn print(client: &Client, image: &str) -> String {
         }),
         ..Default::default()
     };
-    pods.create(&PostParams::default(), &pod)
-        .await
-        .expect("a Pod");
+    pods.create(&PostParams::default(), &pod).await.expect("a Pod");
     eventually(&format!("{image} to run"), PATIENCE, async || {
         let pod = pods.get(&name).await.expect("the Pod");
         let status = pod.status?.container_statuses?.pop()?;
         status.state?.terminated
     })
     .await;
-    let log = pods
-        .logs(&name, &LogParams::default())
-        .await
-        .expect("its log");
-    let _ = pods
-        .delete(&name, &DeleteParams::default().grace_period(0))
-        .await;
+    let log = pods.logs(&name, &LogParams::default()).await.expect("its log");
+    let _ = pods.delete(&name, &DeleteParams::default().grace_period(0)).await;
     log
 }
 

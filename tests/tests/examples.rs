@@ -22,10 +22,7 @@ fn every_example_validates_and_has_a_plan() {
     for entry in std::fs::read_dir(examples).expect("the examples") {
         let spec = entry.expect("an example").path().join("app.yaml");
         let document = filled_in(&std::fs::read_to_string(&spec).expect("a spec"));
-        let faults: Vec<_> = validator
-            .iter_errors(&document)
-            .map(|it| it.to_string())
-            .collect();
+        let faults: Vec<_> = validator.iter_errors(&document).map(|it| it.to_string()).collect();
         assert!(faults.is_empty(), "{}: {faults:?}", spec.display());
         let (_, plan) = plan::read(Kind::App, document).expect("a plan");
         assert!(plan.containers().count() >= 5);
@@ -38,10 +35,7 @@ fn every_example_validates_and_has_a_plan() {
 fn the_readme_s_spec_has_a_plan() {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let readme = std::fs::read_to_string(readme).expect("the README");
-    let spec = readme
-        .split("```yaml\n")
-        .nth(1)
-        .and_then(|rest| rest.split("```").next());
+    let spec = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
     let document = filled_in(spec.expect("a spec"));
     plan::read(Kind::App, document).expect("a plan");
 }

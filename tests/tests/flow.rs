@@ -30,30 +30,17 @@ async fn an_app_becomes_images_in_plan_order() {
         end(&handle).await.output()
     })
     .await;
-    let names: Vec<_> = output
-        .images
-        .iter()
-        .map(|it| format!("{}/{}", it.component, it.container))
-        .collect();
-    assert_eq!(
-        names,
-        ["web/server", "web/migrate", "data/proxy", "data/loader"]
-    );
+    let names: Vec<_> =
+        output.images.iter().map(|it| format!("{}/{}", it.component, it.container)).collect();
+    assert_eq!(names, ["web/server", "web/migrate", "data/proxy", "data/loader"]);
     assert!(output.images[1].init);
     assert_eq!(
         output.images[0].reference,
-        format!(
-            "registry.example.com/shop/shop-web-server@{}",
-            digest("web/server")
-        )
+        format!("registry.example.com/shop/shop-web-server@{}", digest("web/server"))
     );
     assert_eq!(output.images[2].attempts, 0);
     assert_eq!(output.package.unwrap().url, "store://shop");
-    assert_eq!(
-        steps.count("fetch"),
-        1,
-        "a source that three containers share is fetched once"
-    );
+    assert_eq!(steps.count("fetch"), 1, "a source that three containers share is fetched once");
     assert_eq!(steps.count("launch"), 3);
     assert_eq!(steps.count("clean up"), 3);
     assert_eq!(steps.count("deliver"), 3);
@@ -78,11 +65,7 @@ async fn a_component_and_a_container_build_alone() {
         assert_eq!(output.package, None);
     })
     .await;
-    assert_eq!(
-        steps.count("fetch"),
-        2,
-        "without a parent each fetches for itself"
-    );
+    assert_eq!(steps.count("fetch"), 2, "without a parent each fetches for itself");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,10 +79,7 @@ async fn a_wrong_document_ends_at_once_with_every_fault() {
         assert_eq!(kind, "InvalidSpec");
         let message = &details.failures[0].message;
         assert!(message.contains("components[0].name: `Web`"), "{message}");
-        assert!(
-            message.contains("components[1].containers[1].contextDir: `../up`"),
-            "{message}"
-        );
+        assert!(message.contains("components[1].containers[1].contextDir: `../up`"), "{message}");
         for (index, document) in [json!([]), json!("text"), json!(7)].into_iter().enumerate() {
             let id = format!("{queue}-{index}");
             let handle = start(&client, BuildContainer::run, &queue, &id, document).await;
@@ -115,26 +95,17 @@ async fn what_cannot_be_decoded_holds_nothing_up() {
     with_fakes(steps.clone(), async |client, queue| {
         let nothing = || RawValue::new(Vec::new());
         let options = WorkflowStartOptions::new(&queue, format!("{queue}-empty")).build();
-        let handle = client
-            .start_workflow(BuildApp::run, nothing(), options)
-            .await
-            .unwrap();
+        let handle = client.start_workflow(BuildApp::run, nothing(), options).await.unwrap();
         assert_eq!(end(&handle).await.failure().0, "InvalidSpec");
 
         let handle = start(&client, BuildContainer::run, &queue, &queue, container()).await;
         let options = WorkflowSignalOptions::default();
-        handle
-            .signal(BuildContainer::observed, nothing(), options)
-            .await
-            .unwrap();
+        handle.signal(BuildContainer::observed, nothing(), options).await.unwrap();
         eventually("it to be awaited", Duration::from_secs(30), async || {
             (steps.count("await web") == 1).then_some(())
         })
         .await;
-        handle
-            .cancel(WorkflowCancelOptions::default())
-            .await
-            .unwrap();
+        handle.cancel(WorkflowCancelOptions::default()).await.unwrap();
         assert!(matches!(end(&handle).await, End::Cancelled));
     })
     .await;
@@ -155,17 +126,9 @@ async fn one_failed_container_leaves_the_others_their_images() {
     assert_eq!(details.failures[0].container, "server");
     assert_eq!(details.failures[0].exit_code, Some(7));
     assert_eq!(details.images.len(), 3);
-    assert_eq!(
-        steps.count("launch web/server"),
-        1,
-        "a failing instruction is not tried again"
-    );
+    assert_eq!(steps.count("launch web/server"), 1, "a failing instruction is not tried again");
     assert_eq!(steps.count("clean up"), 3);
-    assert_eq!(
-        steps.count("deliver shop"),
-        0,
-        "an app with a hole is not delivered"
-    );
+    assert_eq!(steps.count("deliver shop"), 0, "an app with a hole is not delivered");
     assert_eq!(steps.count("deliver data"), 1);
 }
 
@@ -187,10 +150,7 @@ async fn a_source_that_is_missing_fails_its_containers_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_pod_is_replaced_and_a_hungry_one_gets_more() {
-    let fates = vec![
-        failure(FailureType::OutOfMemory),
-        failure(FailureType::Evicted),
-    ];
+    let fates = vec![failure(FailureType::OutOfMemory), failure(FailureType::Evicted)];
     let steps = FakeSteps::default().fate("web/server", Fate::Fails(fates));
     let output = with_fakes(steps.clone(), async |client, queue| {
         let handle = start(&client, BuildContainer::run, &queue, &queue, container()).await;
@@ -198,18 +158,11 @@ async fn a_lost_pod_is_replaced_and_a_hungry_one_gets_more() {
     })
     .await;
     assert_eq!(output.images[0].attempts, 3);
-    let launches: Vec<_> = steps
-        .ran()
-        .into_iter()
-        .filter(|note| note.starts_with("launch"))
-        .collect();
+    let launches: Vec<_> =
+        steps.ran().into_iter().filter(|note| note.starts_with("launch")).collect();
     assert_eq!(
         launches,
-        [
-            "launch web/server 2Gi",
-            "launch web/server 3Gi",
-            "launch web/server 3Gi"
-        ]
+        ["launch web/server 2Gi", "launch web/server 3Gi", "launch web/server 3Gi"]
     );
 }
 
@@ -224,18 +177,14 @@ async fn the_whole_clock_ends_a_build_and_cleans_up() {
     })
     .await;
     assert_eq!(kind, "DeadlineExceeded");
-    assert!(
-        details.failures[0].message.contains("whole clock"),
-        "{details:?}"
-    );
+    assert!(details.failures[0].message.contains("whole clock"), "{details:?}");
     assert_eq!(steps.count("clean up"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_reaches_every_container_and_cleans_up() {
-    let steps = FakeSteps::default()
-        .fate("web/server", Fate::Hangs)
-        .fate("web/migrate", Fate::Hangs);
+    let steps =
+        FakeSteps::default().fate("web/server", Fate::Hangs).fate("web/migrate", Fate::Hangs);
     with_fakes(steps.clone(), async |client, queue| {
         let handle = start(&client, BuildApp::run, &queue, &queue, shop()).await;
         eventually("both to be awaited", Duration::from_secs(30), async || {
@@ -245,10 +194,7 @@ async fn a_cancel_reaches_every_container_and_cleans_up() {
         let options = WorkflowQueryOptions::default();
         let progress = handle.query(BuildApp::progress, (), options).await.unwrap();
         assert_eq!(progress.containers[0].state, State::Packing);
-        handle
-            .cancel(WorkflowCancelOptions::default())
-            .await
-            .unwrap();
+        handle.cancel(WorkflowCancelOptions::default()).await.unwrap();
         assert!(matches!(end(&handle).await, End::Cancelled));
     })
     .await;

@@ -14,9 +14,7 @@ use temporalio_client::Client;
 
 async fn ended(client: &Client, id: &str) -> kilnworks_tests::engine::End {
     let handle = client.get_workflow_handle::<BuildApp>(id);
-    tokio::time::timeout(PATIENCE, end(&handle))
-        .await
-        .expect("the build ends in its time")
+    tokio::time::timeout(PATIENCE, end(&handle)).await.expect("the build ends in its time")
 }
 
 async fn built(client: &Client, id: &str) -> BuildOutput {
@@ -32,46 +30,27 @@ async fn example_builds(settings: &[(&str, &str)]) {
     document["app"] = json!(unique("shop"));
     start("BuildApp", &worker.queue, &worker.queue, &document);
     let output = built(&client, &worker.queue).await;
-    let image = |name: &str| {
-        output
-            .images
-            .iter()
-            .find(|it| it.container == name)
-            .expect(name)
-    };
+    let image = |name: &str| output.images.iter().find(|it| it.container == name).expect(name);
     assert_eq!(output.images.len(), 5);
     for image in &output.images {
-        assert!(
-            image.size > 0 && image.platform == "linux/amd64",
-            "{image:?}"
-        );
+        assert!(image.size > 0 && image.platform == "linux/amd64", "{image:?}");
     }
     assert!(image("migrate").init);
     assert_eq!(image("shell").attempts, 0);
 
     let server = image("server");
     let commit = server.commit.as_deref().expect("a commit");
-    assert_eq!(
-        server.tags,
-        [format!("g{}", &commit[..12]), "latest".to_owned()]
-    );
+    assert_eq!(server.tags, [format!("g{}", &commit[..12]), "latest".to_owned()]);
     let page = print(&cluster, &server.reference).await;
     assert!(page.contains(&format!("Built of {commit}")), "{page}");
-    assert!(
-        page.contains("<h1>The kiln shop</h1>") && page.contains("jug at 19"),
-        "{page}"
-    );
+    assert!(page.contains("<h1>The kiln shop</h1>") && page.contains("jug at 19"), "{page}");
     let says = async |name: &str| print(&cluster, &image(name).reference).await;
     assert_eq!(says("migrate").await, "migrate has 2 migrations\n");
     assert_eq!(says("report").await, "sold 12 pieces\n");
     assert_eq!(says("loader").await, "loaded from a private repository\n");
 
     let app = document["app"].as_str().expect("a name");
-    assert_eq!(
-        names(&pods(&cluster, app).await),
-        Vec::<String>::new(),
-        "every Pod is removed"
-    );
+    assert_eq!(names(&pods(&cluster, app).await), Vec::<String>::new(), "every Pod is removed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,10 +65,7 @@ async fn the_example_builds_by_volume_and_jobs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_other_two_pairs_build_too() {
-    let url = publish(
-        &unique("pairs"),
-        &[("Dockerfile", "FROM scratch\nCOPY . /\n")],
-    );
+    let url = publish(&unique("pairs"), &[("Dockerfile", "FROM scratch\nCOPY . /\n")]);
     let client = client().await;
     for settings in [
         [("KILN_STORE", "s3"), ("KILN_LAUNCHER", "job")],
@@ -106,10 +82,7 @@ async fn the_other_two_pairs_build_too() {
 async fn a_component_and_a_container_start_by_the_temporal_command() {
     let worker = Worker::start(&unique("alone"), &[]).await;
     let client = client().await;
-    let url = publish(
-        &unique("alone"),
-        &[("Dockerfile", "FROM scratch\nCOPY . /\n")],
-    );
+    let url = publish(&unique("alone"), &[("Dockerfile", "FROM scratch\nCOPY . /\n")]);
     let app = spec(&unique("alone"), &url, json!([{"name": "server"}]));
     let component = json!({
         "app": app["app"], "defaults": app["defaults"], "component": app["components"][0],
@@ -142,11 +115,7 @@ async fn a_wrong_spec_ends_at_once_with_every_fault() {
     );
     let (kind, details) = ended(&client, &worker.queue).await.failure();
     // Two seconds is the promise; the rest is slack for a busy machine.
-    assert!(
-        begin.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        begin.elapsed()
-    );
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
     assert_eq!(kind, "InvalidSpec");
     let message = &details.failures[0].message;
     for fault in ["x: unknown field", "components: missing"] {
@@ -168,10 +137,7 @@ async fn a_killed_worker_s_builds_go_on_with_the_same_pods() {
     let running = eventually("both Pods to run", PATIENCE, async || {
         let pods = pods(&cluster, &app).await;
         let runs = |pod: &k8s_openapi::api::core::v1::Pod| {
-            let phase = pod
-                .status
-                .as_ref()
-                .and_then(|status| status.phase.as_deref());
+            let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
             phase == Some("Running")
         };
         (pods.len() == 2 && pods.iter().all(runs)).then_some(pods)
@@ -182,11 +148,7 @@ async fn a_killed_worker_s_builds_go_on_with_the_same_pods() {
     let _next = worker.another().await;
     let output = built(&client, &id).await;
     assert_eq!(output.images.len(), 2);
-    assert!(
-        output.images.iter().all(|image| image.attempts == 1),
-        "{:?}",
-        output.images
-    );
+    assert!(output.images.iter().all(|image| image.attempts == 1), "{:?}", output.images);
     assert_eq!(running.len(), 2);
 }
 
@@ -198,38 +160,20 @@ async fn a_failing_instruction_comes_back_as_the_failure() {
     let failing = format!("FROM {base}\nRUN true\nRUN echo the reason >&2; \\\n    exit 7\n");
     let url = publish(
         &unique("failing"),
-        &[
-            ("good/Dockerfile", "FROM scratch\nCOPY . /\n"),
-            ("bad/Dockerfile", &failing),
-        ],
+        &[("good/Dockerfile", "FROM scratch\nCOPY . /\n"), ("bad/Dockerfile", &failing)],
     );
     let containers = json!([
         {"name": "good", "contextDir": "good"}, {"name": "bad", "contextDir": "bad"},
     ]);
-    start(
-        "BuildApp",
-        &worker.queue,
-        &worker.queue,
-        &spec(&unique("failing"), &url, containers),
-    );
+    start("BuildApp", &worker.queue, &worker.queue, &spec(&unique("failing"), &url, containers));
     let (kind, details) = ended(&client, &worker.queue).await.failure();
     assert_eq!(kind, "BuildFailed");
     assert_eq!(details.images.len(), 1, "the other container is finished");
     let failure = &details.failures[0];
-    assert_eq!(
-        (failure.component.as_str(), failure.container.as_str()),
-        ("web", "bad")
-    );
+    assert_eq!((failure.component.as_str(), failure.container.as_str()), ("web", "bad"));
     assert_eq!(failure.exit_code, Some(7));
     assert_eq!(failure.line, Some(3), "{failure:?}");
-    assert!(
-        failure
-            .instruction
-            .as_deref()
-            .unwrap_or_default()
-            .contains("exit 7"),
-        "{failure:?}"
-    );
+    assert!(failure.instruction.as_deref().unwrap_or_default().contains("exit 7"), "{failure:?}");
     assert!(failure.log_tail.contains("the reason"), "{failure:?}");
 }
 

@@ -137,10 +137,7 @@ async fn what_is_missing_or_wrong_is_named() {
 async fn a_private_source_opens_for_its_own_secret_alone() {
     let name = unique("guarded");
     let public = publish(&name, &[("Dockerfile", SCRATCH)]);
-    let private = publish(
-        &format!("private/{}", unique("guarded")),
-        &[("Dockerfile", SCRATCH)],
-    );
+    let private = publish(&format!("private/{}", unique("guarded")), &[("Dockerfile", SCRATCH)]);
     let elsewhere = Object::new(json!({
         "kind": "Secret", "type": "kubernetes.io/basic-auth",
         "metadata": {"annotations": {"kiln.io/hosts": "git.example.com"}},

@@ -60,9 +60,7 @@ async fn a_build_secret_is_readable_and_enters_no_layer() {
     let layers = layers(reference);
     assert!(layers.len() > 1, "{layers:?}");
     let count = |text: &str| -> usize {
-        let counts = layers
-            .iter()
-            .map(|layer| lines_with(reference, layer, text));
+        let counts = layers.iter().map(|layer| lines_with(reference, layer, text));
         counts.sum()
     };
     assert!(count(&token.to_uppercase()) > 0, "the search finds texts");

@@ -77,9 +77,8 @@ async fn start(engine: &Engine, common: &Common, spec: &Spec, id: &str) -> Resul
 fn not_started(error: WorkflowStartError, engine: &Engine, id: &str) -> Error {
     match error {
         WorkflowStartError::AlreadyStarted { .. } => {
-            Error::input(format!("the build `{id}` runs already")).hint(format!(
-                "`kiln status {id}` shows it; `--id` or `--version` makes another"
-            ))
+            Error::input(format!("the build `{id}` runs already"))
+                .hint(format!("`kiln status {id}` shows it; `--id` or `--version` makes another"))
         }
         WorkflowStartError::Rpc(status) => refused_start(&status, engine),
         other => anyhow::Error::from(other).into(),

@@ -16,13 +16,8 @@ use crate::{
 pub(crate) async fn cancel(args: CancelArgs, _common: Common) -> Result<Exit, Error> {
     let engine = connect::once().await?;
     let build = engine.client.get_workflow_handle::<BuildApp>(&args.id);
-    let options = WorkflowCancelOptions::builder()
-        .reason("kiln cancel".to_owned())
-        .build();
-    build
-        .cancel(options)
-        .await
-        .map_err(|error| not_told(error, &engine, &args.id))?;
+    let options = WorkflowCancelOptions::builder().reason("kiln cancel".to_owned()).build();
+    build.cancel(options).await.map_err(|error| not_told(error, &engine, &args.id))?;
     if !args.wait {
         eprintln!("asked `{}` to end", args.id);
         return Ok(Exit::Success);

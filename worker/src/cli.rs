@@ -211,10 +211,8 @@ mod tests {
     fn help_of_every_command() {
         // The environment of whoever runs this must not show.
         let cli = Cli::command().mut_args(|arg| arg.hide_env_values(true));
-        let names: Vec<String> = cli
-            .get_subcommands()
-            .map(|one| one.get_name().to_owned())
-            .collect();
+        let names: Vec<String> =
+            cli.get_subcommands().map(|one| one.get_name().to_owned()).collect();
         insta::assert_snapshot!("help", cli.clone().render_long_help());
         for name in names {
             let mut cli = cli.clone();

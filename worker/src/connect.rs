@@ -41,9 +41,7 @@ impl Engine {
 fn page(ui: &Url, namespace: &str, id: &str) -> Option<String> {
     let mut page = ui.clone();
     let mut segments = page.path_segments_mut().ok()?;
-    segments
-        .pop_if_empty()
-        .extend(["namespaces", namespace, "workflows", id]);
+    segments.pop_if_empty().extend(["namespaces", namespace, "workflows", id]);
     drop(segments);
     Some(page.into())
 }
@@ -115,19 +113,12 @@ async fn connect(connection: ConnectionOptions, client: ClientOptions) -> Result
     let connected = match connecting {
         Ok(connected) => connected.map_err(|error| trouble(error, &address))?,
         Err(_) => {
-            return Err(Trouble::Wait(unreachable_engine(
-                &address,
-                "it does not answer",
-            )));
+            return Err(Trouble::Wait(unreachable_engine(&address, "it does not answer")));
         }
     };
     let client = Client::new(connected, client)
         .map_err(|error| Trouble::End(unreachable_engine(&address, &error.to_string())))?;
-    Ok(Engine {
-        client,
-        address,
-        namespace,
-    })
+    Ok(Engine { client, address, namespace })
 }
 
 fn trouble(error: ClientConnectError, address: &str) -> Trouble {
@@ -147,12 +138,11 @@ fn trouble(error: ClientConnectError, address: &str) -> Trouble {
 /// What a refusal of the engine means for whoever asked.
 pub(crate) fn refused(status: &Status, address: &str) -> Trouble {
     let error = match status.code() {
-        Code::Unauthenticated | Code::PermissionDenied => Error::new(
-            Exit::NoEngine,
-            format!("the engine refuses: {}", status.message()),
-        )
-        .at(address)
-        .hint("check TEMPORAL_API_KEY, or TEMPORAL_TLS_CLIENT_CERT_PATH and _KEY_PATH"),
+        Code::Unauthenticated | Code::PermissionDenied => {
+            Error::new(Exit::NoEngine, format!("the engine refuses: {}", status.message()))
+                .at(address)
+                .hint("check TEMPORAL_API_KEY, or TEMPORAL_TLS_CLIENT_CERT_PATH and _KEY_PATH")
+        }
         _ => unreachable_engine(address, &said(status)),
     };
     match waiting_mends(status) {
@@ -207,10 +197,7 @@ mod tests {
     fn a_build_has_one_page() {
         for ui in ["http://ui:8233", "http://ui:8233/"] {
             let page = page(&ui.parse().unwrap(), "default", "shop-1.0/web").unwrap();
-            assert_eq!(
-                page,
-                "http://ui:8233/namespaces/default/workflows/shop-1.0%2Fweb"
-            );
+            assert_eq!(page, "http://ui:8233/namespaces/default/workflows/shop-1.0%2Fweb");
         }
     }
 

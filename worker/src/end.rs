@@ -38,12 +38,7 @@ pub(crate) struct Error {
 impl Error {
     /// An error that ends a command so.
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self {
-            exit,
-            what: what.into(),
-            at: None,
-            hint: None,
-        }
+        Self { exit, what: what.into(), at: None, hint: None }
     }
 
     /// Wrong input.
@@ -96,13 +91,8 @@ mod tests {
 
     #[test]
     fn an_error_has_one_form() {
-        let error = Error::input("no such file")
-            .at("app.yaml")
-            .hint("give a file");
-        assert_eq!(
-            error.to_string(),
-            "error: no such file\n  at: app.yaml\nhint: give a file"
-        );
+        let error = Error::input("no such file").at("app.yaml").hint("give a file");
+        assert_eq!(error.to_string(), "error: no such file\n  at: app.yaml\nhint: give a file");
     }
 
     #[test]

@@ -29,10 +29,8 @@ fn at(failure: &Failure) -> Option<String> {
     let line = failure.line.map(|line| format!("line {line}"));
     let instruction = failure.instruction.as_ref().map(|it| format!("`{it}`"));
     let exit = failure.exit_code.map(|code| format!("exit code {code}"));
-    let attempt = failure
-        .attempt
-        .filter(|attempt| *attempt > 1)
-        .map(|attempt| format!("attempt {attempt}"));
+    let attempt =
+        failure.attempt.filter(|attempt| *attempt > 1).map(|attempt| format!("attempt {attempt}"));
     let pod = failure.pod.as_ref().map(|pod| format!("pod {pod}"));
     let node = failure.node.as_ref().map(|node| format!("node {node}"));
     let parts = [line, instruction, exit, attempt, pod, node];

@@ -53,10 +53,7 @@ fn told(engine: &Engine, status: &Status) -> Trouble {
 }
 
 fn hidden(status: &Status) -> bool {
-    matches!(
-        status.code(),
-        Code::PermissionDenied | Code::Unimplemented | Code::Unauthenticated
-    )
+    matches!(status.code(), Code::PermissionDenied | Code::Unimplemented | Code::Unauthenticated)
 }
 
 /// Whether the namespace is there.
@@ -90,18 +87,14 @@ pub(crate) async fn register(engine: &Engine, retention: Duration) -> Result<(),
 
 /// Our search attributes that the namespace lacks.
 pub(crate) async fn missing_attributes(engine: &Engine) -> Result<Vec<&'static str>, Status> {
-    let request = ListSearchAttributesRequest {
-        namespace: engine.namespace.clone(),
-    };
+    let request = ListSearchAttributesRequest { namespace: engine.namespace.clone() };
     let mut service = engine.client.connection().clone();
     let known = service
         .list_search_attributes(request.into_request())
         .await?
         .into_inner()
         .custom_attributes;
-    let missing = SEARCH_ATTRIBUTES
-        .into_iter()
-        .filter(|name| !known.contains_key(*name));
+    let missing = SEARCH_ATTRIBUTES.into_iter().filter(|name| !known.contains_key(*name));
     Ok(missing.collect())
 }
 

@@ -142,10 +142,7 @@ fn decode(error: &IncomingError) -> FailureDetails {
 }
 
 fn details_of(kind: FailureType, message: &str) -> FailureDetails {
-    FailureDetails {
-        failures: vec![Failure::new(kind, message)],
-        images: Vec::new(),
-    }
+    FailureDetails { failures: vec![Failure::new(kind, message)], images: Vec::new() }
 }
 
 #[cfg(test)]

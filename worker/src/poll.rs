@@ -27,16 +27,10 @@ pub(crate) async fn progress(engine: &Engine, build: &Build) -> Option<Progress>
     let running = |row: &&ContainerProgress| {
         !row.state.is_final() && !matches!(row.state, State::Waiting | State::Fetching)
     };
-    let mut components: Vec<String> = progress
-        .containers
-        .iter()
-        .filter(running)
-        .map(|row| row.component.clone())
-        .collect();
+    let mut components: Vec<String> =
+        progress.containers.iter().filter(running).map(|row| row.component.clone()).collect();
     components.dedup();
-    let children = components
-        .iter()
-        .map(|component| child_workflow_id(id, component));
+    let children = components.iter().map(|component| child_workflow_id(id, component));
     merge(&mut progress, ask_all(engine, children.collect()).await);
     let running = progress.containers.iter().filter(running);
     let children = running
@@ -66,10 +60,7 @@ async fn explain(engine: &Engine, id: &str, progress: &mut Progress) {
 /// The last failure of a step that the engine tries again.
 async fn trouble(engine: &Engine, workflow: &str) -> Option<String> {
     let build = engine.client.get_workflow_handle::<BuildApp>(workflow);
-    let described = build
-        .describe(WorkflowDescribeOptions::default())
-        .await
-        .ok()?;
+    let described = build.describe(WorkflowDescribeOptions::default()).await.ok()?;
     let mut pending = described.raw().pending_activities.iter();
     pending.find_map(|step| Some(step.last_failure.as_ref()?.message.clone()))
 }
@@ -124,11 +115,7 @@ mod tests {
             state,
             ..ContainerProgress::default()
         };
-        Progress {
-            app: "shop".to_owned(),
-            version: None,
-            containers: vec![row],
-        }
+        Progress { app: "shop".to_owned(), version: None, containers: vec![row] }
     }
 
     #[test]

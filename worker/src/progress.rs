@@ -128,20 +128,14 @@ pub(crate) struct Lines {
 
 impl Default for Lines {
     fn default() -> Self {
-        Self {
-            begun: Instant::now(),
-            seen: Vec::new(),
-        }
+        Self { begun: Instant::now(), seen: Vec::new() }
     }
 }
 
 impl Lines {
     /// What has changed since the last call. That nothing has begun is no change.
     fn changes(&mut self, progress: &Progress, elapsed: Duration) -> Vec<String> {
-        self.seen.resize(
-            progress.containers.len(),
-            said(&ContainerProgress::default()),
-        );
+        self.seen.resize(progress.containers.len(), said(&ContainerProgress::default()));
         let rows = progress.containers.iter().zip(&mut self.seen);
         let changed = rows.filter_map(|(row, seen)| {
             let now = said(row);
@@ -189,23 +183,17 @@ fn time(elapsed: Duration) -> String {
 pub(crate) fn settle(progress: &mut Progress, outcome: &Outcome) {
     let (images, failures, other) = match outcome {
         Outcome::Succeeded(output) => (output.images.as_slice(), &[][..], State::Done),
-        Outcome::Failed(details) => (
-            details.images.as_slice(),
-            details.failures.as_slice(),
-            State::Failed,
-        ),
+        Outcome::Failed(details) => {
+            (details.images.as_slice(), details.failures.as_slice(), State::Failed)
+        }
         Outcome::Cancelled => (&[][..], &[][..], State::Cancelled),
     };
     for row in &mut progress.containers {
         let same = |component: &str, container: &str| {
             component == row.component && container == row.container
         };
-        let image = images
-            .iter()
-            .find(|one| same(&one.component, &one.container));
-        let failure = failures
-            .iter()
-            .find(|one| same(&one.component, &one.container));
+        let image = images.iter().find(|one| same(&one.component, &one.container));
+        let failure = failures.iter().find(|one| same(&one.component, &one.container));
         if let Some(image) = image {
             (row.state, row.reason) = (State::Done, None);
             row.reference = Some(image.reference.clone());
@@ -245,10 +233,7 @@ mod tests {
             (0, two(State::Waiting, State::Waiting, None)),
             (1, two(State::Packing, State::Waiting, None)),
             (2, two(State::Packing, State::Waiting, None)),
-            (
-                9,
-                two(State::Building, State::Queued, Some("10 of 10\nbuilds run")),
-            ),
+            (9, two(State::Building, State::Queued, Some("10 of 10\nbuilds run"))),
             (70, two(State::Done, State::Scheduling, Some("0/3 nodes"))),
         ];
         let said: Vec<_> = steps
@@ -261,18 +246,10 @@ mod tests {
     #[test]
     fn the_end_settles_every_row() {
         let failure = Failure::new(FailureType::BuildFailed, "it broke").of("web", "server");
-        let details = FailureDetails {
-            failures: vec![failure],
-            images: Vec::new(),
-        };
+        let details = FailureDetails { failures: vec![failure], images: Vec::new() };
         let mut progress = two(State::Building, State::Building, None);
         settle(&mut progress, &Outcome::Failed(Box::new(details)));
-        assert!(
-            progress
-                .containers
-                .iter()
-                .all(|row| row.state == State::Failed)
-        );
+        assert!(progress.containers.iter().all(|row| row.state == State::Failed));
         assert_eq!(progress.containers[1].reason.as_deref(), Some("it broke"));
     }
 }

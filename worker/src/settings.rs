@@ -91,9 +91,7 @@ fn lower_steps(lowering: &mut Lowering<'_>) -> Settings {
         install: lowering.name("install", "kiln"),
         store: lower_store(lowering),
         cluster: lower_cluster(lowering),
-        cache_dir: lowering
-            .path("cache-dir")
-            .unwrap_or_else(layers::default_cache_dir),
+        cache_dir: lowering.path("cache-dir").unwrap_or_else(layers::default_cache_dir),
         cache_bytes: lowering.bytes("cache-size", "10GiB"),
         heartbeat: lowering
             .time("heartbeat", "60s", Duration::from_secs(1)..=units::HOUR)
@@ -132,10 +130,7 @@ fn lower_store(lowering: &mut Lowering<'_>) -> StoreSettings {
         },
         Store::Volume => StoreSettings::Volume {
             dir: lowering
-                .needed(
-                    "volume-dir",
-                    "where this worker sees the volume, as the store is `volume`",
-                )
+                .needed("volume-dir", "where this worker sees the volume, as the store is `volume`")
                 .into(),
             mount: lower_mount(lowering),
         },

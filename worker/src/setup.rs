@@ -23,9 +23,7 @@ pub(crate) async fn setup(args: SetupArgs) -> Result<Exit, Error> {
     if namespace::exists(&engine).await.map_err(told)? {
         table::print(&format!("namespace `{name}`: was there"))?;
     } else {
-        namespace::register(&engine, args.retention)
-            .await
-            .map_err(told)?;
+        namespace::register(&engine, args.retention).await.map_err(told)?;
         table::print(&format!("namespace `{name}`: made"))?;
     }
     let made = attributes(&engine).await.map_err(told)?;
@@ -43,11 +41,7 @@ async fn attributes(engine: &Engine) -> Result<Vec<&'static str>, Status> {
     loop {
         let step = async {
             let missing = namespace::missing_attributes(engine).await?;
-            let new: Vec<_> = missing
-                .iter()
-                .copied()
-                .filter(|name| !made.contains(name))
-                .collect();
+            let new: Vec<_> = missing.iter().copied().filter(|name| !made.contains(name)).collect();
             if !new.is_empty() {
                 namespace::add_attributes(engine, &new).await?;
             }

@@ -36,9 +36,7 @@ pub(crate) fn read(path: &Path, version: Option<&str>) -> Result<Spec, Error> {
         document.insert("version".to_owned(), version.into());
     }
     let plan = check(document.clone()).map_err(|faults| {
-        Error::input(faults.to_string())
-            .at(&name)
-            .hint("`kiln schema` prints what is accepted")
+        Error::input(faults.to_string()).at(&name).hint("`kiln schema` prints what is accepted")
     })?;
     Ok(Spec { document, plan })
 }
@@ -94,10 +92,7 @@ mod tests {
     fn json_is_read_by_the_same_reader() {
         let json = "{\n\t\"app\": \"a\\/b\\u00e9\", \"n\": [1, 2.5, true, null]\n}";
         let value = parse(json, "-").unwrap();
-        assert_eq!(
-            value,
-            serde_json::json!({"app": "a/bé", "n": [1, 2.5, true, null]})
-        );
+        assert_eq!(value, serde_json::json!({"app": "a/bé", "n": [1, 2.5, true, null]}));
     }
 
     #[test]
@@ -108,11 +103,7 @@ mod tests {
         assert!(faults.contains("components: missing"), "{faults}");
         let text = "apiVersion: kilnworks/v1\napp: Shop\nx: 1\ncomponents: [{name: Web, containers: [{name: a, image: b}]}]\n";
         let faults = check(parse(text, "-").unwrap()).unwrap_err().to_string();
-        for fault in [
-            "x: unknown field",
-            "app: `Shop`",
-            "components[0].name: `Web`",
-        ] {
+        for fault in ["x: unknown field", "app: `Shop`", "components[0].name: `Web`"] {
             assert!(faults.contains(fault), "{faults}");
         }
     }

@@ -29,16 +29,7 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Error> {
 
 /// Images that were built or looked up.
 pub(crate) fn images(images: &[ContainerImage]) -> String {
-    let header = [
-        "CONTAINER",
-        "IMAGE",
-        "DIGEST",
-        "SIZE",
-        "COMMIT",
-        "TIME",
-        "IN POD",
-        "BESIDE",
-    ];
+    let header = ["CONTAINER", "IMAGE", "DIGEST", "SIZE", "COMMIT", "TIME", "IN POD", "BESIDE"];
     let mut table = table(&header, images.iter().map(image));
     for right in [3, 5, 6, 7] {
         align_right(&mut table, right);
@@ -56,10 +47,7 @@ fn image(image: &ContainerImage) -> Vec<String> {
         },
         short(&image.digest, "sha256:".len() + 12),
         units::bytes(image.size),
-        image
-            .commit
-            .as_deref()
-            .map_or_else(dash, |commit| short(commit, 12)),
+        image.commit.as_deref().map_or_else(dash, |commit| short(commit, 12)),
         units::seconds(image.times.total),
         match image.attempts {
             0 => dash(),
@@ -91,16 +79,8 @@ pub(crate) fn progress(progress: &Progress) -> String {
 
 /// What would be built.
 pub(crate) fn plan(plan: &Plan) -> String {
-    let header = [
-        "CONTAINER",
-        "SOURCE",
-        "CONTEXT",
-        "DOCKERFILE",
-        "IMAGE",
-        "CACHE",
-        "RESOURCES",
-        "CLOCKS",
-    ];
+    let header =
+        ["CONTAINER", "SOURCE", "CONTEXT", "DOCKERFILE", "IMAGE", "CACHE", "RESOURCES", "CLOCKS"];
     table(&header, plan.containers().map(container)).trim_fmt()
 }
 
@@ -122,10 +102,7 @@ fn container(container: &ContainerPlan) -> Vec<String> {
             },
             build.dockerfile.clone(),
             first_image(container.version.as_deref(), build),
-            build
-                .cache
-                .as_ref()
-                .map_or_else(|| "off".to_owned(), |cache| cache.repo.clone()),
+            build.cache.as_ref().map_or_else(|| "off".to_owned(), |cache| cache.repo.clone()),
             resources(&build.resources),
             clocks(&build.clocks),
         ],
@@ -149,13 +126,7 @@ fn resources(resources: &Resources) -> String {
 }
 
 fn clocks(clocks: &Clocks) -> String {
-    let all = [
-        clocks.queued,
-        clocks.scheduling,
-        clocks.pulling,
-        clocks.building,
-        clocks.whole,
-    ];
+    let all = [clocks.queued, clocks.scheduling, clocks.pulling, clocks.building, clocks.whole];
     let all = all.map(|seconds| {
         let time = units::time(std::time::Duration::from_secs(seconds));
         time.replace(' ', "")

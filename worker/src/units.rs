@@ -14,13 +14,9 @@ pub(crate) fn parse_bytes(text: &str) -> Option<u64> {
     let number: u64 = digits.trim().parse().ok()?;
     let power = match unit {
         "" => 0,
-        _ => UNITS
-            .iter()
-            .position(|one| one.eq_ignore_ascii_case(unit))?,
+        _ => UNITS.iter().position(|one| one.eq_ignore_ascii_case(unit))?,
     };
-    number
-        .checked_mul(1024_u64.pow(power as u32))
-        .filter(|bytes| *bytes > 0)
+    number.checked_mul(1024_u64.pow(power as u32)).filter(|bytes| *bytes > 0)
 }
 
 /// A size for people: three digits are enough.

@@ -35,14 +35,8 @@ pub const OUTCOME: SearchAttributeKey<String> = SearchAttributeKey::keyword("Kil
 
 /// Every search attribute that the workflows set, all of type Keyword. A namespace must have them
 /// before a worker starts.
-pub const SEARCH_ATTRIBUTES: [&str; 6] = [
-    "KilnApp",
-    "KilnComponent",
-    "KilnContainer",
-    "KilnVersion",
-    "KilnCommit",
-    "KilnOutcome",
-];
+pub const SEARCH_ATTRIBUTES: [&str; 6] =
+    ["KilnApp", "KilnComponent", "KilnContainer", "KilnVersion", "KilnCommit", "KilnOutcome"];
 
 /// A document as the input of a workflow.
 pub fn raw(document: &Value) -> RawValue {
@@ -64,9 +58,7 @@ pub(crate) async fn split<W>(
     document: Value,
 ) -> Result<Split, Stop> {
     let input = SplitInput { kind, document };
-    let split = ctx
-        .execute_local_activity(Steps::split, input, policy::split())
-        .await;
+    let split = ctx.execute_local_activity(Steps::split, input, policy::split()).await;
     let split = split.map_err(Stop::from);
     if let Err(stop) = &split {
         ctx.upsert_search_attributes([OUTCOME.value_set(stop.word())]);
@@ -110,10 +102,7 @@ where
         .build();
     let mut tries = policy::ID_WAIT.as_secs() / policy::ID_RETRY.as_secs();
     loop {
-        match ctx
-            .start_child_workflow(workflow(), raw(&document), options.clone())
-            .await
-        {
+        match ctx.start_child_workflow(workflow(), raw(&document), options.clone()).await {
             Ok(started) => return Ok(started.result().await?),
             Err(error) if tries > 0 && is_taken(&error) => tries -= 1,
             Err(error) => return Err(error.into()),

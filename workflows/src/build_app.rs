@@ -107,17 +107,10 @@ async fn build_one(
     component: &OutlinedComponent,
     document: Value,
 ) -> Result<BuildOutput, Stop> {
-    let places = component
-        .containers
-        .len()
-        .min(outline.max_parallel as usize);
-    ctx.wait_condition(|s| s.free >= places)
-        .await
-        .map_err(|_| Stop::Cancelled)?;
+    let places = component.containers.len().min(outline.max_parallel as usize);
+    ctx.wait_condition(|s| s.free >= places).await.map_err(|_| Stop::Cancelled)?;
     ctx.state_mut(|s| s.free -= places);
-    show(ctx, |progress| {
-        progress.set(&component.name, State::Packing)
-    });
+    show(ctx, |progress| progress.set(&component.name, State::Packing));
     let name = component.name.as_str();
     let found_by = attributes(&outline.app, outline.version.as_deref(), Some(name), None);
     let outcome = child(ctx, || BuildComponent::run, name, document, found_by).await;
@@ -133,22 +126,13 @@ pub(crate) async fn fetch_sources<W>(
     policy: &Policy,
     sources: &[GitSource],
 ) -> BTreeMap<String, String> {
-    let fetched = bounded(
-        sources.iter().collect(),
-        FETCHES,
-        async |source: &GitSource| {
-            let summary = format!("fetch {}", source.url);
-            let options = policy.options(Step::FetchSource, summary, ctx.cancellation_token());
-            let input = FetchInput {
-                source: source.clone(),
-            };
-            let fetched = ctx
-                .execute_activity(Steps::fetch_source, input, options)
-                .await
-                .ok()?;
-            Some((source.key(), fetched.commit))
-        },
-    );
+    let fetched = bounded(sources.iter().collect(), FETCHES, async |source: &GitSource| {
+        let summary = format!("fetch {}", source.url);
+        let options = policy.options(Step::FetchSource, summary, ctx.cancellation_token());
+        let input = FetchInput { source: source.clone() };
+        let fetched = ctx.execute_activity(Steps::fetch_source, input, options).await.ok()?;
+        Some((source.key(), fetched.commit))
+    });
     fetched.await.into_iter().flatten().collect()
 }
 
@@ -197,18 +181,13 @@ impl Ending {
             }
         }
         let stop = match (failures.is_empty(), cancelled) {
-            (false, _) if !asked => Some(Stop::Failed(Box::new(FailureDetails {
-                failures,
-                images: images.clone(),
-            }))),
+            (false, _) if !asked => {
+                Some(Stop::Failed(Box::new(FailureDetails { failures, images: images.clone() })))
+            }
             (_, true) => Some(Stop::Cancelled),
             (_, false) => None,
         };
-        Self {
-            images,
-            stop,
-            package: None,
-        }
+        Self { images, stop, package: None }
     }
 
     pub(crate) fn is_complete(&self) -> bool {
@@ -228,9 +207,7 @@ impl Ending {
 
     /// What the search attribute of the outcome says.
     pub(crate) fn word(&self) -> String {
-        self.stop
-            .as_ref()
-            .map_or_else(|| "succeeded".to_owned(), Stop::word)
+        self.stop.as_ref().map_or_else(|| "succeeded".to_owned(), Stop::word)
     }
 
     pub(crate) fn output(self, app: &str, version: Option<&str>) -> Result<BuildOutput, Stop> {

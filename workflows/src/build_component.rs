@@ -59,14 +59,8 @@ impl BuildComponent {
                 "container": input["component"]["containers"][index],
                 "resolved": resolved.only(container.source.iter()),
             });
-            build_one(
-                ctx,
-                &component.name,
-                &container.name,
-                outline.version.as_deref(),
-                document,
-            )
-            .await
+            build_one(ctx, &component.name, &container.name, outline.version.as_deref(), document)
+                .await
         });
         let mut ending = Ending::of(outcomes.await, ctx.cancellation_token().is_cancelled());
         if ending.is_complete() {
@@ -76,12 +70,7 @@ impl BuildComponent {
         let mut updates = vec![OUTCOME.value_set(ending.word())];
         if split.resolved.is_none() {
             let version = outline.version.as_deref();
-            updates.extend(attributes(
-                &outline.app,
-                version,
-                Some(&component.name),
-                None,
-            ));
+            updates.extend(attributes(&outline.app, version, Some(&component.name), None));
         }
         ctx.upsert_search_attributes(updates);
         Ok(ending.output(&outline.app, outline.version.as_deref())?)
@@ -124,11 +113,7 @@ async fn build_one(
             note(State::Done, reference, None);
         }
         Err(Stop::Cancelled) => note(State::Cancelled, None, None),
-        Err(stop) => note(
-            State::Failed,
-            None,
-            stop.first().map(|one| one.message.clone()),
-        ),
+        Err(stop) => note(State::Failed, None, stop.first().map(|one| one.message.clone())),
     }
     outcome.map_err(|stop| stop.of(component, container))
 }

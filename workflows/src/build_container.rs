@@ -41,10 +41,7 @@ impl BuildContainer {
         input: RawValue,
     ) -> WorkflowResult<BuildOutput> {
         let split = split(ctx, Kind::Container, json_of(&input)).await?;
-        let plan = split
-            .container
-            .clone()
-            .unwrap_or_else(|| unreachable!("split gives it"));
+        let plan = split.container.clone().unwrap_or_else(|| unreachable!("split gives it"));
         ctx.state_mut(|s| s.progress = Progress::of(&split.outline));
         let outcome = Build::new(ctx, &plan, &split).run().await;
         let outcome = outcome.map_err(|stop| stop.of(&plan.component, &plan.container));
@@ -84,11 +81,8 @@ fn close(ctx: &Ctx, plan: &ContainerPlan, split: &Split, outcome: &Result<Contai
     ctx.state_mut(|s| {
         for row in &mut s.progress.containers {
             row.reference = outcome.as_ref().ok().map(|image| image.reference.clone());
-            row.reason = outcome
-                .as_ref()
-                .err()
-                .and_then(Stop::first)
-                .map(|one| one.message.clone());
+            row.reason =
+                outcome.as_ref().err().and_then(Stop::first).map(|one| one.message.clone());
         }
     });
     let commit = outcome.as_ref().ok().and_then(|image| image.commit.clone());
@@ -237,9 +231,7 @@ impl<'a> Build<'a> {
         let next = next_attempt(kind, attempt, resources, &self.split.settings)?;
         if let Some(pause) = policy::pause(kind, attempt) {
             let token = self.token.clone();
-            let timer = TimerOptions::builder(pause)
-                .cancellation_token(token)
-                .build();
+            let timer = TimerOptions::builder(pause).cancellation_token(token).build();
             (self.ctx.timer(timer).await == TimerResult::Fired).then_some(())?;
         }
         Some(next)
@@ -269,10 +261,7 @@ impl<'a> Build<'a> {
             platform: built.platform,
             commit,
             attempts,
-            times: Times {
-                total: self.elapsed(),
-                pod: built.pod_seconds,
-            },
+            times: Times { total: self.elapsed(), pod: built.pod_seconds },
         }
     }
 

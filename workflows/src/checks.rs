@@ -7,11 +7,7 @@ use crate::fault::quoted;
 type Check = Result<(), String>;
 
 fn ensure(holds: bool, value: &str, accepted: &str) -> Check {
-    if holds {
-        Ok(())
-    } else {
-        Err(format!("{}; accepted is {accepted}", quoted(value)))
-    }
+    if holds { Ok(()) } else { Err(format!("{}; accepted is {accepted}", quoted(value))) }
 }
 
 /// A DNS label (RFC 1123) of at most 40 characters, so that names made of three of them fit.
@@ -115,10 +111,7 @@ pub fn image(value: &str) -> Check {
 /// Whether this is a SHA-256 digest as `sha256:…`.
 pub fn is_digest(value: &str) -> bool {
     value.strip_prefix("sha256:").is_some_and(|hex| {
-        hex.len() == 64
-            && hex
-                .bytes()
-                .all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c))
+        hex.len() == 64 && hex.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c))
     })
 }
 
@@ -167,11 +160,7 @@ pub fn git_url(value: &str) -> Check {
     }
     let accepted = "`https://…`, `http://…`, `ssh://…` or `user@host:path`";
     // A value with an `@` may hold a password: it is never repeated.
-    let shown = if value.contains('@') {
-        "…@…"
-    } else {
-        value
-    };
+    let shown = if value.contains('@') { "…@…" } else { value };
     let Ok(url) = Url::parse(value) else {
         return ensure(false, shown, accepted);
     };
@@ -183,19 +172,14 @@ pub fn git_url(value: &str) -> Check {
         return Err("a URL with a user in it is refused; name a Secret in `secret`".to_owned());
     }
     let known = web || url.scheme() == "ssh";
-    ensure(
-        known && url.has_host() && url.path().len() > 1,
-        shown,
-        accepted,
-    )
+    ensure(known && url.has_host() && url.path().len() > 1, shown, accepted)
 }
 
 /// `user@host:path`, the short form of an ssh URL.
 pub fn is_scp_like(value: &str) -> bool {
     !value.contains("://")
         && value.split_once(':').is_some_and(|(host, path)| {
-            host.split_once('@')
-                .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
+            host.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
                 && !path.is_empty()
         })
 }
@@ -217,9 +201,8 @@ pub fn revision(value: &str) -> Check {
 
 /// A Kubernetes quantity, such as `500m`, `2Gi`, `1.5`.
 pub fn quantity(value: &str) -> Check {
-    const SUFFIXES: [&str; 13] = [
-        "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "",
-    ];
+    const SUFFIXES: [&str; 13] =
+        ["m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", ""];
     let digits = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let suffix = &value[digits.len()..];
     let is_number = digits.starts_with(|c: char| c.is_ascii_digit())
@@ -281,9 +264,7 @@ pub fn kaniko_flag(value: &str) -> Check {
     };
     let flag = flag.split(['=', ' ']).next().unwrap_or_default();
     if OWNED_FLAGS.contains(&flag) {
-        return Err(format!(
-            "`--{flag}` is set by Kilnworks and cannot be given here"
-        ));
+        return Err(format!("`--{flag}` is set by Kilnworks and cannot be given here"));
     }
     let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
     ensure(

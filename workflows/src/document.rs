@@ -95,9 +95,7 @@ fn wrong_members(error: &jsonschema::ValidationError<'_>) -> Vec<String> {
     let at = error.instance_path().as_str();
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
-            let escaped = unexpected
-                .iter()
-                .map(|name| name.replace('~', "~0").replace('/', "~1"));
+            let escaped = unexpected.iter().map(|name| name.replace('~', "~0").replace('/', "~1"));
             escaped.map(|name| format!("{at}/{name}")).collect()
         }
         ValidationErrorKind::Required { .. } => Vec::new(),
@@ -174,13 +172,8 @@ fn note(faults: &mut Faults, error: &jsonschema::ValidationError<'_>) {
             let found = quoted(&error.instance().to_string());
             let wanted = error.to_string();
             let wanted = wanted.rsplit(" is not of ").next().unwrap_or_default();
-            faults.add(
-                path,
-                format!(
-                    "{found}; accepted is a value of {}",
-                    wanted.replace('"', "")
-                ),
-            );
+            faults
+                .add(path, format!("{found}; accepted is a value of {}", wanted.replace('"', "")));
         }
         _ => faults.add(path, error.to_string()),
     }
@@ -188,25 +181,18 @@ fn note(faults: &mut Faults, error: &jsonschema::ValidationError<'_>) {
 
 /// `/components/1/name` as `components[1].name`.
 fn dotted(pointer: &str) -> String {
-    pointer
-        .split('/')
-        .skip(1)
-        .fold(String::new(), |path, part| {
-            let part = part.replace("~1", "/").replace("~0", "~");
-            match part.parse::<usize>() {
-                Ok(index) => format!("{path}[{index}]"),
-                Err(_) => member(&path, &part),
-            }
-        })
+    pointer.split('/').skip(1).fold(String::new(), |path, part| {
+        let part = part.replace("~1", "/").replace("~0", "~");
+        match part.parse::<usize>() {
+            Ok(index) => format!("{path}[{index}]"),
+            Err(_) => member(&path, &part),
+        }
+    })
 }
 
 /// The path of a field of the object at `path`.
 pub fn member(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 /// The raw defaults of a component's containers: its own fields over the app's. As in the
@@ -217,11 +203,7 @@ pub(crate) fn inherit(defaults: &Value, component: &Value) -> Value {
         match (name.as_str(), own, merged.get_mut(name)) {
             ("name" | "containers", _, _) | (_, Value::Null, _) => {}
             ("resources" | "timeouts", Value::Object(own), Some(Value::Object(base))) => {
-                base.extend(
-                    own.clone()
-                        .into_iter()
-                        .filter(|(_, value)| !value.is_null()),
-                );
+                base.extend(own.clone().into_iter().filter(|(_, value)| !value.is_null()));
             }
             _ => {
                 merged.insert(name.clone(), own.clone());

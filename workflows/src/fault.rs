@@ -32,10 +32,7 @@ pub struct Faults(pub Vec<Fault>);
 impl Faults {
     /// Notes one more.
     pub fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Fault {
-            path: path.into(),
-            message: message.into(),
-        });
+        self.0.push(Fault { path: path.into(), message: message.into() });
     }
 
     /// Notes what a check found, if anything.
@@ -49,20 +46,14 @@ impl Faults {
     /// may be one of those: then it is not told.
     pub fn extend(&mut self, later: Self) {
         let is_complete = self.0.is_empty();
-        let told = later
-            .0
-            .into_iter()
-            .filter(|fault| is_complete || !fault.message.starts_with(MISSING));
+        let told =
+            later.0.into_iter().filter(|fault| is_complete || !fault.message.starts_with(MISSING));
         self.0.extend(told);
     }
 
     /// The value where nothing is wrong, otherwise every fault.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
-        if self.0.is_empty() {
-            Ok(value)
-        } else {
-            Err(self)
-        }
+        if self.0.is_empty() { Ok(value) } else { Err(self) }
     }
 }
 
@@ -73,11 +64,7 @@ const SPELLED_OUT: usize = 50;
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.0.len();
-        write!(
-            f,
-            "{count} fault{} in the spec",
-            if count == 1 { "" } else { "s" }
-        )?;
+        write!(f, "{count} fault{} in the spec", if count == 1 { "" } else { "s" })?;
         for fault in self.0.iter().take(SPELLED_OUT) {
             write!(f, "\n  {fault}")?;
         }

@@ -49,10 +49,7 @@ pub fn pod(app: &str, component: &str, container: &str, run_id: &str, attempt: u
     let hash = &hex(format!("{run_id}/{attempt}").as_bytes())[..10];
     let readable = format!("{app}-{component}-{container}");
     // "kiln-", "-" and ten digits of the hash leave 47; a Job appends 6 more for its Pod.
-    let readable = readable
-        .get(..40)
-        .unwrap_or(&readable)
-        .trim_end_matches('-');
+    let readable = readable.get(..40).unwrap_or(&readable).trim_end_matches('-');
     format!("kiln-{readable}-{hash}")
 }
 
@@ -63,10 +60,7 @@ pub fn label_hash(value: &str) -> String {
 
 /// SHA-256 in hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The four task queues of one installation, made of one prefix.

@@ -46,9 +46,7 @@ pub struct Plan {
 impl Plan {
     /// All containers, in plan order.
     pub fn containers(&self) -> impl Iterator<Item = &ContainerPlan> {
-        self.components
-            .iter()
-            .flat_map(|component| &component.containers)
+        self.components.iter().flat_map(|component| &component.containers)
     }
 
     /// The plan without what only a container's own build needs: small, whatever the document.
@@ -269,16 +267,8 @@ impl GitSource {
     /// What tells this source from others: two sources with one key are fetched once.
     pub fn key(&self) -> String {
         let revision = self.revision.as_deref().unwrap_or("HEAD");
-        let secret = self
-            .secret
-            .as_deref()
-            .map(|name| format!(" by {name}"))
-            .unwrap_or_default();
-        let submodules = if self.submodules {
-            " with submodules"
-        } else {
-            ""
-        };
+        let secret = self.secret.as_deref().map(|name| format!(" by {name}")).unwrap_or_default();
+        let submodules = if self.submodules { " with submodules" } else { "" };
         format!("{}#{revision}{secret}{submodules}", self.url)
     }
 }

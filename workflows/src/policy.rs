@@ -54,11 +54,7 @@ pub struct Policy {
 impl Policy {
     /// The policy of workflows on a task queue; a container's build has clocks of its own.
     pub fn new(task_queue: &str, settings: EngineSettings, clocks: Option<Clocks>) -> Self {
-        Self {
-            queues: TaskQueues::of(task_queue),
-            settings,
-            clocks,
-        }
+        Self { queues: TaskQueues::of(task_queue), settings, clocks }
     }
 
     /// The options of a step. `summary` is what the engine's UI shows beside its name.
@@ -74,8 +70,7 @@ impl Policy {
             start_to_close: row.one_run.min(row.all_runs),
         })
         .maybe_heartbeat_timeout(
-            row.heartbeats
-                .then(|| Duration::from_secs(self.settings.heartbeat)),
+            row.heartbeats.then(|| Duration::from_secs(self.settings.heartbeat)),
         )
         .task_queue(row.queue)
         .retry_policy(retry_policy())
@@ -87,24 +82,14 @@ impl Policy {
     fn row(&self, step: Step) -> Row<'_> {
         let queues = &self.queues;
         let seconds = |clock: fn(&Clocks) -> u64| {
-            self.clocks
-                .as_ref()
-                .map_or(DAY, |clocks| Duration::from_secs(clock(clocks)))
+            self.clocks.as_ref().map_or(DAY, |clocks| Duration::from_secs(clock(clocks)))
         };
         let whole = seconds(|clocks| clocks.whole);
         // What a parent fetches ahead holds up everyone: whoever needs it fetches again, by a clock
         // of its own.
-        let ahead = if self.clocks.is_some() {
-            whole
-        } else {
-            5 * MINUTE
-        };
-        let row = |queue, one_run, all_runs, heartbeats| Row {
-            queue,
-            one_run,
-            all_runs,
-            heartbeats,
-        };
+        let ahead = if self.clocks.is_some() { whole } else { 5 * MINUTE };
+        let row =
+            |queue, one_run, all_runs, heartbeats| Row { queue, one_run, all_runs, heartbeats };
         match step {
             //                     queue             one run   all runs  heartbeats
             Step::FetchSource => row(&queues.source, HOUR, ahead, true),
@@ -179,10 +164,9 @@ pub fn next_attempt(
     let bounded = failure.waiting_mends() || attempt < settings.max_attempts;
     let again = failure.new_attempt_mends() && bounded;
     again.then(|| match failure {
-        FailureType::OutOfMemory => Resources {
-            memory: half_more(&resources.memory),
-            ..resources.clone()
-        },
+        FailureType::OutOfMemory => {
+            Resources { memory: half_more(&resources.memory), ..resources.clone() }
+        }
         _ => resources.clone(),
     })
 }
@@ -213,13 +197,9 @@ mod tests {
 
     #[test]
     fn memory_grows_by_half() {
-        for (given, grown) in [
-            ("2Gi", "3Gi"),
-            ("1Gi", "1536Mi"),
-            ("512Mi", "768Mi"),
-            ("1000", "1500"),
-            ("3G", "5G"),
-        ] {
+        for (given, grown) in
+            [("2Gi", "3Gi"), ("1Gi", "1536Mi"), ("512Mi", "768Mi"), ("1000", "1500"), ("3G", "5G")]
+        {
             assert_eq!(half_more(given), grown);
         }
     }

@@ -111,14 +111,11 @@ impl Progress {
     /// Nothing was begun.
     pub fn of(outline: &Outline) -> Self {
         let containers = outline.components.iter().flat_map(|component| {
-            component
-                .containers
-                .iter()
-                .map(|container| ContainerProgress {
-                    component: component.name.clone(),
-                    container: container.name.clone(),
-                    ..ContainerProgress::default()
-                })
+            component.containers.iter().map(|container| ContainerProgress {
+                component: component.name.clone(),
+                container: container.name.clone(),
+                ..ContainerProgress::default()
+            })
         });
         Self {
             app: outline.app.clone(),
@@ -152,25 +149,19 @@ impl Progress {
     pub fn end(&mut self, component: &str, outcome: &Result<BuildOutput, Stop>) {
         let (images, failures, other) = match outcome {
             Ok(output) => (output.images.as_slice(), &[][..], State::Done),
-            Err(Stop::Failed(details)) => (
-                details.images.as_slice(),
-                details.failures.as_slice(),
-                State::Failed,
-            ),
+            Err(Stop::Failed(details)) => {
+                (details.images.as_slice(), details.failures.as_slice(), State::Failed)
+            }
             Err(Stop::Cancelled) => (&[][..], &[][..], State::Cancelled),
         };
         for row in self.rows(component, None) {
             let image = images.iter().find(|image| image.container == row.container);
-            let failure = failures
-                .iter()
-                .find(|failure| failure.container == row.container);
+            let failure = failures.iter().find(|failure| failure.container == row.container);
             row.state = if image.is_some() { State::Done } else { other };
             row.reference = image.map(|image| image.reference.clone());
             row.reason = failure.map(|failure| failure.message.clone());
             let attempts = image.map(|image| image.attempts);
-            row.attempt = attempts
-                .or(failure.and_then(|failure| failure.attempt))
-                .unwrap_or(0);
+            row.attempt = attempts.or(failure.and_then(|failure| failure.attempt)).unwrap_or(0);
         }
     }
 
@@ -192,11 +183,7 @@ impl Progress {
     pub fn markdown(&self) -> String {
         let mut text = String::from("| container | state | |\n|---|---|---|\n");
         for row in &self.containers {
-            let note = row
-                .reason
-                .as_deref()
-                .or(row.reference.as_deref())
-                .unwrap_or_default();
+            let note = row.reason.as_deref().or(row.reference.as_deref()).unwrap_or_default();
             let note = note.replace(['|', '\n'], " ");
             text += &format!(
                 "| {}/{} | {} | {note} |\n",

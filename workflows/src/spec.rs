@@ -103,9 +103,7 @@ impl Resolved {
     pub fn only<'a>(&self, sources: impl Iterator<Item = &'a String>) -> Self {
         let known = sources.filter_map(|key| self.commits.get_key_value(key));
         Self {
-            commits: known
-                .map(|(key, commit)| (key.clone(), commit.clone()))
-                .collect(),
+            commits: known.map(|(key, commit)| (key.clone(), commit.clone())).collect(),
             root: self.root.clone(),
         }
     }

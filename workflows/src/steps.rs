@@ -123,10 +123,7 @@ pub struct EngineSettings {
 
 impl Default for EngineSettings {
     fn default() -> Self {
-        Self {
-            heartbeat: 60,
-            max_attempts: 3,
-        }
+        Self { heartbeat: 60, max_attempts: 3 }
     }
 }
 

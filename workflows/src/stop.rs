@@ -21,10 +21,7 @@ pub enum Stop {
 impl Stop {
     /// One failure.
     pub fn failed(failure: Failure) -> Self {
-        Self::Failed(Box::new(FailureDetails {
-            failures: vec![failure],
-            images: Vec::new(),
-        }))
+        Self::Failed(Box::new(FailureDetails { failures: vec![failure], images: Vec::new() }))
     }
 
     /// A failure of this kind.
@@ -44,9 +41,7 @@ impl Stop {
     pub fn word(&self) -> String {
         match self {
             Self::Cancelled => "cancelled".to_owned(),
-            Self::Failed(_) => self
-                .first()
-                .map_or_else(String::new, |first| first.kind.name()),
+            Self::Failed(_) => self.first().map_or_else(String::new, |first| first.kind.name()),
         }
     }
 
@@ -54,9 +49,7 @@ impl Stop {
     pub fn of(mut self, component: &str, container: &str) -> Self {
         if let Self::Failed(details) = &mut self {
             let failures = std::mem::take(&mut details.failures);
-            let named = failures
-                .into_iter()
-                .map(|failure| failure.of(component, container));
+            let named = failures.into_iter().map(|failure| failure.of(component, container));
             details.failures = named.collect();
         }
         self
@@ -75,10 +68,7 @@ impl From<Stop> for WorkflowTermination {
 /// The application failure of a workflow: its type and message are the first failure's.
 fn failure_of(mut details: FailureDetails) -> ApplicationFailure {
     spare_texts(&mut details);
-    let kind = details
-        .failures
-        .first()
-        .map_or(FailureType::Internal, |first| first.kind);
+    let kind = details.failures.first().map_or(FailureType::Internal, |first| first.kind);
     let message = match details.failures.as_slice() {
         [] => "failed without a failure".to_owned(),
         [only] => only.to_string(),
@@ -129,11 +119,7 @@ impl From<ActivityExecutionError> for Stop {
                     },
                 ),
                 // A local activity's failure comes bare, without the wrapper of a remote one's.
-                _ => match failed
-                    .failure()
-                    .maybe_application_failure()
-                    .and_then(recorded)
-                {
+                _ => match failed.failure().maybe_application_failure().and_then(recorded) {
                     Some(failure) => Self::failed(failure),
                     None => Self::because(FailureType::Internal, error.to_string()),
                 },

@@ -36,12 +36,7 @@ fn faults(document: Value) -> Vec<String> {
 }
 
 fn container(document: Value) -> ContainerPlan {
-    read(document)
-        .expect("the spec is right")
-        .containers()
-        .next()
-        .expect("one")
-        .clone()
+    read(document).expect("the spec is right").containers().next().expect("one").clone()
 }
 
 /// The spec with a value put at a JSON pointer.
@@ -145,10 +140,7 @@ fn a_fault_of_what_is_inherited_is_told_once() {
     document["components"][0]["containers"] = json!([{"name": "a"}, {"name": "b"}, {"name": "c"}]);
     let found = faults(document);
     assert_eq!(found.len(), 1, "{found:?}");
-    assert!(
-        found[0].starts_with("defaults.source.git.url: `${GIT}`"),
-        "{found:?}"
-    );
+    assert!(found[0].starts_with("defaults.source.git.url: `${GIT}`"), "{found:?}");
 }
 
 #[test]
@@ -159,10 +151,7 @@ fn two_containers_never_share_an_image() {
         {"name": "a-b", "containers": [{"name": "c"}]}
     ]);
     let found = faults(document);
-    assert!(
-        found[0].contains("`registry.example.com:5000/shop/shop-a-b-c`"),
-        "{found:?}"
-    );
+    assert!(found[0].contains("`registry.example.com:5000/shop/shop-a-b-c`"), "{found:?}");
 }
 
 #[test]
@@ -174,13 +163,7 @@ fn the_closest_value_given_wins() {
     let plan = container(document);
     let build = plan.work.as_build().unwrap();
     assert_eq!(plan.registry.secret.as_deref(), Some("components"));
-    assert_eq!(
-        (
-            build.resources.cpu.as_str(),
-            build.resources.memory.as_str()
-        ),
-        ("2", "4Gi")
-    );
+    assert_eq!((build.resources.cpu.as_str(), build.resources.memory.as_str()), ("2", "4Gi"));
 }
 
 #[test]
@@ -196,16 +179,9 @@ fn paths_lose_what_means_nothing() {
 fn a_dockerfile_is_a_template_by_values_or_by_name() {
     let template = |fields: Value| {
         let mut document = spec();
-        let target = document["components"][0]["containers"][0]
-            .as_object_mut()
-            .unwrap();
+        let target = document["components"][0]["containers"][0].as_object_mut().unwrap();
         target.extend(fields.as_object().unwrap().clone());
-        container(document)
-            .work
-            .as_build()
-            .unwrap()
-            .template
-            .clone()
+        container(document).work.as_build().unwrap().template.clone()
     };
     assert!(template(json!({})).is_none());
     assert!(template(json!({"template": {}})).is_some());
@@ -239,51 +215,28 @@ fn distinct_sources_are_named_once() {
         {"name": "a"}, {"name": "b"},
         {"name": "c", "source": {"git": {"url": "git@git.example.com:c.git"}}}
     ]);
-    let keys: Vec<_> = read(document)
-        .unwrap()
-        .outline()
-        .sources
-        .iter()
-        .map(|source| source.key())
-        .collect();
-    assert_eq!(
-        keys,
-        [
-            "https://git.example.com/shop.git#HEAD",
-            "git@git.example.com:c.git#HEAD"
-        ]
-    );
+    let keys: Vec<_> =
+        read(document).unwrap().outline().sources.iter().map(|source| source.key()).collect();
+    assert_eq!(keys, ["https://git.example.com/shop.git#HEAD", "git@git.example.com:c.git#HEAD"]);
 }
 
 #[test]
 fn too_much_is_a_fault() {
     let many = |count: usize| -> Value {
-        (0..count)
-            .map(|index| json!({"name": format!("c{index}")}))
-            .collect()
+        (0..count).map(|index| json!({"name": format!("c{index}")})).collect()
     };
-    assert_eq!(
-        faults(with("/components/0/containers", many(500))),
-        Vec::<String>::new()
-    );
+    assert_eq!(faults(with("/components/0/containers", many(500))), Vec::<String>::new());
     let found = faults(with("/components/0/containers", many(501)));
-    assert_eq!(
-        found,
-        ["components: 501 containers; at most 500 are accepted"]
-    );
+    assert_eq!(found, ["components: 501 containers; at most 500 are accepted"]);
     let found = faults(with("/app", json!("a".repeat(2_000_000))));
-    assert!(
-        found[0].contains("at most 1048576 are accepted"),
-        "{found:?}"
-    );
+    assert!(found[0].contains("at most 1048576 are accepted"), "{found:?}");
 }
 
 #[test]
 fn a_message_stays_readable_whatever_is_wrong() {
     let mut document = spec();
-    document["components"][0]["containers"] = (0..400)
-        .map(|index| json!({"name": "x".repeat(1_000) + &index.to_string()}))
-        .collect();
+    document["components"][0]["containers"] =
+        (0..400).map(|index| json!({"name": "x".repeat(1_000) + &index.to_string()})).collect();
     let message = read(document).unwrap_err().to_string();
     assert!(message.len() < 64 * 1024, "{}", message.len());
     assert!(message.ends_with("more"), "{message}");

@@ -28,20 +28,14 @@ pub(super) async fn check(
             return Err(fail(denied, message));
         }
     }
-    let store = access
-        .env_from
-        .iter()
-        .filter_map(|from| from.secret_ref.as_ref());
+    let store = access.env_from.iter().filter_map(|from| from.secret_ref.as_ref());
     let store: Vec<_> = store.map(|secret| secret.name.as_str()).collect();
     let api = Api::<Secret>::namespaced(cluster.client.clone(), namespace);
     for wanted in &input.build.secrets {
         let secret = api.get_opt(&wanted.secret).await;
         let secret = secret.map_err(|error| unavailable("read a build secret", &error))?;
         let message = match secret {
-            None => format!(
-                "there is no Secret `{}` in namespace `{namespace}`",
-                wanted.secret
-            ),
+            None => format!("there is no Secret `{}` in namespace `{namespace}`", wanted.secret),
             Some(secret) if !has_key(&secret, &wanted.key) => {
                 format!("the Secret `{}` has no key `{}`", wanted.secret, wanted.key)
             }
@@ -52,12 +46,7 @@ pub(super) async fn check(
                 names::label("hosts")
             ),
             // Neither is one that is for the cluster or for a registry, or for the store.
-            Some(secret)
-                if secret
-                    .type_
-                    .as_deref()
-                    .is_some_and(|kind| kind.contains(".io/")) =>
-            {
+            Some(secret) if secret.type_.as_deref().is_some_and(|kind| kind.contains(".io/")) => {
                 format!(
                     "the Secret `{}` is of type `{}` and no build may read it; accepted is `Opaque`",
                     wanted.secret,
@@ -65,10 +54,7 @@ pub(super) async fn check(
                 )
             }
             Some(_) if store.contains(&wanted.secret.as_str()) => {
-                format!(
-                    "the Secret `{}` is the store's and no build may read it",
-                    wanted.secret
-                )
+                format!("the Secret `{}` is the store's and no build may read it", wanted.secret)
             }
             Some(_) => continue,
         };

@@ -39,10 +39,7 @@ impl ContextStore for Store {
         key.to_owned()
     }
     fn access(&self, key: &str) -> Access {
-        Access {
-            context: format!("s3://{key}"),
-            ..Access::default()
-        }
+        Access { context: format!("s3://{key}"), ..Access::default() }
     }
 }
 
@@ -69,10 +66,7 @@ fn none() -> Call {
 }
 
 fn create(pod: &Pod) -> Call {
-    Call {
-        seen: Some(pod.clone()),
-        ..call("POST", "pods?", 201, json_of(pod))
-    }
+    Call { seen: Some(pod.clone()), ..call("POST", "pods?", 201, json_of(pod)) }
 }
 
 async fn run(
@@ -81,15 +75,7 @@ async fn run(
     wanted: impl AsyncFn() -> bool,
 ) -> anyhow::Result<Launched> {
     let mut observer = Observer::new(None, input.id.clone());
-    launch(
-        cluster,
-        &Store,
-        input,
-        &mut observer,
-        SystemTime::now(),
-        wanted,
-    )
-    .await
+    launch(cluster, &Store, input, &mut observer, SystemTime::now(), wanted).await
 }
 
 fn kind(error: &anyhow::Error) -> FailureType {
@@ -122,12 +108,7 @@ async fn run_again_it_finds_the_first_even_without_room() {
 #[tokio::test]
 async fn one_that_another_run_created_meanwhile_is_adopted() {
     let pod = created(&minimal());
-    let taken = call(
-        "POST",
-        "pods?",
-        409,
-        refusal(409, "AlreadyExists", "it is there"),
-    );
+    let taken = call("POST", "pods?", 409, refusal(409, "AlreadyExists", "it is there"));
     let calls = vec![none(), taken, look(200, json_of(&pod))];
     let (scenario, cluster) = Scenario::new(Vec::new(), calls);
     let launched = run(&cluster, minimal(), async || true).await.unwrap();
@@ -138,11 +119,7 @@ async fn one_that_another_run_created_meanwhile_is_adopted() {
 #[tokio::test]
 async fn someone_elses_is_a_conflict() {
     let mut pod = created(&minimal());
-    pod.metadata
-        .labels
-        .as_mut()
-        .unwrap()
-        .insert("kiln.io/run".to_owned(), "other".to_owned());
+    pod.metadata.labels.as_mut().unwrap().insert("kiln.io/run".to_owned(), "other".to_owned());
     let (scenario, cluster) = Scenario::new(Vec::new(), vec![look(200, json_of(&pod))]);
     let error = run(&cluster, minimal(), async || true).await.unwrap_err();
     assert_eq!(kind(&error), FailureType::Conflict);
@@ -152,11 +129,7 @@ async fn someone_elses_is_a_conflict() {
 #[tokio::test]
 async fn a_full_quota_is_waited_for() {
     let pod = created(&minimal());
-    let full = refusal(
-        403,
-        "Forbidden",
-        "pods \"x\" is forbidden: exceeded quota: builds",
-    );
+    let full = refusal(403, "Forbidden", "pods \"x\" is forbidden: exceeded quota: builds");
     let calls = vec![none(), call("POST", "pods?", 403, full), create(&pod)];
     let (scenario, cluster) = Scenario::new(Vec::new(), calls);
     run(&cluster, minimal(), async || true).await.unwrap();
@@ -226,10 +199,7 @@ async fn refusals_have_a_type() {
         (403, "Forbidden", FailureType::ClusterUnavailable),
         (500, "InternalError", FailureType::ClusterUnavailable),
     ] {
-        let calls = vec![
-            none(),
-            call("POST", "pods?", code, refusal(code, kind_of, "no")),
-        ];
+        let calls = vec![none(), call("POST", "pods?", code, refusal(code, kind_of, "no"))];
         let (scenario, cluster) = Scenario::new(Vec::new(), calls);
         let error = run(&cluster, minimal(), async || true).await.unwrap_err();
         assert_eq!(kind(&error), expected, "{code}");
@@ -260,18 +230,12 @@ async fn secrets_must_be_there_and_allowed() {
     for (calls, expected) in [
         (vec![missing("push")], FailureType::RegistryDenied),
         (vec![push("other.example")], FailureType::RegistryDenied),
-        (
-            vec![push("localhost"), missing("npm")],
-            FailureType::InvalidSpec,
-        ),
+        (vec![push("localhost"), missing("npm")], FailureType::InvalidSpec),
         (
             vec![push("localhost"), npm(json!({"metadata": {"name": "npm"}}))],
             FailureType::InvalidSpec,
         ),
-        (
-            vec![push("localhost"), npm(token)],
-            FailureType::InvalidSpec,
-        ),
+        (vec![push("localhost"), npm(token)], FailureType::InvalidSpec),
     ] {
         let calls = std::iter::once(none()).chain(calls).collect();
         let (scenario, cluster) = Scenario::new(Vec::new(), calls);
@@ -293,12 +257,7 @@ async fn clean_up_deletes_what_it_finds() {
     let calls = vec![
         jobs(),
         pods(json!([pod])),
-        call(
-            "DELETE",
-            &format!("pods/{name}"),
-            404,
-            refusal(404, "NotFound", "gone"),
-        ),
+        call("DELETE", &format!("pods/{name}"), 404, refusal(404, "NotFound", "gone")),
     ];
     let (scenario, cluster) = Scenario::new(Vec::new(), calls);
     let input = CleanUpInput {
@@ -324,11 +283,6 @@ async fn steps_can_move_between_threads() {
         "clocks": minimal().build.clocks,
     }));
     let input = input.unwrap();
-    is_send(&crate::await_build::await_build(
-        &cluster,
-        &registry,
-        input,
-        &mut observer,
-    ));
+    is_send(&crate::await_build::await_build(&cluster, &registry, input, &mut observer));
     scenario.end();
 }

@@ -78,11 +78,7 @@ impl<'a> Server<'a> {
             .https_only(address.url.starts_with("https:"))
             .build()
             .context("cannot make an http client")?;
-        Ok(Self {
-            client,
-            address,
-            login,
-        })
+        Ok(Self { client, address, login })
     }
 
     /// Fetches objects into a directory, each in a file named by its digest.
@@ -94,10 +90,7 @@ impl<'a> Server<'a> {
         let batch = self.ask(pointers).await?;
         let mut files = BTreeMap::new();
         for pointer in pointers {
-            let object = batch
-                .objects
-                .iter()
-                .find(|object| object.oid == pointer.digest);
+            let object = batch.objects.iter().find(|object| object.oid == pointer.digest);
             let download = download_of(pointer, object)?;
             let path = dir.join(&pointer.digest);
             self.download(pointer, download, &path).await?;
@@ -120,9 +113,8 @@ impl<'a> Server<'a> {
             "objects": objects,
         });
         let request = self.client.post(url.clone()).json(&asked);
-        let request = request
-            .header(header::ACCEPT, MEDIA_TYPE)
-            .header(header::CONTENT_TYPE, MEDIA_TYPE);
+        let request =
+            request.header(header::ACCEPT, MEDIA_TYPE).header(header::CONTENT_TYPE, MEDIA_TYPE);
         let response = answer(self.signed(request, &url)).await?;
         response.json().await.map_err(|error| unavailable(&error))
     }
@@ -144,22 +136,13 @@ impl<'a> Server<'a> {
         into: &Path,
     ) -> anyhow::Result<()> {
         let request = self.client.get(from.href.clone());
-        let is_signed = from
-            .header
-            .keys()
-            .any(|name| name.eq_ignore_ascii_case("authorization"));
-        let request = from.header.iter().fold(request, |request, (name, value)| {
-            request.header(name, value)
-        });
-        let request = if is_signed {
-            request
-        } else {
-            self.signed(request, &from.href)
-        };
+        let is_signed = from.header.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
+        let request =
+            from.header.iter().fold(request, |request, (name, value)| request.header(name, value));
+        let request = if is_signed { request } else { self.signed(request, &from.href) };
         let mut body = answer(request).await?.bytes_stream();
-        let mut file = tokio::fs::File::create(into)
-            .await
-            .context("cannot write a Git LFS object")?;
+        let mut file =
+            tokio::fs::File::create(into).await.context("cannot write a Git LFS object")?;
         let mut hash = Sha256::new();
         let mut size = 0;
         while let Some(chunk) = body.next().await {
@@ -169,23 +152,13 @@ impl<'a> Server<'a> {
                 break;
             }
             hash.update(&chunk);
-            file.write_all(&chunk)
-                .await
-                .context("cannot write a Git LFS object")?;
+            file.write_all(&chunk).await.context("cannot write a Git LFS object")?;
         }
-        file.flush()
-            .await
-            .context("cannot write a Git LFS object")?;
-        let digest: String = hash
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        file.flush().await.context("cannot write a Git LFS object")?;
+        let digest: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         if size != pointer.size || digest != pointer.digest {
-            let message = format!(
-                "the server sent other bytes than the object `{}` has",
-                pointer.digest
-            );
+            let message =
+                format!("the server sent other bytes than the object `{}` has", pointer.digest);
             return Err(fail(FailureType::SourceUnavailable, message));
         }
         Ok(())
@@ -195,9 +168,8 @@ impl<'a> Server<'a> {
 fn download_of<'a>(pointer: &Pointer, object: Option<&'a Object>) -> anyhow::Result<&'a Download> {
     let refused = object.and_then(|object| object.error.as_ref());
     let reason = refused.map_or("the server does not have it", |refused| &refused.message);
-    let download = object
-        .and_then(|object| object.actions.as_ref())
-        .map(|actions| &actions.download);
+    let download =
+        object.and_then(|object| object.actions.as_ref()).map(|actions| &actions.download);
     download.ok_or_else(|| {
         let message = format!("object `{}`: {reason}", pointer.digest);
         fail(FailureType::RevisionNotFound, message)

@@ -32,10 +32,7 @@ fn s3() -> Access {
             value_from: None,
         }],
         env_from: vec![EnvFromSource {
-            secret_ref: Some(SecretEnvSource {
-                name: "kiln-store".to_owned(),
-                optional: None,
-            }),
+            secret_ref: Some(SecretEnvSource { name: "kiln-store".to_owned(), optional: None }),
             ..EnvFromSource::default()
         }],
         ..Access::default()
@@ -127,16 +124,10 @@ fn a_wrong_template_says_where() {
         ("spec:\n  nodeName: {{ app", "pod.yaml:2: "),
         ("spec:\n  - a\n  b: c", "pod.yaml:3: "),
         ("- a", "a Pod template is a mapping"),
-        (
-            "spec: {hostNetwrok: true}",
-            "`spec.hostNetwrok` is not a field of a Pod",
-        ),
+        ("spec: {hostNetwrok: true}", "`spec.hostNetwrok` is not a field of a Pod"),
         ("spec: {hostNetwork: [1]}", "it does not make a Pod"),
     ] {
         let error = format!("{:#}", over(template).unwrap_err());
-        assert!(
-            error.contains(message) && error.starts_with("pod.yaml"),
-            "{template}: {error}"
-        );
+        assert!(error.contains(message) && error.starts_with("pod.yaml"), "{template}: {error}");
     }
 }

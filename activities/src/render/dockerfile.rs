@@ -22,11 +22,7 @@ pub(super) fn read(
     commit: &str,
     values: Option<BTreeMap<String, Value>>,
 ) -> anyhow::Result<(String, Option<String>)> {
-    let place = Place {
-        tree,
-        build,
-        commit,
-    };
+    let place = Place { tree, build, commit };
     place.context()?;
     let text = place.text(&build.dockerfile)?;
     let text = text.ok_or_else(|| place.missing(&build.dockerfile))?;
@@ -75,9 +71,7 @@ impl Place<'_> {
     fn missing(&self, path: &str) -> anyhow::Error {
         let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
         let seen = self.tree.find(&self.path(directory)).ok().flatten();
-        let seen = seen
-            .or_else(|| self.context().ok())
-            .map(|dir| some_files(self.tree, &dir));
+        let seen = seen.or_else(|| self.context().ok()).map(|dir| some_files(self.tree, &dir));
         let message = format!(
             "there is no file `{}` at the commit `{}`; there are {}",
             self.path(path).trim_start_matches('/'),
@@ -138,11 +132,7 @@ pub(crate) fn context(tree: &Tree, path: &str, commit: &str) -> anyhow::Result<E
             Err(fail(FailureType::RevisionNotFound, message))
         }
         found => {
-            let what = if found.is_some() {
-                "is no directory"
-            } else {
-                "is not there"
-            };
+            let what = if found.is_some() { "is no directory" } else { "is not there" };
             let seen = some_files(tree, &tree.root());
             let message =
                 format!("the context `{path}` {what} at the commit `{commit}`; there are {seen}");

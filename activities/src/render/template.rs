@@ -39,22 +39,11 @@ pub(super) fn render(
     let mut written = Bounded(Vec::new());
     let rendered = env
         .template_from_named_str(name, text)
-        .and_then(|template| {
-            template
-                .render_captured_to(values.clone(), &mut written)
-                .map(drop)
-        });
-    rendered.map_err(|error| {
-        fail(
-            FailureType::InvalidTemplate,
-            explain(name, text, &error, values),
-        )
-    })?;
+        .and_then(|template| template.render_captured_to(values.clone(), &mut written).map(drop));
+    rendered
+        .map_err(|error| fail(FailureType::InvalidTemplate, explain(name, text, &error, values)))?;
     String::from_utf8(written.0).map_err(|_| {
-        fail(
-            FailureType::InvalidTemplate,
-            format!("{name}: renders to a text that is not UTF-8"),
-        )
+        fail(FailureType::InvalidTemplate, format!("{name}: renders to a text that is not UTF-8"))
     })
 }
 
@@ -85,17 +74,12 @@ pub(super) fn too_large() -> String {
 
 fn explain(name: &str, text: &str, error: &Error, values: &Value) -> String {
     let file = error.name().unwrap_or(name);
-    let line = error
-        .line()
-        .map(|line| format!(" line {line}"))
-        .unwrap_or_default();
+    let line = error.line().map(|line| format!(" line {line}")).unwrap_or_default();
     let what = match error.kind() {
         ErrorKind::UndefinedError => undefined(file == name, text, error, values),
         ErrorKind::WriteFailure => too_large(),
         ErrorKind::OutOfFuel => "the template computes for too long".to_owned(),
-        _ => error
-            .detail()
-            .map_or_else(|| error.kind().to_string(), str::to_owned),
+        _ => error.detail().map_or_else(|| error.kind().to_string(), str::to_owned),
     };
     let comment = match what.contains("end of comment") {
         true => {
@@ -107,20 +91,13 @@ fn explain(name: &str, text: &str, error: &Error, values: &Value) -> String {
 }
 
 fn undefined(is_ours: bool, text: &str, error: &Error, values: &Value) -> String {
-    let source = error
-        .range()
-        .filter(|_| is_ours)
-        .and_then(|range| text.get(range));
+    let source = error.range().filter(|_| is_ours).and_then(|range| text.get(range));
     let named = match (error.detail(), source) {
         (Some(detail), _) => detail.to_owned(),
         (None, Some(source)) => format!("`{source}` is undefined"),
         (None, None) => "a name is undefined".to_owned(),
     };
-    let known: Vec<_> = values
-        .try_iter()
-        .into_iter()
-        .flatten()
-        .map(|key| format!("`{key}`"))
-        .collect();
+    let known: Vec<_> =
+        values.try_iter().into_iter().flatten().map(|key| format!("`{key}`")).collect();
     format!("{named}; defined are {}", known.join(", "))
 }

@@ -20,9 +20,8 @@ pub(super) fn five(plan: &ContainerPlan, commit: &str) -> BTreeMap<String, Value
         ("version", plan.version.as_deref()),
         ("commit", Some(commit)),
     ];
-    let named = given
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
+    let named =
+        given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
     named.collect()
 }
 
@@ -35,10 +34,7 @@ pub(super) struct Texts<'a> {
 impl<'a> Texts<'a> {
     /// A renderer of texts.
     pub(super) fn new(five: &BTreeMap<String, Value>) -> Self {
-        Self {
-            env: template::environment(),
-            five: five.clone().into(),
-        }
+        Self { env: template::environment(), five: five.clone().into() }
     }
 
     /// One text. `field` is its place in the spec, for a fault.

@@ -39,11 +39,7 @@ impl Address {
             return Ok(Self::new(url, Way::Ssh, host.to_owned()));
         }
         let parsed = Url::parse(url)?;
-        let way = if parsed.scheme() == "ssh" {
-            Way::Ssh
-        } else {
-            Way::Web
-        };
+        let way = if parsed.scheme() == "ssh" { Way::Ssh } else { Way::Web };
         Ok(Self::new(url, way, host_of(&parsed)))
     }
 
@@ -57,11 +53,7 @@ impl Address {
     /// this machine, where other people's mirrors lie.
     pub fn submodule(&self, url: &str) -> anyhow::Result<Self> {
         let relative = url.starts_with("./") || url.starts_with("../");
-        let url = if relative {
-            self.join(url)
-        } else {
-            url.to_owned()
-        };
+        let url = if relative { self.join(url) } else { url.to_owned() };
         let found = Self::parse(&url)?;
         if found.way == Way::Local && self.way != Way::Local {
             let message = format!("a path of this machine, `{url}`, is refused");
@@ -117,11 +109,7 @@ mod tests {
     #[test]
     fn a_url_is_taken_apart() {
         for (url, way, host) in [
-            (
-                "https://git.example.com/a/b.git",
-                Way::Web,
-                "git.example.com",
-            ),
+            ("https://git.example.com/a/b.git", Way::Web, "git.example.com"),
             ("http://localhost:3000/a.git", Way::Web, "localhost:3000"),
             ("ssh://git@example.com:2222/a", Way::Ssh, "example.com:2222"),
             ("git@example.com:team/a.git", Way::Ssh, "example.com"),
@@ -163,10 +151,7 @@ mod tests {
             "git://e.com/a",
         ] {
             let error = parent.submodule(written).unwrap_err().to_string();
-            assert!(
-                error.contains("refused") || error.contains("accepted"),
-                "{error}"
-            );
+            assert!(error.contains("refused") || error.contains("accepted"), "{error}");
             assert!(!error.contains("secret@"), "{error}");
         }
     }

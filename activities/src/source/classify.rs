@@ -112,48 +112,18 @@ mod tests {
                 "invalid content-type: 'text/html'",
                 Some(SourceNotFound),
             ),
-            (
-                Class::Http,
-                Code::Auth,
-                "unexpected authentication failure",
-                Some(SourceDenied),
-            ),
-            (
-                Class::Callback,
-                Code::Auth,
-                "the server refuses the credentials",
-                Some(SourceDenied),
-            ),
-            (
-                Class::Callback,
-                Code::Certificate,
-                "`known_hosts` lists no key",
-                Some(SourceDenied),
-            ),
-            (
-                Class::Ssl,
-                Code::Certificate,
-                "the SSL certificate is invalid",
-                Some(SourceDenied),
-            ),
+            (Class::Http, Code::Auth, "unexpected authentication failure", Some(SourceDenied)),
+            (Class::Callback, Code::Auth, "the server refuses the credentials", Some(SourceDenied)),
+            (Class::Callback, Code::Certificate, "`known_hosts` lists no key", Some(SourceDenied)),
+            (Class::Ssl, Code::Certificate, "the SSL certificate is invalid", Some(SourceDenied)),
             (
                 Class::Net,
                 Code::GenericError,
                 "fatal: '/a.git' does not appear to be a git repository",
                 Some(SourceNotFound),
             ),
-            (
-                Class::Net,
-                Code::GenericError,
-                "ERROR: Repository not found.",
-                Some(SourceNotFound),
-            ),
-            (
-                Class::Ssh,
-                Code::Auth,
-                "Failed to authenticate SSH session",
-                Some(SourceDenied),
-            ),
+            (Class::Net, Code::GenericError, "ERROR: Repository not found.", Some(SourceNotFound)),
+            (Class::Ssh, Code::Auth, "Failed to authenticate SSH session", Some(SourceDenied)),
             (
                 Class::Net,
                 Code::GenericError,
@@ -185,19 +155,11 @@ mod tests {
                 Some(SourceUnavailable),
             ),
             (Class::Odb, Code::NotFound, "object not found", None),
-            (
-                Class::Os,
-                Code::GenericError,
-                "failed to write: No space left on device",
-                None,
-            ),
+            (Class::Os, Code::GenericError, "failed to write: No space left on device", None),
         ] {
             let error = || Error::new(code, class, message);
             assert_eq!(classify(&error()), expected, "{message}");
-            assert_eq!(
-                is_damage(&explain("https://e.com/a", error())),
-                expected.is_none()
-            );
+            assert_eq!(is_damage(&explain("https://e.com/a", error())), expected.is_none());
         }
     }
 }

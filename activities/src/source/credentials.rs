@@ -24,10 +24,7 @@ pub enum Login {
     /// For http and https.
     Basic { username: String, password: String },
     /// For ssh.
-    Key {
-        private: String,
-        known_hosts: String,
-    },
+    Key { private: String, known_hosts: String },
 }
 
 impl Credentials {
@@ -35,17 +32,9 @@ impl Credentials {
     pub fn of(secret: Secret, address: &Address) -> anyhow::Result<Self> {
         let name = secret.name_any();
         let login = login(&secret).map_err(|wrong| {
-            fail(
-                FailureType::SourceDenied,
-                format!("the Secret `{name}` {wrong}"),
-            )
+            fail(FailureType::SourceDenied, format!("the Secret `{name}` {wrong}"))
         })?;
-        Ok(Self {
-            name,
-            login: Some(login),
-            host: address.host.clone(),
-            secret: Some(secret),
-        })
+        Ok(Self { name, login: Some(login), host: address.host.clone(), secret: Some(secret) })
     }
 
     /// Name of the Secret whose login a repository is shown; empty where it is shown none. With
@@ -62,9 +51,7 @@ impl Credentials {
     pub fn login_for(&self, address: &Address) -> Option<&Login> {
         let secret = self.secret.as_ref()?;
         let may_see = address.host == self.host || secrets::permits(secret, &address.host);
-        self.login
-            .as_ref()
-            .filter(|login| may_see && login.fits(address.way))
+        self.login.as_ref().filter(|login| may_see && login.fits(address.way))
     }
 }
 
@@ -115,12 +102,7 @@ pub struct Answers<'a> {
 impl<'a> Answers<'a> {
     /// Answers for a repository, with its login where it has one.
     pub fn new(address: &'a Address, login: Option<&'a Login>) -> Self {
-        Self {
-            address,
-            login,
-            names: 0,
-            logins: 0,
-        }
+        Self { address, login, names: 0, logins: 0 }
     }
 
     /// Answers one question. `url` is where the server is now: a redirect may have led elsewhere,
@@ -148,9 +130,7 @@ impl<'a> Answers<'a> {
             ));
         };
         if self.logins >= ASKS {
-            return Err(refusal(
-                "the server refuses the credentials of the source's Secret",
-            ));
+            return Err(refusal("the server refuses the credentials of the source's Secret"));
         }
         self.logins += 1;
         match login {
@@ -181,28 +161,19 @@ mod tests {
     use super::{Address, Answers, Credentials};
 
     fn secret(kind: &str, hosts: &str, data: &[(&str, &str)]) -> Secret {
-        let mut secret = Secret {
-            type_: Some(kind.to_owned()),
-            ..Secret::default()
-        };
+        let mut secret = Secret { type_: Some(kind.to_owned()), ..Secret::default() };
         let hosts = ("kiln.io/hosts".to_owned(), hosts.to_owned());
         secret.metadata.name = Some("deploy".to_owned());
         secret.metadata.annotations = Some(BTreeMap::from([hosts]));
         let bytes = |text: &str| ByteString(text.as_bytes().to_vec());
-        secret.data = Some(
-            data.iter()
-                .map(|(key, value)| ((*key).to_owned(), bytes(value)))
-                .collect(),
-        );
+        secret.data =
+            Some(data.iter().map(|(key, value)| ((*key).to_owned(), bytes(value))).collect());
         secret
     }
 
     fn basic(hosts: &str) -> Credentials {
-        let secret = secret(
-            "kubernetes.io/basic-auth",
-            hosts,
-            &[("username", "me"), ("password", "hush")],
-        );
+        let secret =
+            secret("kubernetes.io/basic-auth", hosts, &[("username", "me"), ("password", "hush")]);
         Credentials::of(secret, &at("https://git.example.com/a.git")).unwrap()
     }
 
@@ -226,10 +197,8 @@ mod tests {
 
     #[test]
     fn a_second_ask_is_a_refusal() {
-        let (credentials, address) = (
-            basic("git.example.com"),
-            at("https://git.example.com/a.git"),
-        );
+        let (credentials, address) =
+            (basic("git.example.com"), at("https://git.example.com/a.git"));
         let mut answers = Answers::new(&address, credentials.login_for(&address));
         let mut ask = || {
             answers.answer(
@@ -245,19 +214,12 @@ mod tests {
 
     #[test]
     fn a_redirect_to_another_host_is_shown_nothing() {
-        let (credentials, address) = (
-            basic("git.example.com"),
-            at("https://git.example.com/a.git"),
-        );
-        for url in [
-            "https://evil.example.com/a.git",
-            "https://git.example.com:8443/a.git",
-        ] {
+        let (credentials, address) =
+            (basic("git.example.com"), at("https://git.example.com/a.git"));
+        for url in ["https://evil.example.com/a.git", "https://git.example.com:8443/a.git"] {
             let mut answers = Answers::new(&address, credentials.login_for(&address));
-            let refused = answers
-                .answer(url, None, CredentialType::USER_PASS_PLAINTEXT)
-                .err()
-                .unwrap();
+            let refused =
+                answers.answer(url, None, CredentialType::USER_PASS_PLAINTEXT).err().unwrap();
             assert!(refused.message().contains("another host"), "{refused}");
         }
     }
@@ -266,25 +228,12 @@ mod tests {
     fn a_secret_that_is_no_login_says_what_is_wrong() {
         for (kind, data, expected) in [
             ("Opaque", vec![("password", "hush")], "is of type `Opaque`"),
-            (
-                "kubernetes.io/basic-auth",
-                vec![("username", "me")],
-                "key `password`",
-            ),
-            (
-                "kubernetes.io/ssh-auth",
-                vec![("ssh-privatekey", "hush")],
-                "key `known_hosts`",
-            ),
-            (
-                "kubernetes.io/ssh-auth",
-                vec![("known_hosts", "")],
-                "key `ssh-privatekey`",
-            ),
+            ("kubernetes.io/basic-auth", vec![("username", "me")], "key `password`"),
+            ("kubernetes.io/ssh-auth", vec![("ssh-privatekey", "hush")], "key `known_hosts`"),
+            ("kubernetes.io/ssh-auth", vec![("known_hosts", "")], "key `ssh-privatekey`"),
         ] {
-            let error = Credentials::of(secret(kind, "*", &data), &at("https://e.com/a"))
-                .err()
-                .unwrap();
+            let error =
+                Credentials::of(secret(kind, "*", &data), &at("https://e.com/a")).err().unwrap();
             assert!(error.to_string().contains(expected), "{error}");
             assert!(!error.to_string().contains("hush"), "{error}");
         }

@@ -57,11 +57,8 @@ fn lists(field: &str, name: &str) -> bool {
         return is_hash_of(hashed, name).unwrap_or(false);
     }
     let patterns = || field.split(',');
-    let negated = |pattern: &str| {
-        pattern
-            .strip_prefix('!')
-            .is_some_and(|pattern| matches(pattern, name))
-    };
+    let negated =
+        |pattern: &str| pattern.strip_prefix('!').is_some_and(|pattern| matches(pattern, name));
     !patterns().any(negated) && patterns().any(|pattern| matches(pattern, name))
 }
 
@@ -80,10 +77,7 @@ fn matches(pattern: &str, name: &str) -> bool {
     };
     match first {
         '*' => (0..=name.len()).any(|at| name.is_char_boundary(at) && matches(rest, &name[at..])),
-        '?' => name
-            .chars()
-            .next()
-            .is_some_and(|c| matches(rest, &name[c.len_utf8()..])),
+        '?' => name.chars().next().is_some_and(|c| matches(rest, &name[c.len_utf8()..])),
         c if c.is_ascii() => name.starts_with(c) && matches(rest, &name[1..]),
         _ => pattern == name,
     }
@@ -101,106 +95,34 @@ mod tests {
     fn a_key_is_judged_by_its_host() {
         let other = || Verdict::Other(vec!["ssh-rsa".to_owned()]);
         for (text, host, port, expected) in [
-            (
-                "git.example.com ssh-ed25519 a2V5 me",
-                "git.example.com",
-                22,
-                Verdict::Known,
-            ),
-            (
-                "GIT.example.com ssh-ed25519 a2V5",
-                "git.Example.com",
-                22,
-                Verdict::Known,
-            ),
-            (
-                "git.example.com ssh-ed25519 a2V5",
-                "git.example.com",
-                2222,
-                Verdict::Unknown,
-            ),
-            (
-                "[git.example.com]:2222 ssh-ed25519 a2V5",
-                "git.example.com",
-                2222,
-                Verdict::Known,
-            ),
-            (
-                "[git.example.com]:2222 ssh-ed25519 a2V5",
-                "git.example.com",
-                22,
-                Verdict::Unknown,
-            ),
-            (
-                "a,b,git.example.com ssh-ed25519 a2V5",
-                "git.example.com",
-                22,
-                Verdict::Known,
-            ),
-            (
-                "*.example.com ssh-ed25519 a2V5",
-                "git.example.com",
-                22,
-                Verdict::Known,
-            ),
-            (
-                "*.example.com,!git.* ssh-ed25519 a2V5",
-                "git.example.com",
-                22,
-                Verdict::Unknown,
-            ),
-            (
-                "git.example.co? ssh-ed25519 a2V5",
-                "git.example.com",
-                22,
-                Verdict::Known,
-            ),
-            (
-                "git.example.com ssh-rsa b3RoZXI=",
-                "git.example.com",
-                22,
-                other(),
-            ),
+            ("git.example.com ssh-ed25519 a2V5 me", "git.example.com", 22, Verdict::Known),
+            ("GIT.example.com ssh-ed25519 a2V5", "git.Example.com", 22, Verdict::Known),
+            ("git.example.com ssh-ed25519 a2V5", "git.example.com", 2222, Verdict::Unknown),
+            ("[git.example.com]:2222 ssh-ed25519 a2V5", "git.example.com", 2222, Verdict::Known),
+            ("[git.example.com]:2222 ssh-ed25519 a2V5", "git.example.com", 22, Verdict::Unknown),
+            ("a,b,git.example.com ssh-ed25519 a2V5", "git.example.com", 22, Verdict::Known),
+            ("*.example.com ssh-ed25519 a2V5", "git.example.com", 22, Verdict::Known),
+            ("*.example.com,!git.* ssh-ed25519 a2V5", "git.example.com", 22, Verdict::Unknown),
+            ("git.example.co? ssh-ed25519 a2V5", "git.example.com", 22, Verdict::Known),
+            ("git.example.com ssh-rsa b3RoZXI=", "git.example.com", 22, other()),
             (
                 "@revoked * ssh-ed25519 a2V5\ngit.example.com ssh-ed25519 a2V5",
                 "git.example.com",
                 22,
                 Verdict::Revoked,
             ),
-            (
-                "@cert-authority * ssh-ed25519 a2V5",
-                "git.example.com",
-                22,
-                Verdict::Unknown,
-            ),
-            (
-                "# git.example.com ssh-ed25519 a2V5",
-                "git.example.com",
-                22,
-                Verdict::Unknown,
-            ),
-            (
-                "git.example.com ssh-ed25519",
-                "git.example.com",
-                22,
-                Verdict::Unknown,
-            ),
+            ("@cert-authority * ssh-ed25519 a2V5", "git.example.com", 22, Verdict::Unknown),
+            ("# git.example.com ssh-ed25519 a2V5", "git.example.com", 22, Verdict::Unknown),
+            ("git.example.com ssh-ed25519", "git.example.com", 22, Verdict::Unknown),
             ("", "git.example.com", 22, Verdict::Unknown),
         ] {
-            assert_eq!(
-                judge(text, host, port, b"key"),
-                expected,
-                "{text} for {host}:{port}"
-            );
+            assert_eq!(judge(text, host, port, b"key"), expected, "{text} for {host}:{port}");
         }
     }
 
     #[test]
     fn a_hashed_host_is_found() {
         assert_eq!(judge(HASHED, "git.example.com", 22, b"key"), Verdict::Known);
-        assert_eq!(
-            judge(HASHED, "other.example.com", 22, b"key"),
-            Verdict::Unknown
-        );
+        assert_eq!(judge(HASHED, "other.example.com", 22, b"key"), Verdict::Unknown);
     }
 }

@@ -45,9 +45,7 @@ impl Mirror {
         cancel: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let in_use = lock(&path.with_extension("use"), Hold::Shared, cancel)?;
-        in_use
-            .set_modified(SystemTime::now())
-            .context("cannot mark a mirror as used")?;
+        in_use.set_modified(SystemTime::now()).context("cannot mark a mirror as used")?;
         let repo = match Repository::open_bare(path) {
             Ok(repo) => repo,
             // One that does not open is damaged; whoever asked has it removed once nobody uses it.
@@ -57,12 +55,7 @@ impl Mirror {
                 init(path)?
             }
         };
-        Ok(Self {
-            repo,
-            address: address.clone(),
-            path: path.to_owned(),
-            _in_use: in_use,
-        })
+        Ok(Self { repo, address: address.clone(), path: path.to_owned(), _in_use: in_use })
     }
 
     /// Waits until nobody else fetches into this mirror. What was asked for may have come by then.
@@ -72,15 +65,9 @@ impl Mirror {
 
     /// The tree of a commit, where the commit is here. An annotated tag's id will do for a commit's.
     pub fn tree_of(&self, commit: Oid) -> Result<Option<Oid>, git2::Error> {
-        let found = self
-            .repo
-            .find_object(commit, None)
-            .and_then(|object| object.peel_to_commit());
+        let found = self.repo.find_object(commit, None).and_then(|object| object.peel_to_commit());
         match found {
-            Ok(commit) => self
-                .repo
-                .find_tree(commit.tree_id())
-                .map(|tree| Some(tree.id())),
+            Ok(commit) => self.repo.find_tree(commit.tree_id()).map(|tree| Some(tree.id())),
             Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -99,9 +86,7 @@ fn init(path: &Path) -> anyhow::Result<Repository> {
     let repo = Repository::init_opts(&new, &options).context("cannot make a mirror")?;
     let mut config = repo.config().context("cannot configure a mirror")?;
     // A redirect to another host would take the credentials along. See `Server::fetch`.
-    config
-        .set_bool("http.followRedirects", false)
-        .context("cannot configure a mirror")?;
+    config.set_bool("http.followRedirects", false).context("cannot configure a mirror")?;
     // A mirror that opens is a whole one.
     fs::rename(&new, path).context("cannot make a mirror")?;
     Repository::open_bare(path).context("cannot open a new mirror")

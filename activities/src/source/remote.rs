@@ -53,12 +53,7 @@ impl<'a> Server<'a> {
         login: Option<&'a Login>,
         cancel: &'a CancellationToken,
     ) -> Self {
-        Self {
-            address,
-            login,
-            cancel,
-            refused: RefCell::default(),
-        }
+        Self { address, login, cancel, refused: RefCell::default() }
     }
 
     /// What the server has. It keeps no connection.
@@ -68,10 +63,10 @@ impl<'a> Server<'a> {
         let connection = remote
             .connect_auth(Direction::Fetch, Some(self.callbacks()), None)
             .map_err(|error| self.in_our_words(error))?;
-        let heads = connection.list()?.iter().map(|head| Head {
-            name: head.name().to_owned(),
-            id: head.oid(),
-        });
+        let heads = connection
+            .list()?
+            .iter()
+            .map(|head| Head { name: head.name().to_owned(), id: head.oid() });
         Ok(heads.collect())
     }
 
@@ -88,9 +83,7 @@ impl<'a> Server<'a> {
             .update_fetchhead(false)
             .depth(self.libgit2_depth(repo, depth));
         let mut remote = repo.remote_anonymous(&self.address.url)?;
-        remote
-            .fetch(refspecs, Some(&mut options), None)
-            .map_err(|error| self.in_our_words(error))
+        remote.fetch(refspecs, Some(&mut options), None).map_err(|error| self.in_our_words(error))
     }
 
     fn in_our_words(&self, error: Error) -> Error {
@@ -144,9 +137,7 @@ impl<'a> Server<'a> {
         let at = format!("{host} port {port}");
         match known_hosts::judge(known_hosts, &host, port, key) {
             Verdict::Known => Ok(()),
-            Verdict::Revoked => Err(format!(
-                "`known_hosts` marks the host key of {at} as revoked"
-            )),
+            Verdict::Revoked => Err(format!("`known_hosts` marks the host key of {at} as revoked")),
             Verdict::Unknown => Err(format!("`known_hosts` lists no key for {at}")),
             Verdict::Other(listed) => Err(format!(
                 "the `{kind}` host key of {at} is none of those that `known_hosts` lists for it ({})",
@@ -157,10 +148,9 @@ impl<'a> Server<'a> {
 
     fn host_and_port(&self) -> (String, u16) {
         match Url::parse(&self.address.url) {
-            Ok(url) if url.has_host() => (
-                url.host_str().unwrap_or_default().to_owned(),
-                url.port().unwrap_or(22),
-            ),
+            Ok(url) if url.has_host() => {
+                (url.host_str().unwrap_or_default().to_owned(), url.port().unwrap_or(22))
+            }
             _ => (self.address.host.clone(), 22),
         }
     }

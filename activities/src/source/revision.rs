@@ -28,16 +28,10 @@ pub fn resolve(
         Ok(Some(_)) => head.id,
         _ => fetch_head(mirror, server, head)?,
     };
-    let object = mirror
-        .repo
-        .find_object(found, None)
-        .context("cannot read what was fetched")?;
+    let object = mirror.repo.find_object(found, None).context("cannot read what was fetched")?;
     let commit = object.peel_to_commit().map_err(|_| {
         let name = revision.unwrap_or("HEAD");
-        fail(
-            FailureType::RevisionNotFound,
-            format!("`{name}` is no commit"),
-        )
+        fail(FailureType::RevisionNotFound, format!("`{name}` is no commit"))
     })?;
     Ok(commit.id())
 }
@@ -51,10 +45,7 @@ fn fetch_head(mirror: &Mirror, server: &Server<'_>, head: &Head) -> anyhow::Resu
     server
         .fetch(&mirror.repo, &[&refspec], Depth::One)
         .map_err(|error| explain(&mirror.address.url, error))?;
-    let id = mirror
-        .repo
-        .refname_to_id(&kept)
-        .context("cannot read what was fetched")?;
+    let id = mirror.repo.refname_to_id(&kept).context("cannot read what was fetched")?;
     Ok(id)
 }
 
@@ -89,25 +80,18 @@ fn fetch_commit(mirror: &Mirror, server: &Server<'_>, commit: Oid) -> Result<(),
         return Err(refused);
     }
     tracing::debug!(url = mirror.address.url, %refused, "fetching all, as the commit cannot be had by its id");
-    let all = [
-        "+refs/heads/*:refs/kiln/heads/*",
-        "+refs/tags/*:refs/kiln/tags/*",
-    ];
+    let all = ["+refs/heads/*:refs/kiln/heads/*", "+refs/tags/*:refs/kiln/tags/*"];
     server.fetch(&mirror.repo, &all, Depth::Full)
 }
 
 fn list(mirror: &Mirror, server: &Server<'_>) -> anyhow::Result<Vec<Head>> {
-    server
-        .heads(&mirror.repo)
-        .map_err(|error| explain(&mirror.address.url, error))
+    server.heads(&mirror.repo).map_err(|error| explain(&mirror.address.url, error))
 }
 
 /// A commit id in full: 40 hexadecimal digits.
 pub fn full_id(revision: &str) -> Option<Oid> {
     let is_hex = revision.bytes().all(|c| c.is_ascii_hexdigit());
-    Oid::from_str(revision)
-        .ok()
-        .filter(|_| is_hex && revision.len() == 40)
+    Oid::from_str(revision).ok().filter(|_| is_hex && revision.len() == 40)
 }
 
 fn pick<'a>(heads: &'a [Head], revision: Option<&str>) -> Option<&'a Head> {
@@ -124,10 +108,7 @@ fn unknown(mirror: &Mirror, heads: &[Head], revision: Option<&str>) -> anyhow::E
     let url = &mirror.address.url;
     let message = match revision {
         None => format!("`{url}` has no `HEAD`: it is empty, or a revision must be given"),
-        Some(name) => format!(
-            "`{url}` has no branch and no tag `{name}`; it has {}",
-            some(heads)
-        ),
+        Some(name) => format!("`{url}` has no branch and no tag `{name}`; it has {}", some(heads)),
     };
     fail(FailureType::RevisionNotFound, message)
 }
@@ -135,10 +116,8 @@ fn unknown(mirror: &Mirror, heads: &[Head], revision: Option<&str>) -> anyhow::E
 /// A few names, for an error's text.
 fn some(heads: &[Head]) -> String {
     let short = |head: &Head| {
-        let name = head
-            .name
-            .strip_prefix("refs/heads/")
-            .or(head.name.strip_prefix("refs/tags/"))?;
+        let name =
+            head.name.strip_prefix("refs/heads/").or(head.name.strip_prefix("refs/tags/"))?;
         (!name.ends_with("^{}")).then(|| format!("`{name}`"))
     };
     let names: Vec<_> = heads.iter().filter_map(short).collect();
@@ -156,10 +135,7 @@ mod tests {
     use super::{Head, full_id, pick, some};
 
     fn head(name: &str, digit: &str) -> Head {
-        Head {
-            name: name.to_owned(),
-            id: Oid::from_str(&digit.repeat(40)).unwrap(),
-        }
+        Head { name: name.to_owned(), id: Oid::from_str(&digit.repeat(40)).unwrap() }
     }
 
     #[test]

@@ -63,20 +63,13 @@ pub enum Kind {
 impl Tree {
     /// The tree of a mirror, without submodules.
     pub fn new(mirror: Mirror, tree: Oid) -> Self {
-        Self {
-            mirrors: vec![mirror],
-            root: Place { repo: 0, tree },
-            grafts: BTreeMap::new(),
-        }
+        Self { mirrors: vec![mirror], root: Place { repo: 0, tree }, grafts: BTreeMap::new() }
     }
 
     /// Adds a mirror whose trees can be grafted.
     pub fn add(&mut self, mirror: Mirror, tree: Oid) -> Place {
         self.mirrors.push(mirror);
-        Place {
-            repo: self.mirrors.len() - 1,
-            tree,
-        }
+        Place { repo: self.mirrors.len() - 1, tree }
     }
 
     /// Puts another tree in the place of what is at a path.
@@ -120,19 +113,15 @@ impl Tree {
     /// What is directly in a directory, in git's order: by name, a directory as if it ended in a
     /// slash. The order is the same everywhere.
     pub fn children(&self, dir: &Entry) -> anyhow::Result<Vec<Entry>> {
-        let tree = self.mirrors[dir.repo]
-            .repo
-            .find_tree(dir.id)
-            .context("cannot read a directory")?;
+        let tree =
+            self.mirrors[dir.repo].repo.find_tree(dir.id).context("cannot read a directory")?;
         tree.iter().map(|entry| self.entry(dir, &entry)).collect()
     }
 
     /// One entry of a directory.
     pub fn child(&self, dir: &Entry, name: &[u8]) -> anyhow::Result<Option<Entry>> {
-        let tree = self.mirrors[dir.repo]
-            .repo
-            .find_tree(dir.id)
-            .context("cannot read a directory")?;
+        let tree =
+            self.mirrors[dir.repo].repo.find_tree(dir.id).context("cannot read a directory")?;
         let found = tree.iter().find(|entry| entry.name_bytes() == name);
         found.map(|entry| self.entry(dir, &entry)).transpose()
     }
@@ -186,10 +175,7 @@ impl Tree {
     /// The content of a file or symlink; none where it has more than `max` bytes. libgit2 reads it
     /// into memory as a whole.
     pub fn read(&self, entry: &Entry, max: usize) -> anyhow::Result<Option<Vec<u8>>> {
-        let odb = self.mirrors[entry.repo]
-            .repo
-            .odb()
-            .context("cannot read a mirror")?;
+        let odb = self.mirrors[entry.repo].repo.odb().context("cannot read a mirror")?;
         let (size, _) = odb.read_header(entry.id).context("cannot read a file")?;
         if size > max {
             return Ok(None);
@@ -217,26 +203,14 @@ impl Tree {
             (Some(ObjectType::Tree), _) => Kind::Dir,
             (Some(ObjectType::Commit), _) => Kind::Link,
             (_, 0o120_000) => Kind::Symlink,
-            (_, mode) => Kind::File {
-                executable: mode & 0o111 != 0,
-            },
+            (_, mode) => Kind::File { executable: mode & 0o111 != 0 },
         };
-        Ok(Entry {
-            path,
-            kind,
-            id: entry.id(),
-            repo: dir.repo,
-        })
+        Ok(Entry { path, kind, id: entry.id(), repo: dir.repo })
     }
 }
 
 fn directory(path: Vec<u8>, place: Place) -> Entry {
-    Entry {
-        path,
-        kind: Kind::Dir,
-        id: place.tree,
-        repo: place.repo,
-    }
+    Entry { path, kind: Kind::Dir, id: place.tree, repo: place.repo }
 }
 
 /// The parts of a path, the last one first.

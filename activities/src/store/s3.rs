@@ -53,28 +53,18 @@ impl S3Store {
             .retry_config(RetryConfig::standard().with_max_attempts(4))
             .timeout_config(timeouts);
         // Without this the SDK would ask the metadata server of a cloud where there is none.
-        let named = bucket
-            .region
-            .clone()
-            .or_else(|| std::env::var("AWS_REGION").ok());
+        let named = bucket.region.clone().or_else(|| std::env::var("AWS_REGION").ok());
         if let Some(region) = named.or(bucket.endpoint.is_some().then(|| DEFAULT_REGION.to_owned()))
         {
             shared = shared.region(Region::new(region));
         }
         let shared = shared.load().await;
-        let region = shared
-            .region()
-            .map_or(DEFAULT_REGION, |region| region.as_ref())
-            .to_owned();
+        let region = shared.region().map_or(DEFAULT_REGION, |region| region.as_ref()).to_owned();
         let mut config = Builder::from(&shared).region(Region::new(region.clone()));
         if let Some(endpoint) = &bucket.endpoint {
             config = config.endpoint_url(endpoint).force_path_style(true);
         }
-        Self {
-            client: Client::from_conf(config.build()),
-            bucket,
-            region,
-        }
+        Self { client: Client::from_conf(config.build()), bucket, region }
     }
 
     /// An error of the SDK as a failure that says what to look at.
@@ -82,9 +72,7 @@ impl S3Store {
     where
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
-        let status = error
-            .raw_response()
-            .map(|response| response.status().as_u16());
+        let status = error.raw_response().map(|response| response.status().as_u16());
         let remedy = remedy(error.code(), status);
         let at = self.bucket.endpoint.as_deref().unwrap_or("Amazon S3");
         let message = format!(
@@ -96,15 +84,8 @@ impl S3Store {
     }
 
     async fn put_whole(&self, key: &str, file: &Path) -> anyhow::Result<()> {
-        let body = ByteStream::from_path(file)
-            .await
-            .context("cannot read what is to be stored")?;
-        let request = self
-            .client
-            .put_object()
-            .bucket(&self.bucket.name)
-            .key(key)
-            .body(body);
+        let body = ByteStream::from_path(file).await.context("cannot read what is to be stored")?;
+        let request = self.client.put_object().bucket(&self.bucket.name).key(key).body(body);
         match request.send().await {
             Ok(_) => Ok(()),
             Err(error) => Err(self.explain("store", key, error)),
@@ -131,14 +112,8 @@ impl ContextStore for S3Store {
     async fn size(&self, key: &str) -> anyhow::Result<Option<u64>> {
         let request = self.client.head_object().bucket(&self.bucket.name).key(key);
         match request.send().await {
-            Ok(head) => Ok(Some(
-                head.content_length().unwrap_or_default().unsigned_abs(),
-            )),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_not_found()) =>
-            {
+            Ok(head) => Ok(Some(head.content_length().unwrap_or_default().unsigned_abs())),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => {
                 Ok(None)
             }
             Err(error) => Err(self.explain("find", key, error)),
@@ -165,11 +140,7 @@ impl ContextStore for S3Store {
         let request = self.client.get_object().bucket(&self.bucket.name).key(key);
         let mut object = match request.send().await {
             Ok(object) => object,
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_no_such_key()) =>
-            {
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => {
                 return Ok(None);
             }
             Err(error) => return Err(self.explain("read", key, error)),
@@ -177,10 +148,7 @@ impl ContextStore for S3Store {
         let mut bytes = Vec::new();
         while let Some(chunk) = object.body.next().await {
             let chunk = chunk.map_err(|error| {
-                fail(
-                    FailureType::StoreUnavailable,
-                    format!("cannot read `{key}`: {error}"),
-                )
+                fail(FailureType::StoreUnavailable, format!("cannot read `{key}`: {error}"))
             })?;
             bytes.extend_from_slice(&chunk);
             if bytes.len() as u64 > MAX_READ {
@@ -207,18 +175,10 @@ impl ContextStore for S3Store {
             env.push(variable("S3_FORCE_PATH_STYLE", "true"));
         }
         let secret = self.bucket.secret.iter().map(|name| EnvFromSource {
-            secret_ref: Some(SecretEnvSource {
-                name: name.clone(),
-                optional: None,
-            }),
+            secret_ref: Some(SecretEnvSource { name: name.clone(), optional: None }),
             ..EnvFromSource::default()
         });
-        Access {
-            context: self.url(key),
-            env,
-            env_from: secret.collect(),
-            ..Access::default()
-        }
+        Access { context: self.url(key), env, env_from: secret.collect(), ..Access::default() }
     }
 }
 
@@ -230,17 +190,9 @@ mod tests {
     fn a_refusal_names_its_remedy() {
         for (code, status, expected) in [
             (Some("NoSuchBucket"), Some(404), "create the bucket"),
-            (
-                Some("AccessDenied"),
-                Some(403),
-                "let the worker's credentials",
-            ),
+            (Some("AccessDenied"), Some(403), "let the worker's credentials"),
             (None, Some(403), "let the worker's credentials"),
-            (
-                Some("SignatureDoesNotMatch"),
-                Some(400),
-                "check the worker's",
-            ),
+            (Some("SignatureDoesNotMatch"), Some(400), "check the worker's"),
         ] {
             assert!(remedy(code, status).contains(expected), "{code:?}");
         }

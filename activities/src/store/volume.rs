@@ -41,18 +41,13 @@ impl VolumeStore {
             );
             return Err(fail(FailureType::StoreUnavailable, message));
         }
-        Ok(Self {
-            dir: dir.to_owned(),
-            mount,
-        })
+        Ok(Self { dir: dir.to_owned(), mount })
     }
 
     /// Path of a key. None escapes the directory.
     fn path(&self, key: &str) -> anyhow::Result<PathBuf> {
         let path = Path::new(key);
-        let is_plain = path
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)));
+        let is_plain = path.components().all(|part| matches!(part, Component::Normal(_)));
         if key.is_empty() || !is_plain {
             return Err(fail(FailureType::Internal, format!("`{key}` is no key")));
         }
@@ -88,10 +83,7 @@ impl ContextStore for VolumeStore {
 
     fn access(&self, key: &str) -> Access {
         let (dir, file) = key.rsplit_once('/').unwrap_or(("", key));
-        let volume = Volume {
-            name: "kiln-context".to_owned(),
-            ..Volume::default()
-        };
+        let volume = Volume { name: "kiln-context".to_owned(), ..Volume::default() };
         let volume = match &self.mount {
             VolumeMount::Claim(claim) => Volume {
                 persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
@@ -138,9 +130,7 @@ fn put(path: &Path, file: &Path) -> anyhow::Result<()> {
         .context("cannot let others read it")?;
     new.as_file().sync_all().context("cannot write it")?;
     new.persist(path).context("cannot give it its name")?;
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .context("cannot give it its name")
+    File::open(dir).and_then(|dir| dir.sync_all()).context("cannot give it its name")
 }
 
 fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
@@ -149,13 +139,8 @@ fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
         opened => opened.context("cannot open it")?,
     };
     let mut bytes = Vec::new();
-    file.take(MAX_READ + 1)
-        .read_to_end(&mut bytes)
-        .context("cannot read it")?;
-    anyhow::ensure!(
-        bytes.len() as u64 <= MAX_READ,
-        "it has more than {MAX_READ} bytes"
-    );
+    file.take(MAX_READ + 1).read_to_end(&mut bytes).context("cannot read it")?;
+    anyhow::ensure!(bytes.len() as u64 <= MAX_READ, "it has more than {MAX_READ} bytes");
     Ok(Some(bytes))
 }
 
@@ -174,10 +159,7 @@ mod tests {
     use super::{ContextStore, VolumeMount, VolumeStore};
 
     fn store(mount: VolumeMount) -> VolumeStore {
-        VolumeStore {
-            dir: "/srv/kiln".into(),
-            mount,
-        }
+        VolumeStore { dir: "/srv/kiln".into(), mount }
     }
 
     #[test]
@@ -192,16 +174,12 @@ mod tests {
     #[test]
     fn a_pod_mounts_its_own_context_alone() {
         let key = super::super::context_key("c0ffee");
-        for mount in [
-            VolumeMount::Claim("kiln".to_owned()),
-            VolumeMount::HostPath("/srv/kiln".into()),
-        ] {
+        for mount in
+            [VolumeMount::Claim("kiln".to_owned()), VolumeMount::HostPath("/srv/kiln".into())]
+        {
             let access = store(mount).access(&key);
             assert_eq!(access.context, "tar:///kiln/context/context.tar.gz");
-            assert_eq!(
-                access.mounts[0].sub_path.as_deref(),
-                Some("contexts/c0ffee")
-            );
+            assert_eq!(access.mounts[0].sub_path.as_deref(), Some("contexts/c0ffee"));
             assert_eq!(access.mounts[0].read_only, Some(true));
         }
     }

@@ -84,11 +84,7 @@ fn last_words_have_a_type() {
             "GET https://index.docker.io/v2/library/x/manifests/1: UNAUTHORIZED: authentication required; [map[Action:pull]]",
             RegistryDenied,
         ),
-        (
-            PULL,
-            "GET https://ghcr.io/token?scope=repository: DENIED: denied",
-            RegistryDenied,
-        ),
+        (PULL, "GET https://ghcr.io/token?scope=repository: DENIED: denied", RegistryDenied),
         (
             PULL,
             "GET https://r.example/v2/: unexpected status code 403 Forbidden: no",
@@ -212,11 +208,7 @@ fn last_words_have_a_type() {
             "could not save file: copying file: stat /nothere: no such file or directory",
             BuildFailed,
         ),
-        (
-            "error building image: ",
-            "could not parse reference: nosuch.invalid/x:1",
-            BuildFailed,
-        ),
+        ("error building image: ", "could not parse reference: nosuch.invalid/x:1", BuildFailed),
     ];
     for (begin, words, kind) in cases {
         let failure = judge(&format!("{STEPS}{begin}{words}\n"));
@@ -227,18 +219,10 @@ fn last_words_have_a_type() {
 #[test]
 fn a_missing_base_image_is_named() {
     for (asked, image) in [
-        (
-            "localhost:5000/v2/library/x/manifests/1",
-            "localhost:5000/library/x:1",
-        ),
-        (
-            "r.example/v2/x/manifests/sha256:0a",
-            "r.example/x@sha256:0a",
-        ),
+        ("localhost:5000/v2/library/x/manifests/1", "localhost:5000/library/x:1"),
+        ("r.example/v2/x/manifests/sha256:0a", "r.example/x@sha256:0a"),
     ] {
-        let failure = judge(&format!(
-            "{PULL}GET https://{asked}: MANIFEST_UNKNOWN: no\n"
-        ));
+        let failure = judge(&format!("{PULL}GET https://{asked}: MANIFEST_UNKNOWN: no\n"));
         let begin = format!("there is no base image `{image}`: ");
         assert!(failure.message.starts_with(&begin), "{failure:?}");
     }
@@ -250,10 +234,7 @@ fn a_failed_run_is_named() {
         "{STEPS}{STAGE}failed to execute command: waiting for process to exit: exit status 7\n"
     );
     let failure = verdict(&ended(7, "Error"), &Log::of(&tail), DOCKERFILE);
-    assert_eq!(
-        failure.message,
-        "`RUN echo three && exit 7` (line 6) failed with exit code 7"
-    );
+    assert_eq!(failure.message, "`RUN echo three && exit 7` (line 6) failed with exit code 7");
     assert_eq!((failure.line, failure.exit_code), (Some(6), Some(7)));
     assert_eq!(failure.node.as_deref(), Some("node1"));
     assert!(failure.log_tail.contains("three\n"));
@@ -311,10 +292,7 @@ fn an_error_before_the_build_stands_before_the_usage() {
 fn a_crash_says_where_it_was() {
     let failure = verdict(&ended(2, "Error"), &Log::of(STEPS), DOCKERFILE);
     assert_eq!((failure.kind, failure.line), (BuildFailed, Some(6)));
-    assert_eq!(
-        failure.message,
-        "the executor ended with exit code 2 and said nothing"
-    );
+    assert_eq!(failure.message, "the executor ended with exit code 2 and said nothing");
 }
 
 #[test]
@@ -369,18 +347,11 @@ fn a_deleted_pod_is_deleted_whatever_its_executor_says() {
 
 #[test]
 fn an_executor_that_did_not_start_is_not_the_builds_fault() {
-    for (reason, kind) in [
-        ("StartError", ImagePullFailed),
-        ("ContainerStatusUnknown", NodeLost),
-    ] {
+    for (reason, kind) in [("StartError", ImagePullFailed), ("ContainerStatusUnknown", NodeLost)] {
         let failure = verdict(&ended(128, reason), &Log::default(), DOCKERFILE);
         assert_eq!(failure.kind, kind, "{reason}");
     }
-    let failure = verdict(
-        &pod(json!({"phase": "Failed"})),
-        &Log::default(),
-        DOCKERFILE,
-    );
+    let failure = verdict(&pod(json!({"phase": "Failed"})), &Log::default(), DOCKERFILE);
     assert_eq!(failure.kind, ImagePullFailed);
 }
 
@@ -395,10 +366,7 @@ fn a_digest_counts_at_exit_code_0_only() {
         (0, String::new(), None),
     ] {
         let mut pod = ended(exit_code, "Completed");
-        let status = pod
-            .status
-            .as_mut()
-            .and_then(|status| status.container_statuses.as_mut());
+        let status = pod.status.as_mut().and_then(|status| status.container_statuses.as_mut());
         let state = status.and_then(|all| all[0].state.as_mut());
         state.unwrap().terminated.as_mut().unwrap().message = Some(message.clone());
         assert_eq!(digest(&pod), expected, "{exit_code} {message}");

@@ -21,11 +21,8 @@ const LAST_LINES: [(&str, Phase); 5] = [
 const INSTRUCTION: &str = "failed to execute command: ";
 
 /// Words of a cached layer that could not be had, within an instruction.
-const CACHED_LAYER: [&str; 3] = [
-    "retrieving image layers",
-    "retrieve image layers",
-    "extracting fs from image",
-];
+const CACHED_LAYER: [&str; 3] =
+    ["retrieving image layers", "retrieve image layers", "extracting fs from image"];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Phase {
@@ -92,11 +89,7 @@ fn missing_image(words: &str) -> Option<String> {
 fn start(words: &str) -> Failure {
     // The context was uploaded, so its store is away, or the executor may not read it.
     let is_context = words.starts_with("error resolving source context");
-    let kind = if is_context {
-        FailureType::StoreUnavailable
-    } else {
-        FailureType::BuildFailed
-    };
+    let kind = if is_context { FailureType::StoreUnavailable } else { FailureType::BuildFailed };
     Failure::new(kind, words)
 }
 
@@ -136,10 +129,7 @@ fn instruction_failed(step: Option<Instruction>, exit_code: i32, cause: &str) ->
 /// The instruction that names a file that is not in the context. Kaniko fails before it says which
 /// instruction it has come to.
 fn missing_file(dockerfile: &str, cause: &str) -> Option<Instruction> {
-    let path = cause
-        .split("lstat ")
-        .nth(1)
-        .or_else(|| cause.split("stat ").nth(1))?;
+    let path = cause.split("lstat ").nth(1).or_else(|| cause.split("stat ").nth(1))?;
     let name = path.split(": ").next()?.rsplit('/').next()?;
     let instructions = dockerfile::instructions(dockerfile);
     instructions.into_iter().find(|one| {
@@ -159,19 +149,14 @@ fn last_words(tail: &str) -> Option<(Phase, String)> {
             Phase::Build => line.strip_prefix(begin).unwrap_or(line),
             _ => line,
         };
-        let words = words
-            .strip_prefix("error building stage: ")
-            .unwrap_or(words);
+        let words = words.strip_prefix("error building stage: ").unwrap_or(words);
         Some((*phase, words.trim_end().to_owned()))
     });
     own.or_else(|| fatal(tail)).or_else(|| usage(tail))
 }
 
 fn fatal(tail: &str) -> Option<(Phase, String)> {
-    let fatal = tail
-        .lines()
-        .rev()
-        .find(|line| line.contains(" level=fatal msg="))?;
+    let fatal = tail.lines().rev().find(|line| line.contains(" level=fatal msg="))?;
     Some((Phase::Build, log::message(fatal)?))
 }
 
@@ -185,12 +170,8 @@ fn usage(tail: &str) -> Option<(Phase, String)> {
 
 /// What a registry's answer, or its silence, means.
 fn registry(words: &str) -> Option<FailureType> {
-    const MISSING: [&str; 4] = [
-        "MANIFEST_UNKNOWN",
-        "NAME_UNKNOWN",
-        "status code 404",
-        ": NOT_FOUND",
-    ];
+    const MISSING: [&str; 4] =
+        ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "status code 404", ": NOT_FOUND"];
     const DENIED: [&str; 8] = [
         "UNAUTHORIZED",
         "DENIED",

@@ -36,11 +36,7 @@ async fn a_branch_that_moves_is_followed() {
     let (repo, cache) = (Repo::new(), cache());
     for content in ["1", "2", "3"] {
         let commit = repo.write("a", content).commit();
-        let fetched = cache
-            .sources
-            .fetch(&repo.source(Some("main")))
-            .await
-            .unwrap();
+        let fetched = cache.sources.fetch(&repo.source(Some("main"))).await.unwrap();
         assert_eq!(fetched.commit, commit);
     }
 }
@@ -58,17 +54,9 @@ async fn what_is_not_there_is_named() {
             "no branch and no tag `relase`; it has `main`, `release`",
         ),
         (repo.source(Some("1a2b3c4")), RevisionNotFound, "`1a2b3c4`"),
-        (
-            repo.source(Some(&unborn)),
-            RevisionNotFound,
-            "leads to the commit",
-        ),
+        (repo.source(Some(&unborn)), RevisionNotFound, "leads to the commit"),
         (empty.source(None), RevisionNotFound, "is empty"),
-        (
-            source("/nowhere/a.git", None),
-            SourceNotFound,
-            "/nowhere/a.git",
-        ),
+        (source("/nowhere/a.git", None), SourceNotFound, "/nowhere/a.git"),
     ] {
         let (found, message) = failure(cache.sources.fetch(&source).await);
         assert_eq!(found, kind, "{message}");
@@ -80,16 +68,9 @@ async fn what_is_not_there_is_named() {
 async fn a_lost_mirror_is_fetched_again() {
     let (repo, cache) = (Repo::new(), cache());
     let commit = repo.write("a", "1").commit();
-    let snapshot = cache
-        .sources
-        .ensure(&repo.source(None), &commit)
-        .await
-        .unwrap();
+    let snapshot = cache.sources.ensure(&repo.source(None), &commit).await.unwrap();
     for _ in 0..2 {
-        let names = snapshot
-            .read(|tree, _| Ok(tree.children(&tree.root())?.len()))
-            .await
-            .unwrap();
+        let names = snapshot.read(|tree, _| Ok(tree.children(&tree.root())?.len())).await.unwrap();
         assert_eq!(names, 1);
         fs::remove_dir_all(&cache.mirrors()[0]).unwrap();
     }
@@ -111,11 +92,7 @@ async fn a_damaged_mirror_is_fetched_anew() {
         } else {
             fs::write(damaged, b"damaged").unwrap();
         }
-        let snapshot = cache
-            .sources
-            .ensure(&repo.source(None), &commit)
-            .await
-            .unwrap();
+        let snapshot = cache.sources.ensure(&repo.source(None), &commit).await.unwrap();
         let size = snapshot.read(|tree, _| {
             let file = tree.find("a")?.unwrap();
             Ok(tree.read(&file, usize::MAX)?.unwrap().len())
@@ -156,11 +133,7 @@ async fn the_mirror_used_longest_ago_goes_first_and_none_in_use() {
     for repo in &repos[..2] {
         cache.sources.fetch(&repo.source(None)).await.unwrap();
     }
-    let used = cache
-        .sources
-        .ensure(&repos[0].source(None), &commits[0])
-        .await
-        .unwrap();
+    let used = cache.sources.ensure(&repos[0].source(None), &commits[0]).await.unwrap();
     let (in_use, wait) = std::sync::mpsc::channel();
     let (done, until) = std::sync::mpsc::channel::<()>();
     let until = std::sync::Mutex::new(until);
@@ -173,9 +146,7 @@ async fn the_mirror_used_longest_ago_goes_first_and_none_in_use() {
         })
         .await
     });
-    tokio::task::spawn_blocking(move || wait.recv().unwrap())
-        .await
-        .unwrap();
+    tokio::task::spawn_blocking(move || wait.recv().unwrap()).await.unwrap();
     let before = cache.mirrors();
     cache.sources.fetch(&repos[2].source(None)).await.unwrap();
     let after = cache.mirrors();

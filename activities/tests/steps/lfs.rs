@@ -79,17 +79,9 @@ fn served_by_git(root: &Path, request: &Request) -> Response {
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    backend
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(request.body.as_bytes())
-        .unwrap();
+    backend.stdin.take().unwrap().write_all(request.body.as_bytes()).unwrap();
     let output = backend.wait_with_output().unwrap().stdout;
-    let end = output
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .unwrap();
+    let end = output.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
     Response {
         status: "200 OK",
         header: String::from_utf8_lossy(&output[..end]).into_owned(),
@@ -99,27 +91,11 @@ fn served_by_git(root: &Path, request: &Request) -> Response {
 
 async fn uploaded(object: &'static [u8], hosts: &str) -> anyhow::Result<Vec<u8>> {
     let (root, repo, stored) = (TempDir::new()?, Repo::new(), TempDir::new()?);
-    let commit = repo
-        .write("large.bin", pointer())
-        .write("small", "1")
-        .commit();
-    git(
-        root.path(),
-        &[
-            "clone",
-            "--quiet",
-            "--bare",
-            repo.path().to_str().unwrap(),
-            "a.git",
-        ],
-    );
+    let commit = repo.write("large.bin", pointer()).write("small", "1").commit();
+    git(root.path(), &["clone", "--quiet", "--bare", repo.path().to_str().unwrap(), "a.git"]);
     let path = root.path().to_owned();
     let (at, _) = serve(move |at, request| answer(&path, &at.to_string(), request, object));
-    let login = secret(
-        "basic-auth",
-        hosts,
-        &[("username", "me"), ("password", "hush")],
-    );
+    let login = secret("basic-auth", hosts, &[("username", "me"), ("password", "hush")]);
     let cache = cache_of(u64::MAX, vec![login]);
     let store = VolumeStore::open(stored.path(), VolumeMount::Claim("kiln".to_owned()))?;
     let input = UploadInput {
@@ -134,11 +110,7 @@ async fn uploaded(object: &'static [u8], hosts: &str) -> anyhow::Result<Vec<u8>>
     assert!(!upload(&cache.sources, &store, input).await?.sent);
     assert!(store.size(&context.key).await?.is_some());
     let archive = stored.path().join(&context.key);
-    let tar = Command::new("tar")
-        .arg("xzOf")
-        .arg(archive)
-        .arg("large.bin")
-        .output()?;
+    let tar = Command::new("tar").arg("xzOf").arg(archive).arg("large.bin").output()?;
     Ok(tar.stdout)
 }
 
@@ -150,18 +122,8 @@ async fn a_pointer_is_replaced_by_what_it_points_to() {
 #[tokio::test]
 async fn an_object_that_is_wrong_or_missing_is_a_failure() {
     for (object, hosts, kind, expected) in [
-        (
-            &b"a lorge file"[..],
-            "127.0.0.1",
-            SourceUnavailable,
-            "other bytes",
-        ),
-        (
-            &b"a large file and more"[..],
-            "127.0.0.1",
-            SourceUnavailable,
-            "other bytes",
-        ),
+        (&b"a lorge file"[..], "127.0.0.1", SourceUnavailable, "other bytes"),
+        (&b"a large file and more"[..], "127.0.0.1", SourceUnavailable, "other bytes"),
         (&b""[..], "127.0.0.1", RevisionNotFound, "gone"),
         (LARGE, "e.com", SourceDenied, "may not be used for"),
     ] {

@@ -14,10 +14,7 @@ use crate::support::{Repo, cache, failure};
 /// The plan of a container, with more fields than it must have.
 fn container(repo: &Repo, version: Option<&str>, more: Value) -> ContainerPlan {
     let mut container = json!({"name": "web"});
-    container
-        .as_object_mut()
-        .unwrap()
-        .extend(more.as_object().unwrap().clone());
+    container.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let mut app = json!({
         "apiVersion": "kilnworks/v1",
         "app": "shop",
@@ -39,14 +36,8 @@ async fn rendered(repo: &Repo, version: Option<&str>, more: Value) -> anyhow::Re
     let commit = repo.commit();
     let plan = container(repo, version, more);
     let cache = cache();
-    let first = render(
-        &cache.sources,
-        RenderInput {
-            plan: plan.clone(),
-            commit: commit.clone(),
-        },
-    )
-    .await?;
+    let first =
+        render(&cache.sources, RenderInput { plan: plan.clone(), commit: commit.clone() }).await?;
     let second = render(&cache.sources, RenderInput { plan, commit }).await?;
     assert_eq!(first, second);
     Ok(first)
@@ -57,10 +48,7 @@ async fn dockerfile(template: &str, values: Value) -> String {
     let repo = Repo::new();
     repo.write("Dockerfile.tpl", template);
     let more = json!({"dockerfile": "Dockerfile.tpl", "template": values});
-    rendered(&repo, Some("1.2.0+build"), more)
-        .await
-        .unwrap()
-        .dockerfile
+    rendered(&repo, Some("1.2.0+build"), more).await.unwrap().dockerfile
 }
 
 #[tokio::test]
@@ -100,10 +88,7 @@ async fn a_value_is_rendered_once() {
 #[tokio::test]
 async fn a_template_includes_files_of_its_context() {
     let repo = Repo::new();
-    repo.write(
-        "ctx/Dockerfile.j2",
-        "FROM base\n{% include 'parts/user' %}\nCMD {{ cmd }}\n",
-    );
+    repo.write("ctx/Dockerfile.j2", "FROM base\n{% include 'parts/user' %}\nCMD {{ cmd }}\n");
     repo.write("ctx/parts/user", "{% include 'parts/id' %}\nUSER {{ cmd }}")
         .write("ctx/parts/id", "# id");
     let more =
@@ -116,13 +101,11 @@ async fn a_template_includes_files_of_its_context() {
 async fn a_plain_dockerfile_is_passed_as_it_is() {
     let repo = Repo::new();
     let text = "FROM {{ base }}\nRUN {% this is no template\n";
-    repo.write("a/docker/Dockerfile", text)
-        .write("a/docker/Dockerfile.dockerignore", "*\n");
+    repo.write("a/docker/Dockerfile", text).write("a/docker/Dockerfile.dockerignore", "*\n");
     repo.symlink("a/Dockerfile", "docker/Dockerfile");
     for path in ["docker/Dockerfile", "Dockerfile"] {
-        let rendered = rendered(&repo, None, json!({"contextDir": "a", "dockerfile": path}))
-            .await
-            .unwrap();
+        let rendered =
+            rendered(&repo, None, json!({"contextDir": "a", "dockerfile": path})).await.unwrap();
         assert_eq!(rendered.dockerfile, text);
         let beside = (path == "docker/Dockerfile").then(|| "*\n".to_owned());
         assert_eq!(rendered.dockerignore, beside);
@@ -140,10 +123,7 @@ async fn texts_of_the_spec_know_the_five_variables() {
     });
     let rendered = rendered(&repo, Some("1.2.0+build"), more).await.unwrap();
     assert_eq!(rendered.tags, ["1.2.0_build", "latest", "1.2.0.build"]);
-    assert_eq!(
-        rendered.labels["org.opencontainers.image.version"],
-        "1.2.0+build"
-    );
+    assert_eq!(rendered.labels["org.opencontainers.image.version"], "1.2.0+build");
     let expected = [("NAME", "shop-front-web"), ("PLAIN", "$(x) ${y} { \\")];
     let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
     assert_eq!(rendered.build_args, BTreeMap::from(expected));
@@ -152,9 +132,7 @@ async fn texts_of_the_spec_know_the_five_variables() {
 #[tokio::test]
 async fn a_fault_says_where_and_what() {
     let repo = Repo::new();
-    repo.write("Dockerfile", "FROM base\n")
-        .write("dir/a", "1")
-        .symlink("link", "dir");
+    repo.write("Dockerfile", "FROM base\n").write("dir/a", "1").symlink("link", "dir");
     repo.write("binary", [0xff, 0xfe])
         .write("large", "x".repeat(70_000))
         .symlink("out", "/etc/passwd");
@@ -166,10 +144,7 @@ async fn a_fault_says_where_and_what() {
         ("comment", "FROM base\nRUN echo ${#list[@]}\n"),
         ("include", "{% include 'nowhere' %}\n"),
         ("version", "FROM base:{{ version }}\n"),
-        (
-            "endless",
-            "{% for i in range(9999) %}{% for i in range(9999) %}{% endfor %}{% endfor %}",
-        ),
+        ("endless", "{% for i in range(9999) %}{% for i in range(9999) %}{% endfor %}{% endfor %}"),
         ("huge", "{% for i in range(9999) %}xxxxxxxxxx{% endfor %}"),
     ] {
         repo.write(&format!("{name}.tpl"), text);
@@ -183,42 +158,22 @@ async fn a_fault_says_where_and_what() {
             InvalidTemplate,
             "unknown.tpl line 3: `tagg` is undefined; defined are `app`, `commit`, `component`, `container`, `tag`",
         ),
-        (
-            template("attribute"),
-            InvalidTemplate,
-            "attribute.tpl line 1",
-        ),
+        (template("attribute"), InvalidTemplate, "attribute.tpl line 1"),
         (template("syntax"), InvalidTemplate, "syntax.tpl line 2"),
         (template("open"), InvalidTemplate, "open.tpl line"),
         (template("comment"), InvalidTemplate, "{% raw %}"),
         (template("include"), InvalidTemplate, "nowhere"),
-        (
-            template("version"),
-            InvalidTemplate,
-            "`version` is undefined",
-        ),
-        (
-            template("endless"),
-            InvalidTemplate,
-            "computes for too long",
-        ),
+        (template("version"), InvalidTemplate, "`version` is undefined"),
+        (template("endless"), InvalidTemplate, "computes for too long"),
         (template("huge"), InvalidTemplate, "more than 64 KiB"),
         (plain("dir"), InvalidTemplate, "dir: is a directory"),
         (plain("link"), InvalidTemplate, "link: is a directory"),
         (plain("binary"), InvalidTemplate, "binary: is not UTF-8"),
         (plain("large"), InvalidTemplate, "large: more than 64 KiB"),
         (plain("out"), RevisionNotFound, "no file `out`"),
-        (
-            plain("dir/b"),
-            RevisionNotFound,
-            "there is no file `dir/b` at the commit",
-        ),
+        (plain("dir/b"), RevisionNotFound, "there is no file `dir/b` at the commit"),
         (plain("dir/b"), RevisionNotFound, "there are `dir/a`"),
-        (
-            json!({"contextDir": "nodir"}),
-            RevisionNotFound,
-            "the context `nodir` is not there",
-        ),
+        (json!({"contextDir": "nodir"}), RevisionNotFound, "the context `nodir` is not there"),
         (
             json!({"template": {"app": "x"}}),
             InvalidTemplate,
@@ -234,18 +189,11 @@ async fn a_fault_says_where_and_what() {
             InvalidTemplate,
             "buildArgs.X line 1: `nothing` is undefined; defined are",
         ),
-        (
-            json!({"tags": ["{{ app }}/x"]}),
-            InvalidTemplate,
-            "tags[0]: ",
-        ),
+        (json!({"tags": ["{{ app }}/x"]}), InvalidTemplate, "tags[0]: "),
     ];
     for (more, kind, expected) in cases {
         let (found, message) = failure(rendered(&repo, None, more.clone()).await);
         assert_eq!(found, kind, "{more} {message}");
-        assert!(
-            message.contains(expected),
-            "{message}\nshould contain\n{expected}"
-        );
+        assert!(message.contains(expected), "{message}\nshould contain\n{expected}");
     }
 }

@@ -6,20 +6,11 @@ use kilnworks_workflows::{
 use crate::support::{Repo, cache, failure};
 
 fn with_submodules(repo: &Repo) -> GitSource {
-    GitSource {
-        submodules: true,
-        ..repo.source(None)
-    }
+    GitSource { submodules: true, ..repo.source(None) }
 }
 
 fn submodule(repo: &Repo, of: &Repo, path: &str) {
-    repo.git(&[
-        "submodule",
-        "--quiet",
-        "add",
-        of.path().to_str().unwrap(),
-        path,
-    ]);
+    repo.git(&["submodule", "--quiet", "add", of.path().to_str().unwrap(), path]);
 }
 
 #[tokio::test]
@@ -34,23 +25,14 @@ async fn submodules_are_in_their_places() {
     // Written as a path from the app's own repository.
     let name = inner.path().file_name().unwrap().to_str().unwrap();
     submodule(&app, &inner, "near");
-    app.git(&[
-        "config",
-        "--file=.gitmodules",
-        "submodule.near.url",
-        &format!("../{name}"),
-    ]);
+    app.git(&["config", "--file=.gitmodules", "submodule.near.url", &format!("../{name}")]);
     let commit = app.commit();
 
     for _ in 0..2 {
         let fetched = cache.sources.fetch(&with_submodules(&app)).await.unwrap();
         assert_eq!(fetched.commit, commit);
     }
-    let snapshot = cache
-        .sources
-        .ensure(&with_submodules(&app), &commit)
-        .await
-        .unwrap();
+    let snapshot = cache.sources.ensure(&with_submodules(&app), &commit).await.unwrap();
     let found = snapshot.read(|tree, _| {
         let mut seen = Vec::new();
         tree.walk(&tree.root(), &mut |entry| {
@@ -80,19 +62,11 @@ async fn a_submodule_that_cannot_be_had_is_named() {
     lib.write("lib.h", "lib").commit();
     submodule(&app, &lib, "lib");
     app.commit();
-    app.git(&[
-        "config",
-        "--file=.gitmodules",
-        "submodule.lib.url",
-        "/nowhere/lib",
-    ]);
+    app.git(&["config", "--file=.gitmodules", "submodule.lib.url", "/nowhere/lib"]);
     app.commit();
     let (kind, message) = failure(cache.sources.fetch(&with_submodules(&app)).await);
     assert_eq!(kind, SourceNotFound);
-    assert!(
-        message.starts_with("submodule `lib`: cannot fetch `/nowhere/lib`"),
-        "{message}"
-    );
+    assert!(message.starts_with("submodule `lib`: cannot fetch `/nowhere/lib`"), "{message}");
 
     app.write(".gitmodules", "").commit();
     let (kind, message) = failure(cache.sources.fetch(&with_submodules(&app)).await);
@@ -103,18 +77,10 @@ async fn a_submodule_that_cannot_be_had_is_named() {
 #[tokio::test]
 async fn a_symlink_is_followed_inside_the_source_alone() {
     let (repo, cache) = (Repo::new(), cache());
-    repo.write("real/file", "1")
-        .symlink("dir", "real")
-        .symlink("real/up", "../dir/file");
-    repo.symlink("out", "../../etc/passwd")
-        .symlink("root", "/etc/passwd")
-        .symlink("loop", "loop");
+    repo.write("real/file", "1").symlink("dir", "real").symlink("real/up", "../dir/file");
+    repo.symlink("out", "../../etc/passwd").symlink("root", "/etc/passwd").symlink("loop", "loop");
     let commit = repo.commit();
-    let snapshot = cache
-        .sources
-        .ensure(&repo.source(None), &commit)
-        .await
-        .unwrap();
+    let snapshot = cache.sources.ensure(&repo.source(None), &commit).await.unwrap();
     let found = snapshot.read(|tree, _| {
         let paths = [
             "dir/file",

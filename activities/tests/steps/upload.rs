@@ -32,10 +32,7 @@ impl Stored {
     async fn upload(&self, cache: &Cache, input: UploadInput) -> Context {
         let context = upload(&cache.sources, &self.store, input).await.unwrap();
         assert_eq!(cache.scratch(), 0);
-        assert_eq!(
-            self.store.size(&context.key).await.unwrap(),
-            Some(context.size)
-        );
+        assert_eq!(self.store.size(&context.key).await.unwrap(), Some(context.size));
         context
     }
 
@@ -45,21 +42,9 @@ impl Stored {
 
     /// What the system's own tar makes of it.
     fn listed(&self, context: &Context) -> Vec<String> {
-        let tar = Command::new("tar")
-            .arg("tzvf")
-            .arg(self.path(context))
-            .output()
-            .unwrap();
-        assert!(
-            tar.status.success(),
-            "{}",
-            String::from_utf8_lossy(&tar.stderr)
-        );
-        String::from_utf8(tar.stdout)
-            .unwrap()
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        let tar = Command::new("tar").arg("tzvf").arg(self.path(context)).output().unwrap();
+        assert!(tar.status.success(), "{}", String::from_utf8_lossy(&tar.stderr));
+        String::from_utf8(tar.stdout).unwrap().lines().map(str::to_owned).collect()
     }
 }
 
@@ -76,9 +61,7 @@ fn input(repo: &Repo, commit: &str, context_dir: &str) -> UploadInput {
 async fn a_context_is_sent_once_and_is_the_same_everywhere() {
     let (repo, here, there) = (Repo::new(), cache(), cache());
     let long = format!("{}/{}", "d".repeat(120), "f".repeat(200));
-    repo.write("app/run.sh", "echo")
-        .executable("app/run.sh")
-        .write("app/data", "1");
+    repo.write("app/run.sh", "echo").executable("app/run.sh").write("app/data", "1");
     repo.write(&format!("app/{long}"), "2")
         .symlink("app/link", "data")
         .symlink("app/far", &"t".repeat(150));
@@ -89,19 +72,10 @@ async fn a_context_is_sent_once_and_is_the_same_everywhere() {
     let first = one.upload(&here, input(&repo, &commit, "app")).await;
     assert!(first.sent);
     let again = one.upload(&here, input(&repo, &commit, "app")).await;
-    assert_eq!(
-        again,
-        Context {
-            sent: false,
-            ..first.clone()
-        }
-    );
+    assert_eq!(again, Context { sent: false, ..first.clone() });
     let elsewhere = two.upload(&there, input(&repo, &commit, "app")).await;
     assert_eq!(elsewhere, first);
-    assert_eq!(
-        std::fs::read(one.path(&first)).unwrap(),
-        std::fs::read(two.path(&first)).unwrap()
-    );
+    assert_eq!(std::fs::read(one.path(&first)).unwrap(), std::fs::read(two.path(&first)).unwrap());
 
     let when = "1970-01-01";
     let listed = one.listed(&first);
@@ -132,26 +106,11 @@ async fn the_key_is_the_content_of_the_directory() {
     let app = store.upload(&cache, input(&repo, &first, "app")).await;
     let second = repo.write("other/a", "2").commit();
     let unchanged = store.upload(&cache, input(&repo, &second, "app")).await;
-    assert_eq!(
-        unchanged,
-        Context {
-            sent: false,
-            ..app.clone()
-        }
-    );
+    assert_eq!(unchanged, Context { sent: false, ..app.clone() });
     let third = repo.write("app/a", "2").commit();
-    assert_ne!(
-        store.upload(&cache, input(&repo, &third, "app")).await.key,
-        app.key
-    );
+    assert_ne!(store.upload(&cache, input(&repo, &third, "app")).await.key, app.key);
     // The same bytes at another place are the same context.
-    assert_eq!(
-        store
-            .upload(&cache, input(&repo, &first, "other"))
-            .await
-            .key,
-        app.key
-    );
+    assert_eq!(store.upload(&cache, input(&repo, &first, "other")).await.key, app.key);
 }
 
 #[tokio::test]
@@ -167,13 +126,7 @@ async fn a_submodule_is_part_of_context_and_key() {
     let (lib, app, cache, store) = (Repo::new(), Repo::new(), cache(), stored());
     lib.write("lib.h", "lib").commit();
     app.write("main.c", "main");
-    app.git(&[
-        "submodule",
-        "--quiet",
-        "add",
-        lib.path().to_str().unwrap(),
-        "lib",
-    ]);
+    app.git(&["submodule", "--quiet", "add", lib.path().to_str().unwrap(), "lib"]);
     let commit = app.commit();
     let without = store.upload(&cache, input(&app, &commit, "")).await;
     let mut with = input(&app, &commit, "");
@@ -182,9 +135,7 @@ async fn a_submodule_is_part_of_context_and_key() {
     assert_ne!(with.key, without.key);
     let names = |context| {
         let lines = store.listed(context).into_iter();
-        lines
-            .map(|line| line.rsplit(' ').next().unwrap().to_owned())
-            .collect::<Vec<_>>()
+        lines.map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(names(&without), [".gitmodules", "lib/", "main.c"]);
     assert_eq!(names(&with), [".gitmodules", "lib/", "lib/lib.h", "main.c"]);
@@ -204,10 +155,7 @@ async fn an_lfs_pointer_file_is_a_fault() {
     let (kind, message) =
         failure(upload(&cache.sources, &store.store, input(&repo, &commit, "app")).await);
     assert_eq!(kind, InvalidSpec);
-    assert!(
-        message.contains("`5.bin` and 2 more; `lfs: true`"),
-        "{message}"
-    );
+    assert!(message.contains("`5.bin` and 2 more; `lfs: true`"), "{message}");
     assert_eq!(cache.scratch(), 0);
     assert!(store.upload(&cache, input(&repo, &commit, "ok")).await.sent);
 }
@@ -233,9 +181,8 @@ async fn an_entry_of_a_hostile_tree_is_not_packed() {
     repo.write("a", "1").commit();
     let blob = repo.git(&["rev-parse", "HEAD:a"]);
     let raw = |names: &[&str]| {
-        let id: Vec<u8> = (0..20)
-            .map(|at| u8::from_str_radix(&blob[at * 2..at * 2 + 2], 16).unwrap())
-            .collect();
+        let id: Vec<u8> =
+            (0..20).map(|at| u8::from_str_radix(&blob[at * 2..at * 2 + 2], 16).unwrap()).collect();
         let entry = |name: &&str| [format!("100644 {name}\0").as_bytes(), &id].concat();
         let mut hash = Command::new("git")
             .current_dir(repo.path())

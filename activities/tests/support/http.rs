@@ -1,10 +1,6 @@
 //! A tiny http server: one answer a connection.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "not every test binary needs all of it"
-)]
+#![allow(dead_code, unreachable_pub, reason = "not every test binary needs all of it")]
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -42,18 +38,12 @@ pub fn serve(
                 continue;
             };
             log.lock().unwrap().push(request.clone());
-            let Response {
-                status,
-                header,
-                body,
-            } = answer(address, &request);
+            let Response { status, header, body } = answer(address, &request);
             let head = format!(
                 "HTTP/1.1 {status}\r\n{header}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
                 body.len()
             );
-            let _ = stream
-                .write_all(head.as_bytes())
-                .and_then(|()| stream.write_all(&body));
+            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
         }
     });
     (address, asked)
@@ -83,10 +73,5 @@ fn read(stream: &TcpStream) -> Option<Request> {
     let mut body = vec![0; length];
     lines.read_exact(&mut body).ok()?;
     let body = String::from_utf8_lossy(&body).into_owned();
-    Some(Request {
-        method,
-        path,
-        authorization,
-        body,
-    })
+    Some(Request { method, path, authorization, body })
 }

@@ -1,10 +1,6 @@
 //! Real repositories in temporary directories, and a cache to fetch them into.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "not every test binary needs all of it"
-)]
+#![allow(dead_code, unreachable_pub, reason = "not every test binary needs all of it")]
 
 pub mod http;
 pub mod stack;
@@ -132,9 +128,7 @@ impl Cache {
 
     /// What steps have left behind.
     pub fn scratch(&self) -> usize {
-        fs::read_dir(self.dir.path().join("scratch"))
-            .unwrap()
-            .count()
+        fs::read_dir(self.dir.path().join("scratch")).unwrap().count()
     }
 }
 
@@ -148,10 +142,7 @@ pub fn failure<T>(outcome: anyhow::Result<T>) -> (FailureType, String) {
 
 /// A Secret with the name `deploy`.
 pub fn secret(kind: &str, hosts: &str, data: &[(&str, &str)]) -> Secret {
-    let mut secret = Secret {
-        type_: Some(format!("kubernetes.io/{kind}")),
-        ..Secret::default()
-    };
+    let mut secret = Secret { type_: Some(format!("kubernetes.io/{kind}")), ..Secret::default() };
     let hosts = ("kiln.io/hosts".to_owned(), hosts.to_owned());
     secret.metadata.name = Some("deploy".to_owned());
     secret.metadata.annotations = Some(BTreeMap::from([hosts]));
@@ -163,8 +154,5 @@ pub fn secret(kind: &str, hosts: &str, data: &[(&str, &str)]) -> Secret {
 
 /// The same source with the Secret `deploy`.
 pub fn with_secret(source: GitSource) -> GitSource {
-    GitSource {
-        secret: Some("deploy".to_owned()),
-        ..source
-    }
+    GitSource { secret: Some("deploy".to_owned()), ..source }
 }

@@ -1,10 +1,6 @@
 //! The local stack, for tests that need it. Without it they fail and say what to do.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "not every test binary needs all of it"
-)]
+#![allow(dead_code, unreachable_pub, reason = "not every test binary needs all of it")]
 
 use std::path::PathBuf;
 
@@ -28,28 +24,13 @@ pub struct Served {
 impl Served {
     pub fn new(folder: &str) -> Self {
         let repo = Repo::new();
-        let unique = repo
-            .path()
-            .file_name()
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .trim_start_matches('.')
-            .to_owned();
-        let served = Self {
-            repo,
-            path: format!("{folder}{unique}.git"),
-        };
+        let unique =
+            repo.path().file_name().unwrap().to_str().unwrap().trim_start_matches('.').to_owned();
+        let served = Self { repo, path: format!("{folder}{unique}.git") };
         let bare = served.bare();
         git(
             &PathBuf::from("/"),
-            &[
-                "init",
-                "--quiet",
-                "--bare",
-                "--initial-branch=main",
-                bare.to_str().unwrap(),
-            ],
+            &["init", "--quiet", "--bare", "--initial-branch=main", bare.to_str().unwrap()],
         );
         served
     }
@@ -60,30 +41,17 @@ impl Served {
 
     pub fn push(&self, path: &str, content: &str) -> String {
         let commit = self.repo.write(path, content).commit();
-        self.repo.git(&[
-            "push",
-            "--quiet",
-            "--force",
-            "--all",
-            self.bare().to_str().unwrap(),
-        ]);
-        self.repo
-            .git(&["push", "--quiet", "--tags", self.bare().to_str().unwrap()]);
+        self.repo.git(&["push", "--quiet", "--force", "--all", self.bare().to_str().unwrap()]);
+        self.repo.git(&["push", "--quiet", "--tags", self.bare().to_str().unwrap()]);
         commit
     }
 
     pub fn web(&self, revision: Option<&str>) -> GitSource {
-        source(
-            &format!("{}/{}", of_stack("KILN_GIT_URL"), self.path),
-            revision,
-        )
+        source(&format!("{}/{}", of_stack("KILN_GIT_URL"), self.path), revision)
     }
 
     pub fn ssh(&self) -> GitSource {
-        source(
-            &format!("{}/{}", of_stack("KILN_GIT_SSH_URL"), self.path),
-            None,
-        )
+        source(&format!("{}/{}", of_stack("KILN_GIT_SSH_URL"), self.path), None)
     }
 }
 

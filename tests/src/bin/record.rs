@@ -36,74 +36,21 @@ async fn main() {
     let ok = FakeSteps::default;
 
     record("app", ok(), BuildApp::run, shop(), false).await;
-    record(
-        "app-failed",
-        fails(FailureType::BuildFailed),
-        BuildApp::run,
-        shop(),
-        false,
-    )
-    .await;
+    record("app-failed", fails(FailureType::BuildFailed), BuildApp::run, shop(), false).await;
     record("app-cancelled", hangs(), BuildApp::run, shop(), true).await;
     record("app-invalid", ok(), BuildApp::run, json!({"app": 1}), false).await;
-    record(
-        "component",
-        ok(),
-        BuildComponent::run,
-        component.clone(),
-        false,
-    )
-    .await;
-    record(
-        "component-cancelled",
-        hangs(),
-        BuildComponent::run,
-        component,
-        true,
-    )
-    .await;
+    record("component", ok(), BuildComponent::run, component.clone(), false).await;
+    record("component-cancelled", hangs(), BuildComponent::run, component, true).await;
     record("container", ok(), BuildContainer::run, container(), false).await;
-    record(
-        "container-image",
-        ok(),
-        BuildContainer::run,
-        use_only,
-        false,
-    )
-    .await;
-    for kind in [
-        FailureType::OutOfMemory,
-        FailureType::Evicted,
-        FailureType::RegistryUnavailable,
-    ] {
+    record("container-image", ok(), BuildContainer::run, use_only, false).await;
+    for kind in [FailureType::OutOfMemory, FailureType::Evicted, FailureType::RegistryUnavailable] {
         let name = format!("container-{kind:?}").to_lowercase();
         record(&name, fails(kind), BuildContainer::run, container(), false).await;
     }
     let failed = fails(FailureType::BuildFailed);
-    record(
-        "container-failed",
-        failed,
-        BuildContainer::run,
-        container(),
-        false,
-    )
-    .await;
-    record(
-        "container-cancelled",
-        hangs(),
-        BuildContainer::run,
-        container(),
-        true,
-    )
-    .await;
-    record(
-        "container-deadline",
-        hangs(),
-        BuildContainer::run,
-        short,
-        false,
-    )
-    .await;
+    record("container-failed", failed, BuildContainer::run, container(), false).await;
+    record("container-cancelled", hangs(), BuildContainer::run, container(), true).await;
+    record("container-deadline", hangs(), BuildContainer::run, short, false).await;
 }
 
 fn failure(kind: FailureType) -> Failure {
@@ -117,16 +64,11 @@ where
     let events = with_fakes(steps.clone(), async |client, queue| {
         let handle = start(&client, workflow, &queue, ID, document).await;
         if cancel {
-            eventually(
-                "the build to be awaited",
-                Duration::from_secs(30),
-                async || (steps.count("await web/server") == 1).then_some(()),
-            )
+            eventually("the build to be awaited", Duration::from_secs(30), async || {
+                (steps.count("await web/server") == 1).then_some(())
+            })
             .await;
-            handle
-                .cancel(WorkflowCancelOptions::default())
-                .await
-                .expect("it can be cancelled");
+            handle.cancel(WorkflowCancelOptions::default()).await.expect("it can be cancelled");
         }
         end(&handle).await;
         let history = handle.fetch_history(WorkflowFetchHistoryOptions::default());

@@ -78,11 +78,7 @@ impl Values {
 #[cfg(test)]
 impl<const N: usize> From<[(&str, &str); N]> for Values {
     fn from(given: [(&str, &str); N]) -> Self {
-        Self(
-            given
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into(),
-        )
+        Self(given.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
     }
 }
 
@@ -102,11 +98,8 @@ pub(crate) fn known() -> Vec<String> {
 
 fn refuse_unknown(given: &Map<String, Value>) -> Result<(), Error> {
     let known = known();
-    let unknown: Vec<String> = given
-        .keys()
-        .filter(|name| !known.contains(name))
-        .map(|name| format!("`{name}`"))
-        .collect();
+    let unknown: Vec<String> =
+        given.keys().filter(|name| !known.contains(name)).map(|name| format!("`{name}`")).collect();
     if unknown.is_empty() {
         return Ok(());
     }
@@ -125,11 +118,7 @@ pub(crate) fn variable(name: &str) -> String {
 
 /// Where mirrors are kept if nobody says otherwise.
 pub(crate) fn default_cache_dir() -> PathBuf {
-    let of = |name: &str| {
-        std::env::var_os(name)
-            .filter(|it| !it.is_empty())
-            .map(PathBuf::from)
-    };
+    let of = |name: &str| std::env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
     of("XDG_CACHE_HOME")
         .or_else(|| of("HOME").map(|home| home.join(".cache")))
         .unwrap_or_else(|| "/var/cache".into())

@@ -18,10 +18,7 @@ pub(crate) struct Lowering<'a> {
 impl<'a> Lowering<'a> {
     /// Nothing was read yet.
     pub(crate) fn of(values: &'a Values) -> Self {
-        Self {
-            values,
-            faults: Vec::new(),
-        }
+        Self { values, faults: Vec::new() }
     }
 
     /// The value where nothing is wrong, otherwise every fault.
@@ -31,10 +28,7 @@ impl<'a> Lowering<'a> {
         }
         let count = self.faults.len();
         let plural = if count == 1 { "" } else { "s" };
-        let what = format!(
-            "{count} fault{plural} in the settings\n  {}",
-            self.faults.join("\n  ")
-        );
+        let what = format!("{count} fault{plural} in the settings\n  {}", self.faults.join("\n  "));
         let hint = "a setting is a flag, a variable, or a key in the file of `--config`; \
                     see `kiln worker --help`";
         Err(Error::input(what).hint(hint))
@@ -53,10 +47,7 @@ impl<'a> Lowering<'a> {
     /// A text that must be given; `accepted` says what for.
     pub(crate) fn needed(&mut self, name: &str, accepted: &str) -> String {
         self.text(name).unwrap_or_else(|| {
-            self.fault(
-                name,
-                &format!("missing; set {}, {accepted}", variable(name)),
-            );
+            self.fault(name, &format!("missing; set {}, {accepted}", variable(name)));
             String::new()
         })
     }
@@ -67,11 +58,7 @@ impl<'a> Lowering<'a> {
             (Some(value), None) => (first, value),
             (None, Some(value)) => (second, value),
             (first_given, _) => {
-                let which = if first_given.is_some() {
-                    "both are set"
-                } else {
-                    "missing"
-                };
+                let which = if first_given.is_some() { "both are set" } else { "missing" };
                 let (one, other) = (variable(first), variable(second));
                 self.faults.push(format!(
                     "`{first}`, `{second}`: {which}; accepted is exactly one of {one} and {other}"
@@ -126,8 +113,7 @@ impl<'a> Lowering<'a> {
         let accepted = format!("a time from {start} to {end}, such as `90s` or `1m 30s`");
         let parse = |given: &str| humantime::parse_duration(given).ok();
         let in_range = |given: &str| parse(given).filter(|time| range.contains(time));
-        self.parsed(name, &accepted, in_range)
-            .unwrap_or_else(|| parse(default).unwrap_or_default())
+        self.parsed(name, &accepted, in_range).unwrap_or_else(|| parse(default).unwrap_or_default())
     }
 
     /// A size in bytes.
@@ -144,8 +130,7 @@ impl<'a> Lowering<'a> {
             .filter_map(|one| Some(format!("`{}`", one.to_possible_value()?.get_name())))
             .collect();
         let parse = |given: &str| T::from_str(given, false).ok();
-        self.parsed(name, &words.join(" or "), parse)
-            .unwrap_or(default)
+        self.parsed(name, &words.join(" or "), parse).unwrap_or(default)
     }
 
     fn parsed<T>(
@@ -165,10 +150,7 @@ impl<'a> Lowering<'a> {
     fn wrong(&mut self, name: &str, given: &str, accepted: &str) {
         let given = quoted(given);
         let variable = variable(name);
-        self.fault(
-            name,
-            &format!("{given} ({variable}); accepted is {accepted}"),
-        );
+        self.fault(name, &format!("{given} ({variable}); accepted is {accepted}"));
     }
 
     fn fault(&mut self, name: &str, what: &str) {

@@ -21,10 +21,7 @@ fn defaults_need_only_a_bucket() {
     assert_eq!(steps.cluster.namespace, "kiln-builds");
     assert_eq!(steps.cluster.launcher, LauncherKind::Pod);
     assert_eq!(steps.cluster.max_builds, 10);
-    assert!(matches!(
-        steps.store,
-        StoreSettings::S3 { endpoint: None, .. }
-    ));
+    assert!(matches!(steps.store, StoreSettings::S3 { endpoint: None, .. }));
 }
 
 #[test]

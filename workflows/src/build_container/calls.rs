@@ -20,40 +20,22 @@ use crate::{
 impl Build<'_> {
     pub(super) async fn resolve(&self, image: &str) -> Result<Built, Stop> {
         let registry = self.plan.registry.clone();
-        let input = ResolveInput {
-            image: image.to_owned(),
-            registry,
-        };
+        let input = ResolveInput { image: image.to_owned(), registry };
         let options = self.options(Step::ResolveImage, "look up");
-        Ok(self
-            .ctx
-            .execute_activity(Steps::resolve_image, input, options)
-            .await?)
+        Ok(self.ctx.execute_activity(Steps::resolve_image, input, options).await?)
     }
 
     pub(super) async fn fetch(&self, source: &GitSource) -> Result<String, Stop> {
         set_state(self.ctx, State::Fetching);
-        let input = FetchInput {
-            source: source.clone(),
-        };
+        let input = FetchInput { source: source.clone() };
         let options = self.options(Step::FetchSource, "fetch");
-        Ok(self
-            .ctx
-            .execute_activity(Steps::fetch_source, input, options)
-            .await?
-            .commit)
+        Ok(self.ctx.execute_activity(Steps::fetch_source, input, options).await?.commit)
     }
 
     pub(super) async fn render(&self, commit: &str) -> Result<Rendered, Stop> {
-        let input = RenderInput {
-            plan: self.plan.clone(),
-            commit: commit.to_owned(),
-        };
+        let input = RenderInput { plan: self.plan.clone(), commit: commit.to_owned() };
         let options = self.options(Step::Render, "render");
-        Ok(self
-            .ctx
-            .execute_activity(Steps::render, input, options)
-            .await?)
+        Ok(self.ctx.execute_activity(Steps::render, input, options).await?)
     }
 
     pub(super) async fn upload(&self, build: &BuildPlan, commit: &str) -> Result<Context, Stop> {
@@ -64,10 +46,7 @@ impl Build<'_> {
             lfs: build.lfs,
         };
         let options = self.options(Step::Upload, "upload");
-        Ok(self
-            .ctx
-            .execute_activity(Steps::upload, input, options)
-            .await?)
+        Ok(self.ctx.execute_activity(Steps::upload, input, options).await?)
     }
 
     /// What an attempt's Pod is made of. What was rendered is not repeated unrendered.
@@ -98,10 +77,7 @@ impl Build<'_> {
         let queued = Duration::from_secs(input.build.clocks.queued);
         let options = self.options(Step::Launch, "launch");
         self.launching.set(true);
-        let launched = self
-            .ctx
-            .execute_activity(Steps::launch, input, options)
-            .await;
+        let launched = self.ctx.execute_activity(Steps::launch, input, options).await;
         let launched = launched.map_err(Stop::from);
         self.launching.set(matches!(launched, Err(Stop::Cancelled)));
         // It counts its own clock; where no worker took it in time, nobody did.
@@ -119,10 +95,7 @@ impl Build<'_> {
 
     pub(super) async fn await_build(&self, input: AwaitInput) -> Result<Built, Stop> {
         let options = self.options(Step::AwaitBuild, "await");
-        Ok(self
-            .ctx
-            .execute_activity(Steps::await_build, input, options)
-            .await?)
+        Ok(self.ctx.execute_activity(Steps::await_build, input, options).await?)
     }
 
     /// Removes what this execution made in the cluster, whatever happened, a cancel included.
@@ -132,25 +105,15 @@ impl Build<'_> {
             run_id: self.first_run_id(),
             launching: self.launching.get(),
         };
-        let step = if succeeded {
-            Step::TidyUp
-        } else {
-            Step::CleanUp
-        };
+        let step = if succeeded { Step::TidyUp } else { Step::CleanUp };
         let detached = WorkflowCancellationToken::new();
-        let options = self
-            .policy
-            .options(step, self.summary("clean up"), detached);
+        let options = self.policy.options(step, self.summary("clean up"), detached);
         // What cannot be removed now is found by its labels later; the build's outcome stands.
-        let _ = self
-            .ctx
-            .execute_activity(Steps::clean_up, input, options)
-            .await;
+        let _ = self.ctx.execute_activity(Steps::clean_up, input, options).await;
     }
 
     fn options(&self, step: Step, verb: &str) -> ActivityOptions {
-        self.policy
-            .options(step, self.summary(verb), self.token.clone())
+        self.policy.options(step, self.summary(verb), self.token.clone())
     }
 
     fn summary(&self, verb: &str) -> String {

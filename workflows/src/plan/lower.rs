@@ -46,33 +46,19 @@ impl Lowering {
     fn app(&mut self, spec: &AppSpec) -> Plan {
         if spec.api_version != API_VERSION {
             let found = quoted(&spec.api_version);
-            self.faults.add(
-                "apiVersion",
-                format!("{found}; accepted is `{API_VERSION}`"),
-            );
+            self.faults.add("apiVersion", format!("{found}; accepted is `{API_VERSION}`"));
         }
         let app = self.head(&spec.app, spec.version.as_deref(), &spec.defaults);
-        let names = spec
-            .components
-            .iter()
-            .map(|component| component.name.as_str());
+        let names = spec.components.iter().map(|component| component.name.as_str());
         self.unique("components", names);
-        let count: usize = spec
-            .components
-            .iter()
-            .map(|component| component.containers.len())
-            .sum();
+        let count: usize = spec.components.iter().map(|component| component.containers.len()).sum();
         if count > MAX_CONTAINERS {
             let message = format!("{count} containers; at most {MAX_CONTAINERS} are accepted");
             self.faults.add("components", message);
         }
-        let components = spec
-            .components
-            .iter()
-            .enumerate()
-            .map(|(index, component)| {
-                self.component(app, &format!("components[{index}]"), component)
-            });
+        let components = spec.components.iter().enumerate().map(|(index, component)| {
+            self.component(app, &format!("components[{index}]"), component)
+        });
         let components = components.collect();
         Plan::new(app, spec.max_parallel, components)
     }
@@ -85,14 +71,11 @@ impl Lowering {
 
     fn container_alone(&mut self, input: &ContainerInput) -> Plan {
         let app = self.head(&input.app, input.version.as_deref(), &input.defaults);
-        self.faults
-            .check("component", checks::name(&input.component));
+        self.faults.check("component", checks::name(&input.component));
         let none = Shared::default();
         let container = self.container(app, &input.component, &none, "container", &input.container);
-        let component = ComponentPlan {
-            name: input.component.clone(),
-            containers: vec![container],
-        };
+        let component =
+            ComponentPlan { name: input.component.clone(), containers: vec![container] };
         Plan::new(app, 1, vec![component])
     }
 
@@ -107,41 +90,18 @@ impl Lowering {
             self.faults.check("version", checks::version(version));
         }
         shared::check(&mut self.faults, "defaults", defaults);
-        App {
-            name,
-            version,
-            defaults,
-        }
+        App { name, version, defaults }
     }
 
     fn component(&mut self, app: App<'_>, path: &str, spec: &ComponentSpec) -> ComponentPlan {
-        self.faults
-            .check(&member(path, "name"), checks::name(&spec.name));
+        self.faults.check(&member(path, "name"), checks::name(&spec.name));
         shared::check(&mut self.faults, path, &spec.shared);
         let path = member(path, "containers");
-        self.unique(
-            &path,
-            spec.containers
-                .iter()
-                .map(|container| container.name.as_str()),
-        );
-        let containers = spec
-            .containers
-            .iter()
-            .enumerate()
-            .map(|(index, container)| {
-                self.container(
-                    app,
-                    &spec.name,
-                    &spec.shared,
-                    &format!("{path}[{index}]"),
-                    container,
-                )
-            });
-        ComponentPlan {
-            name: spec.name.clone(),
-            containers: containers.collect(),
-        }
+        self.unique(&path, spec.containers.iter().map(|container| container.name.as_str()));
+        let containers = spec.containers.iter().enumerate().map(|(index, container)| {
+            self.container(app, &spec.name, &spec.shared, &format!("{path}[{index}]"), container)
+        });
+        ComponentPlan { name: spec.name.clone(), containers: containers.collect() }
     }
 
     fn unique<'a>(&mut self, path: &str, names: impl Iterator<Item = &'a str>) {
@@ -163,12 +123,9 @@ impl Lowering {
         path: &str,
         spec: &ContainerSpec,
     ) -> ContainerPlan {
-        self.faults
-            .check(&member(path, "name"), checks::name(&spec.name));
+        self.faults.check(&member(path, "name"), checks::name(&spec.name));
         shared::check(&mut self.faults, path, &spec.shared);
-        let shared = Inherited {
-            layers: [&spec.shared, component_shared, app.defaults],
-        };
+        let shared = Inherited { layers: [&spec.shared, component_shared, app.defaults] };
         let (registry, secrets) = shared.registry();
         self.faults.check(&member(path, "pullSecret"), secrets);
         let work = match &spec.image {
@@ -187,8 +144,7 @@ impl Lowering {
     }
 
     fn used(&mut self, path: &str, spec: &ContainerSpec, image: &str, clocks: Clocks) -> Work {
-        self.faults
-            .check(&member(path, "image"), checks::image(image));
+        self.faults.check(&member(path, "image"), checks::image(image));
         let given = [
             ("source", spec.shared.source.is_some()),
             ("contextDir", spec.context_dir.is_some()),
@@ -206,10 +162,7 @@ impl Lowering {
             let message = "not accepted beside `image`, which is used as it is";
             self.faults.add(member(path, name), message);
         }
-        Work::Use {
-            image: image.to_owned(),
-            clocks,
-        }
+        Work::Use { image: image.to_owned(), clocks }
     }
 
     fn build(
@@ -232,27 +185,15 @@ impl Lowering {
         }
         let prefix = shared.prefix().unwrap_or_default();
         let repository = names::repository(prefix, app.name, component, &spec.name);
-        if let Some(other) = self
-            .repositories
-            .insert(repository.clone(), path.to_owned())
-        {
+        if let Some(other) = self.repositories.insert(repository.clone(), path.to_owned()) {
             let message = format!("its image `{repository}` is the image of `{other}` too");
             self.faults.add(at("name"), message);
         }
-        for (index, value) in spec
-            .tags
-            .iter()
-            .enumerate()
-            .filter(|(_, tag)| !is_template(tag))
-        {
-            self.faults
-                .check(&format!("{}[{index}]", at("tags")), checks::tag(value));
+        for (index, value) in spec.tags.iter().enumerate().filter(|(_, tag)| !is_template(tag)) {
+            self.faults.check(&format!("{}[{index}]", at("tags")), checks::tag(value));
         }
         for (index, value) in spec.kaniko.iter().enumerate() {
-            self.faults.check(
-                &format!("{}[{index}]", at("kaniko")),
-                checks::kaniko_flag(value),
-            );
+            self.faults.check(&format!("{}[{index}]", at("kaniko")), checks::kaniko_flag(value));
         }
         self.keys(&at("buildArgs"), spec.build_args.keys());
         self.keys(&at("labels"), spec.labels.keys());
@@ -289,14 +230,9 @@ impl Lowering {
         self.unique(path, spec.secrets.iter().map(|secret| secret.name.as_str()));
         for (index, secret) in spec.secrets.iter().enumerate() {
             let path = format!("{path}[{index}]");
-            self.faults
-                .check(&member(&path, "name"), checks::data_key(&secret.name));
-            self.faults.check(
-                &member(&path, "secret"),
-                checks::object_name(&secret.secret),
-            );
-            self.faults
-                .check(&member(&path, "key"), checks::data_key(&secret.key));
+            self.faults.check(&member(&path, "name"), checks::data_key(&secret.name));
+            self.faults.check(&member(&path, "secret"), checks::object_name(&secret.secret));
+            self.faults.check(&member(&path, "key"), checks::data_key(&secret.key));
         }
     }
 
@@ -306,18 +242,14 @@ impl Lowering {
             .dockerfile
             .as_deref()
             .is_some_and(|name| name.ends_with(".tpl") || name.ends_with(".j2"));
-        spec.template
-            .clone()
-            .or_else(|| by_name.then(BTreeMap::new))
+        spec.template.clone().or_else(|| by_name.then(BTreeMap::new))
     }
 
     /// A path without `.` parts and doubled slashes; `""` is the root.
     fn path(&mut self, at: &str, given: Option<&str>, default: &str) -> String {
         let value = given.unwrap_or(default);
         self.faults.check(at, checks::path(value));
-        let parts = value
-            .split('/')
-            .filter(|part| !part.is_empty() && *part != ".");
+        let parts = value.split('/').filter(|part| !part.is_empty() && *part != ".");
         parts.collect::<Vec<_>>().join("/")
     }
 }

@@ -29,10 +29,8 @@ pub(super) fn check(faults: &mut Faults, path: &str, shared: &Shared) {
     if let Some(spec) = &shared.cache {
         cache(faults, &at("cache"), spec);
     }
-    for (name, secret) in [
-        ("pushSecret", &shared.push_secret),
-        ("pullSecret", &shared.pull_secret),
-    ] {
+    for (name, secret) in [("pushSecret", &shared.push_secret), ("pullSecret", &shared.pull_secret)]
+    {
         optional(faults, &at(name), secret.as_ref(), checks::object_name);
     }
 }
@@ -50,31 +48,15 @@ fn optional(
 
 fn git(faults: &mut Faults, path: &str, spec: &GitSpec) {
     faults.check(&member(path, "url"), checks::git_url(&spec.url));
-    optional(
-        faults,
-        &member(path, "revision"),
-        spec.revision.as_ref(),
-        checks::revision,
-    );
-    optional(
-        faults,
-        &member(path, "secret"),
-        spec.secret.as_ref(),
-        checks::object_name,
-    );
+    optional(faults, &member(path, "revision"), spec.revision.as_ref(), checks::revision);
+    optional(faults, &member(path, "secret"), spec.secret.as_ref(), checks::object_name);
 }
 
 fn registry(faults: &mut Faults, path: &str, spec: &RegistrySpec) {
-    faults.check(
-        &member(path, "prefix"),
-        checks::registry_prefix(prefix(spec)),
-    );
+    faults.check(&member(path, "prefix"), checks::registry_prefix(prefix(spec)));
     if let Some(ca) = &spec.ca {
         let path = member(path, "ca");
-        faults.check(
-            &member(&path, "configMap"),
-            checks::object_name(&ca.config_map),
-        );
+        faults.check(&member(&path, "configMap"), checks::object_name(&ca.config_map));
         faults.check(&member(&path, "key"), checks::data_key(&ca.key));
     }
 }
@@ -86,12 +68,7 @@ fn resources(faults: &mut Faults, path: &str, spec: &ResourcesSpec) {
         ("ephemeralStorage", &spec.ephemeral_storage),
     ];
     for (name, value) in given {
-        optional(
-            faults,
-            &member(path, name),
-            value.as_ref(),
-            checks::quantity,
-        );
+        optional(faults, &member(path, name), value.as_ref(), checks::quantity);
     }
 }
 
@@ -109,12 +86,7 @@ fn timeouts(faults: &mut Faults, path: &str, spec: &TimeoutsSpec) {
 }
 
 fn cache(faults: &mut Faults, path: &str, spec: &CacheSpec) {
-    optional(
-        faults,
-        &member(path, "repo"),
-        spec.repo.as_ref(),
-        checks::repository,
-    );
+    optional(faults, &member(path, "repo"), spec.repo.as_ref(), checks::repository);
     optional(faults, &member(path, "ttl"), spec.ttl.as_ref(), time);
 }
 
@@ -168,10 +140,7 @@ impl<'a> Inherited<'a> {
         let pull = self.get(|one| one.pull_secret.as_ref());
         let spec = self.get(|one| one.registry.as_ref());
         let registry = Registry {
-            host: self
-                .prefix()
-                .and_then(|prefix| prefix.split('/').next())
-                .map(str::to_owned),
+            host: self.prefix().and_then(|prefix| prefix.split('/').next()).map(str::to_owned),
             insecure: spec.is_some_and(|spec| spec.insecure),
             ca: spec.and_then(|spec| spec.ca.clone()),
             secret: push.or(pull).cloned(),
@@ -188,20 +157,14 @@ impl<'a> Inherited<'a> {
     }
 
     pub(super) fn cache(&self, repo: String) -> Option<Cache> {
-        let spec = self
-            .get(|one| one.cache.as_ref())
-            .filter(|spec| spec.enabled)?;
+        let spec = self.get(|one| one.cache.as_ref()).filter(|spec| spec.enabled)?;
         let ttl = spec.ttl.as_deref().and_then(seconds);
-        Some(Cache {
-            repo: spec.repo.clone().unwrap_or(repo),
-            ttl: ttl.unwrap_or(14 * 24 * 3600),
-        })
+        Some(Cache { repo: spec.repo.clone().unwrap_or(repo), ttl: ttl.unwrap_or(14 * 24 * 3600) })
     }
 
     pub(super) fn resources(&self) -> Resources {
         let given = |field: fn(&ResourcesSpec) -> Option<&String>| {
-            self.get(|one| one.resources.as_ref().and_then(field))
-                .cloned()
+            self.get(|one| one.resources.as_ref().and_then(field)).cloned()
         };
         Resources {
             cpu: given(|one| one.cpu.as_ref()).unwrap_or_else(|| "250m".to_owned()),

@@ -36,10 +36,7 @@ pub(super) async fn put(store: &S3Store, key: &str, file: &Path, size: u64) -> a
     let id = created.upload_id().context("the store gave no upload id")?;
     let sent = send(store, key, file, size, id).await;
     if sent.is_err() {
-        let abort = store
-            .client
-            .abort_multipart_upload()
-            .bucket(&store.bucket.name);
+        let abort = store.client.abort_multipart_upload().bucket(&store.bucket.name);
         if let Err(error) = abort.key(key).upload_id(id).send().await {
             tracing::warn!(key, %error, "parts of an upload are left in the store");
         }
@@ -55,24 +52,10 @@ async fn send(store: &S3Store, key: &str, file: &Path, size: u64, id: &str) -> a
         let length = part_size.min(size - offset);
         part(store, key, file, id, number, offset..offset + length)
     });
-    let parts: Vec<CompletedPart> = stream::iter(sending)
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await?;
-    let parts = CompletedMultipartUpload::builder()
-        .set_parts(Some(parts))
-        .build();
-    let complete = store
-        .client
-        .complete_multipart_upload()
-        .bucket(&store.bucket.name);
-    match complete
-        .key(key)
-        .upload_id(id)
-        .multipart_upload(parts)
-        .send()
-        .await
-    {
+    let parts: Vec<CompletedPart> = stream::iter(sending).buffered(AT_ONCE).try_collect().await?;
+    let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+    let complete = store.client.complete_multipart_upload().bucket(&store.bucket.name);
+    match complete.key(key).upload_id(id).multipart_upload(parts).send().await {
         Ok(_) => Ok(()),
         Err(error) => Err(store.explain("finish storing", key, error)),
     }
@@ -95,11 +78,7 @@ async fn part(
         .context("cannot read what is to be stored")?;
     // S3 counts parts from 1.
     let number = i32::try_from(number + 1).context("too many parts")?;
-    let request = store
-        .client
-        .upload_part()
-        .bucket(&store.bucket.name)
-        .key(key);
+    let request = store.client.upload_part().bucket(&store.bucket.name).key(key);
     let sent = request
         .upload_id(id)
         .part_number(number)
