@@ -78,6 +78,7 @@ impl Activities {
         let site = Site::new(settings.cluster, temporal_namespace, &settings.install)?;
         let client = cluster::connect().await?;
         start::check_namespace(&client, &namespace).await?;
+        start::check_rights(&client, &namespace).await?;
         let secrets = Secrets::Cluster { client: client.clone(), namespace: namespace.clone() };
         let sources = Sources::open(&settings.cache_dir, settings.cache_bytes, secrets)?;
         let store = store::open(&settings.store).await?;

@@ -1,7 +1,11 @@
 //! What a worker looks at when it starts, so that a wrong setting is told then and not by a build.
 
-use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Secret};
-use kube::{Api, Client, api::ListParams};
+use futures::future::try_join_all;
+use k8s_openapi::api::{
+    authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
+    core::v1::{Namespace, PersistentVolumeClaim, Secret},
+};
+use kube::{Api, Client, api::PostParams};
 
 use crate::{cluster::api_message, store::Access};
 
@@ -10,19 +14,74 @@ pub async fn check_namespace(client: &Client, namespace: &str) -> anyhow::Result
     let there = Api::<Namespace>::all(client.clone()).get_opt(namespace).await;
     match there {
         Ok(Some(_)) => {}
-        // Who may work in one namespace may not be allowed to look at it: its Pods tell.
+        // Who may work in one namespace may not be allowed to look at it.
         Err(kube::Error::Api(status)) if status.code == 403 => {}
         Ok(None) => anyhow::bail!(
             "there is no namespace `{namespace}` in the cluster: make it, or set KILN_NAMESPACE"
         ),
         Err(error) => anyhow::bail!("the cluster does not answer: {}", api_message(&error)),
     }
-    let pods = Api::<Pod>::namespaced(client.clone(), namespace);
-    let listed = pods.list(&ListParams::default().limit(1)).await;
-    listed.map(drop).map_err(|error| {
-        let message = api_message(&error);
-        anyhow::anyhow!("the worker may not see the Pods of `{namespace}`: {message}")
-    })
+    Ok(())
+}
+
+/// What a worker does in the build namespace, as the Kubernetes API names it.
+const RIGHTS: [(&str, &str, &[&str]); 6] = [
+    ("", "pods", &["get", "list", "watch", "create", "delete"]),
+    ("", "pods/log", &["get"]),
+    ("", "secrets", &["get"]),
+    ("", "configmaps", &["get"]),
+    ("", "events", &["list"]),
+    ("batch", "jobs", &["get", "list", "create", "delete"]),
+];
+
+/// Whether the worker may do all of it.
+pub async fn check_rights(client: &Client, namespace: &str) -> anyhow::Result<()> {
+    let rights = RIGHTS.iter().flat_map(|(group, resource, verbs)| {
+        verbs.iter().map(move |verb| (*group, *resource, *verb))
+    });
+    let asked = rights.map(async |(group, resource, verb)| {
+        let may = may(client, namespace, group, resource, verb).await?;
+        anyhow::Ok((!may).then(|| format!("{verb} {resource}")))
+    });
+    let missing: Vec<_> = try_join_all(asked).await?.into_iter().flatten().collect();
+    anyhow::ensure!(
+        missing.is_empty(),
+        "the worker may not {} in namespace `{namespace}`: let a Role allow it",
+        missing.join(", ")
+    );
+    Ok(())
+}
+
+async fn may(
+    client: &Client,
+    namespace: &str,
+    group: &str,
+    resource: &str,
+    verb: &str,
+) -> anyhow::Result<bool> {
+    let (resource, subresource) = match resource.split_once('/') {
+        Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
+        None => (resource, None),
+    };
+    let attributes = ResourceAttributes {
+        namespace: Some(namespace.to_owned()),
+        group: Some(group.to_owned()),
+        resource: Some(resource.to_owned()),
+        subresource,
+        verb: Some(verb.to_owned()),
+        ..ResourceAttributes::default()
+    };
+    let review = SelfSubjectAccessReview {
+        spec: SelfSubjectAccessReviewSpec {
+            resource_attributes: Some(attributes),
+            ..SelfSubjectAccessReviewSpec::default()
+        },
+        ..SelfSubjectAccessReview::default()
+    };
+    match Api::all(client.clone()).create(&PostParams::default(), &review).await {
+        Ok(review) => Ok(review.status.is_some_and(|status| status.allowed)),
+        Err(error) => anyhow::bail!("the cluster does not answer: {}", api_message(&error)),
+    }
 }
 
 /// Whether the Secrets and claims are there with which an executor reaches the store.

@@ -53,7 +53,7 @@ async fn pods(plan: &Plan, settings: Settings) -> Result<String, Error> {
 }
 
 fn launch(container: &ContainerPlan, build: &BuildPlan) -> LaunchInput {
-    let unknown = || "<unknown>".to_owned();
+    let unknown = || "unknown".to_owned();
     let version = container.version.as_deref();
     let mut tags = vec![names::first_tag(version, "<commit>")];
     tags.extend(build.tags.iter().cloned());

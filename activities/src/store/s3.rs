@@ -10,7 +10,7 @@ use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutCo
 use aws_sdk_s3::{
     Client,
     config::Builder,
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
 };
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, SecretEnvSource};
@@ -73,13 +73,15 @@ impl S3Store {
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
         let status = error.raw_response().map(|response| response.status().as_u16());
-        let remedy = remedy(error.code(), status);
+        let said = match (error.message(), error.code()) {
+            (Some(message), Some(code)) => format!("{message} ({code})"),
+            _ => chain(&error),
+        };
+        let remedy = remedy(error.code(), status, &said);
         let at = self.bucket.endpoint.as_deref().unwrap_or("Amazon S3");
-        let message = format!(
-            "cannot {what} `{key}` in the bucket `{}` at {at}: {}{remedy}",
-            self.bucket.name,
-            DisplayErrorContext(error),
-        );
+        let bucket = &self.bucket.name;
+        let message =
+            format!("cannot {what} `{key}` in the bucket `{bucket}` at {at}: {said}{remedy}");
         fail(FailureType::StoreUnavailable, message)
     }
 
@@ -93,16 +95,31 @@ impl S3Store {
     }
 }
 
+/// An error and its causes in a line. The SDK's own long form repeats the server's whole answer.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !said.contains(&text) {
+            said += &format!(": {text}");
+        }
+        cause = error.source();
+    }
+    said
+}
+
 /// What an operator can do about a refusal.
-fn remedy(code: Option<&str>, status: Option<u16>) -> &'static str {
+fn remedy(code: Option<&str>, status: Option<u16>, said: &str) -> &'static str {
     match (code, status) {
         (Some("NoSuchBucket"), _) => "; create the bucket",
+        (Some("InvalidAccessKeyId" | "SignatureDoesNotMatch"), _) => {
+            "; check the worker's credentials, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        }
         (Some("AccessDenied"), _) | (_, Some(403)) => {
             "; let the worker's credentials read, write and list the bucket"
         }
-        (Some("InvalidAccessKeyId" | "SignatureDoesNotMatch"), _) => {
-            "; check the worker's credentials"
-        }
+        _ if said.contains("credentials") => "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         _ => "",
     }
 }
@@ -194,8 +211,8 @@ mod tests {
             (None, Some(403), "let the worker's credentials"),
             (Some("SignatureDoesNotMatch"), Some(400), "check the worker's"),
         ] {
-            assert!(remedy(code, status).contains(expected), "{code:?}");
+            assert!(remedy(code, status, "").contains(expected), "{code:?}");
         }
-        assert_eq!(remedy(Some("SlowDown"), Some(503)), "");
+        assert_eq!(remedy(Some("SlowDown"), Some(503), ""), "");
     }
 }
