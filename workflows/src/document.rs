@@ -71,13 +71,13 @@ fn typed<T: DeserializeOwned + JsonSchema>(
         return (None, faults);
     }
     let validator = jsonschema::validator_for(&schema::<T>()).expect("our own schema is valid");
-    let mut wrong = Vec::new();
+    let mut mends = Vec::new();
     for error in validator.iter_errors(&raw) {
         note(&mut faults, &error);
-        wrong.extend(wrong_members(&error));
+        mends.extend(mends_of(&error));
     }
-    for pointer in wrong {
-        remove(&mut raw, &pointer);
+    for (pointer, mend) in mends {
+        apply(&mut raw, &pointer, mend);
     }
     match serde_json::from_value(raw) {
         Ok(spec) => (Some(document(Box::new(spec))), faults),
@@ -90,26 +90,49 @@ fn typed<T: DeserializeOwned + JsonSchema>(
     }
 }
 
-/// JSON pointers of the members that are wrong in themselves, without which the rest can be read.
-fn wrong_members(error: &jsonschema::ValidationError<'_>) -> Vec<String> {
+/// What makes the rest of a document readable where one place is wrong: a stand-in of the right
+/// type, or nothing. What is found at such a place later is not told ([`Faults::extend`]).
+fn mends_of(error: &jsonschema::ValidationError<'_>) -> Vec<(String, Option<Value>)> {
     let at = error.instance_path().as_str();
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             let escaped = unexpected.iter().map(|name| name.replace('~', "~0").replace('/', "~1"));
-            escaped.map(|name| format!("{at}/{name}")).collect()
+            escaped.map(|name| (format!("{at}/{name}"), None)).collect()
         }
-        ValidationErrorKind::Required { .. } => Vec::new(),
-        _ => vec![at.to_owned()],
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            let stand_in = match name {
+                "components" | "containers" => Value::Array(Vec::new()),
+                _ => Value::String(String::new()),
+            };
+            vec![(format!("{at}/{name}"), Some(stand_in))]
+        }
+        ValidationErrorKind::Type { .. } if error.to_string().ends_with("\"string\"") => {
+            vec![(at.to_owned(), Some(Value::String(String::new())))]
+        }
+        ValidationErrorKind::Type { .. } if error.to_string().ends_with("\"array\"") => {
+            vec![(at.to_owned(), Some(Value::Array(Vec::new())))]
+        }
+        _ => vec![(at.to_owned(), None)],
     }
 }
 
-/// Removes a member of an object. An item of an array stays: the places of the others count.
-fn remove(raw: &mut Value, pointer: &str) {
+/// Puts a stand-in at a place, or takes away what is there. An item of an array is never taken
+/// away: the places of the others count.
+fn apply(raw: &mut Value, pointer: &str, mend: Option<Value>) {
     let Some((parent, name)) = pointer.rsplit_once('/') else {
         return;
     };
-    if let Some(Value::Object(parent)) = raw.pointer_mut(parent) {
-        parent.remove(&name.replace("~1", "/").replace("~0", "~"));
+    let name = name.replace("~1", "/").replace("~0", "~");
+    match (raw.pointer_mut(parent), mend) {
+        (Some(Value::Object(parent)), Some(stand_in)) => drop(parent.insert(name, stand_in)),
+        (Some(Value::Object(parent)), None) => drop(parent.remove(&name)),
+        (Some(Value::Array(items)), Some(stand_in)) => {
+            if let Some(item) = name.parse().ok().and_then(|at: usize| items.get_mut(at)) {
+                *item = stand_in;
+            }
+        }
+        _ => {}
     }
 }
 

@@ -42,12 +42,14 @@ impl Faults {
         }
     }
 
-    /// Adds what a later look found. It saw the document without its wrong parts, so what it misses
-    /// may be one of those: then it is not told.
+    /// Adds what a later look found. It saw the document with its wrong places mended, so what it
+    /// says of such a place, or misses, may be due to that: then it is not told.
     pub fn extend(&mut self, later: Self) {
-        let is_complete = self.0.is_empty();
-        let told =
-            later.0.into_iter().filter(|fault| is_complete || !fault.message.starts_with(MISSING));
+        let told = later.0.into_iter().filter(|fault| {
+            let mended = self.0.iter().any(|earlier| fault.path == earlier.path);
+            self.0.is_empty() || !(mended || fault.message.starts_with(MISSING))
+        });
+        let told: Vec<_> = told.collect();
         self.0.extend(told);
     }
 

@@ -134,6 +134,30 @@ fn all_faults_come_at_once() {
 }
 
 #[test]
+fn what_is_missing_or_of_a_wrong_type_hides_nothing_else() {
+    let document = json!({
+        "app": "Shop",
+        "defaults": {"registry": {"insecure": true}, "source": {"git": {"url": 7}}},
+        "components": [{"name": "Web", "containers": [{"tags": [1, "-x"]}, {"name": ["a"]}]}]
+    });
+    let found = faults(document);
+    for expected in [
+        "apiVersion: missing",
+        "defaults.registry.prefix: missing",
+        "defaults.source.git.url: `7`; accepted is a value of type string",
+        "components[0].containers[0].name: missing",
+        "components[0].containers[0].tags[0]: `1`",
+        "components[0].containers[1].name: `[\"a\"]`",
+        "app: `Shop`",
+        "components[0].name: `Web`",
+        "components[0].containers[0].tags[1]: `-x`",
+    ] {
+        assert!(found.iter().any(|fault| fault.starts_with(expected)), "{expected}: {found:#?}");
+    }
+    assert_eq!(found.len(), 9, "{found:#?}");
+}
+
+#[test]
 fn a_fault_of_what_is_inherited_is_told_once() {
     let mut document = spec();
     document["defaults"]["source"]["git"]["url"] = json!("${GIT}");
