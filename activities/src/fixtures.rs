@@ -9,9 +9,9 @@ use std::{
 use http::{Request, Response};
 use k8s_openapi::api::core::v1::Pod;
 use kilnworks_workflows::{
-    plan::{BuildPlan, Cache, Clocks, GitSource, Registry, Resources},
+    plan::{Cache, Clocks, Registry, Resources},
     spec::{BuildSecret, CaSpec},
-    steps::{BuildId, Context, LaunchInput, Rendered},
+    steps::{BuildId, LaunchInput},
 };
 use kube::{
     Client,
@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cluster::Cluster,
-    object::Site,
+    object::{Site, sample},
     settings::{ClusterSettings, LauncherKind},
 };
 
@@ -43,50 +43,25 @@ pub(crate) fn settings(launcher: LauncherKind, template: Option<PathBuf>) -> Clu
 /// The least that a build says.
 pub(crate) fn minimal() -> LaunchInput {
     let text = |text: &str| text.to_owned();
-    LaunchInput {
-        id: BuildId {
-            app: text("shop"),
-            component: text("web"),
-            container: text("front"),
-            workflow_id: text("nightly/web/front"),
-            run_id: text("0b5cbd4f-9d4c-4f0e-8b1c-2f1d3a4b5c6d"),
-            root: text("nightly"),
-            attempt: 1,
-        },
-        build: BuildPlan {
-            source: GitSource {
-                url: text("https://git.example/shop.git"),
-                revision: None,
-                secret: None,
-                submodules: false,
-            },
-            context_dir: String::new(),
-            dockerfile: text("Dockerfile"),
-            template: None,
-            build_args: Default::default(),
-            target: None,
-            repository: text("localhost:5000/team/shop-web-front"),
-            tags: Vec::new(),
-            labels: Default::default(),
-            cache: None,
-            flags: Vec::new(),
-            secrets: Vec::new(),
-            lfs: false,
-            resources: Resources {
-                cpu: text("250m"),
-                memory: text("2Gi"),
-                ephemeral_storage: None,
-            },
-            clocks: Clocks { queued: 60, scheduling: 60, pulling: 60, building: 60, whole: 600 },
-        },
-        registry: Registry::default(),
-        rendered: Rendered {
-            dockerfile: text("FROM scratch\n"),
-            tags: vec![text("1.2.0")],
-            ..Rendered::default()
-        },
-        context: Context { key: text("contexts/abc.tar.gz"), ..Context::default() },
-    }
+    let mut input = sample();
+    input.id = BuildId {
+        app: text("shop"),
+        component: text("web"),
+        container: text("front"),
+        workflow_id: text("nightly/web/front"),
+        run_id: text("0b5cbd4f-9d4c-4f0e-8b1c-2f1d3a4b5c6d"),
+        root: text("nightly"),
+        attempt: 1,
+    };
+    input.build.repository = text("localhost:5000/team/shop-web-front");
+    input.build.resources =
+        Resources { cpu: text("250m"), memory: text("2Gi"), ephemeral_storage: None };
+    input.build.clocks =
+        Clocks { queued: 60, scheduling: 60, pulling: 60, building: 60, whole: 600 };
+    input.rendered.dockerfile = text("FROM scratch\n");
+    input.rendered.tags = vec![text("1.2.0")];
+    input.context.key = text("contexts/abc.tar.gz");
+    input
 }
 
 /// Everything that a build can say.

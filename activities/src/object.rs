@@ -102,8 +102,8 @@ fn job(mut pod: Pod) -> Job {
     }
 }
 
-/// A build with which the operator's template is tried.
-fn sample() -> LaunchInput {
+/// A build that stands for any: the operator's template is tried with it.
+pub fn sample() -> LaunchInput {
     let text = |text: &str| text.to_owned();
     LaunchInput {
         id: BuildId {

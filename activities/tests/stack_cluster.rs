@@ -13,19 +13,16 @@ use kilnworks_activities::{
     engine::Observer,
     error::failure_of,
     launch::launch,
-    object::Site,
+    object::{Site, sample},
     registry::{RegistryClient, resolve_image},
     settings::{ClusterSettings, LauncherKind},
     store::{Access, ContextStore},
 };
 use kilnworks_workflows::{
     failure::{Failure, FailureType},
-    plan::{BuildPlan, Clocks, GitSource, Registry, Resources},
+    plan::{Clocks, Resources},
     spec::CaSpec,
-    steps::{
-        AwaitInput, BuildId, Built, CleanUpInput, Context, LaunchInput, Launched, Rendered,
-        ResolveInput,
-    },
+    steps::{AwaitInput, BuildId, Built, CleanUpInput, LaunchInput, Launched, ResolveInput},
 };
 use kube::{Api, api::ListParams};
 
@@ -147,47 +144,26 @@ impl Build {
 
 fn input(name: &str, run_id: &str, dockerfile: &str) -> LaunchInput {
     let text = |text: &str| text.to_owned();
-    LaunchInput {
-        id: BuildId {
-            app: text("stack"),
-            component: text("cluster"),
-            container: text(name),
-            workflow_id: format!("stack/{name}"),
-            run_id: text(run_id),
-            root: text("stack"),
-            attempt: 1,
-        },
-        build: BuildPlan {
-            source: GitSource {
-                url: String::new(),
-                revision: None,
-                secret: None,
-                submodules: false,
-            },
-            context_dir: String::new(),
-            dockerfile: text("Dockerfile"),
-            template: None,
-            build_args: Default::default(),
-            target: None,
-            repository: format!("{}/stack/{name}", env("KILN_REGISTRY")),
-            tags: Vec::new(),
-            labels: Default::default(),
-            cache: None,
-            flags: Vec::new(),
-            secrets: Vec::new(),
-            lfs: false,
-            resources: Resources { cpu: text("50m"), memory: text("1Gi"), ephemeral_storage: None },
-            clocks: Clocks { queued: 60, scheduling: 60, pulling: 60, building: 300, whole: 600 },
-        },
-        registry: Registry { insecure: true, ..Registry::default() },
-        rendered: Rendered {
-            dockerfile: dockerfile.replace("BASE", &env("KILN_BASE_IMAGE")),
-            build_args: [("MARK".to_owned(), "$(HOME) $$".to_owned())].into(),
-            tags: vec![text("1")],
-            ..Rendered::default()
-        },
-        context: Context::default(),
-    }
+    let mut input = sample();
+    input.id = BuildId {
+        app: text("stack"),
+        component: text("cluster"),
+        container: text(name),
+        workflow_id: format!("stack/{name}"),
+        run_id: text(run_id),
+        root: text("stack"),
+        attempt: 1,
+    };
+    input.build.repository = format!("{}/stack/{name}", env("KILN_REGISTRY"));
+    input.build.resources =
+        Resources { cpu: text("50m"), memory: text("1Gi"), ephemeral_storage: None };
+    input.build.clocks =
+        Clocks { queued: 60, scheduling: 60, pulling: 60, building: 300, whole: 600 };
+    input.registry.insecure = true;
+    input.rendered.dockerfile = dockerfile.replace("BASE", &env("KILN_BASE_IMAGE"));
+    input.rendered.build_args = [("MARK".to_owned(), "$(HOME) $$".to_owned())].into();
+    input.rendered.tags = vec![text("1")];
+    input
 }
 
 /// A `RUN` that is no good unless a `$` of a build argument arrives as it was given.
