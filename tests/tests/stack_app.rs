@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use kilnworks_tests::{
-    engine::{client, end, eventually},
+    engine::{End, client, end, eventually, variable},
     stack::{
         self, PATIENCE, Worker, cluster, example, names, pods, print, publish, spec, start, unique,
     },
 };
 use kilnworks_workflows::{BuildApp, output::BuildOutput};
+use kube::ResourceExt;
 use serde_json::json;
 use temporalio_client::Client;
 
@@ -146,10 +147,60 @@ async fn a_killed_worker_s_builds_go_on_with_the_same_pods() {
     let id = worker.queue.clone();
     worker.kill();
     let _next = worker.another().await;
+    // Whatever is there at any moment from now on is one of the two.
+    let known: Vec<_> = running.iter().filter_map(|pod| pod.uid()).collect();
+    eventually("both Pods to be gone", PATIENCE, async || {
+        let pods = pods(&cluster, &app).await;
+        assert!(pods.iter().filter_map(|pod| pod.uid()).all(|uid| known.contains(&uid)));
+        pods.is_empty().then_some(())
+    })
+    .await;
     let output = built(&client, &id).await;
     assert_eq!(output.images.len(), 2);
     assert!(output.images.iter().all(|image| image.attempts == 1), "{:?}", output.images);
-    assert_eq!(running.len(), 2);
+}
+
+/// Starts an app of one container that builds for a while, and waits for its running Pod.
+async fn slow(worker: &Worker, cluster: &kube::Client, seconds: u32) -> (String, String) {
+    let dockerfile = format!("FROM {}\nRUN sleep {seconds}\n", stack_base());
+    let url = publish(&unique("slow"), &[("Dockerfile", &dockerfile)]);
+    let app = unique("slow");
+    let document = spec(&app, &url, json!([{"name": "one"}]));
+    start("BuildApp", &worker.queue, &worker.queue, &document);
+    let pod = eventually("the Pod to run", PATIENCE, async || {
+        let pods = pods(cluster, &app).await;
+        let status = pods.first()?.status.as_ref()?;
+        (status.phase.as_deref() == Some("Running")).then(|| names(&pods).remove(0))
+    })
+    .await;
+    (app, pod)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_build_leaves_no_pod() {
+    let worker = Worker::start(&unique("cancel"), &[]).await;
+    let (client, cluster) = (client().await, cluster().await);
+    let (app, _) = slow(&worker, &cluster, 600).await;
+    let id = worker.queue.clone();
+    stack::run(std::process::Command::new("temporal").args(["workflow", "cancel", "-w", &id]));
+    assert!(matches!(ended(&client, &id).await, End::Cancelled));
+    // Ten seconds is the promise; the rest is slack for a busy machine.
+    eventually("the Pod to be gone", Duration::from_secs(50), async || {
+        pods(&cluster, &app).await.is_empty().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_pod_is_replaced() {
+    let worker = Worker::start(&unique("deleted"), &[]).await;
+    let (client, cluster) = (client().await, cluster().await);
+    let (_, pod) = slow(&worker, &cluster, 5).await;
+    let namespace = variable("KILN_NAMESPACE");
+    let arguments = ["--namespace", &namespace, "delete", "pod", &pod, "--wait=false"];
+    stack::run(std::process::Command::new("kubectl").args(arguments));
+    let output = built(&client, &worker.queue).await;
+    assert_eq!(output.images[0].attempts, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
