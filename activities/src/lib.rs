@@ -155,8 +155,9 @@ impl Activities {
         let started = ctx.info().scheduled_time.unwrap_or_else(SystemTime::now);
         let asked = ctx.clone();
         let wanted = move || is_wanted(asked.clone());
-        let (cluster, store) = (&self.cluster, &*self.store);
-        beating(&ctx, launch::launch(cluster, store, input, &mut observer, started, wanted)).await
+        let access = self.store.access(&input.context.key);
+        let launch = launch::launch(&self.cluster, &access, input, &mut observer, started, wanted);
+        beating(&ctx, launch).await
     }
 
     /// Waits for the end of the executor.

@@ -2,9 +2,8 @@
 //!
 //! Needs the stack: run `make up` and source `.local/env`.
 
-use std::{path::Path, time::SystemTime};
+use std::time::SystemTime;
 
-use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{EmptyDirVolumeSource, Pod, Volume, VolumeMount};
 use kilnworks_activities::{
     await_build::await_build,
@@ -16,7 +15,7 @@ use kilnworks_activities::{
     object::{Site, sample},
     registry::{RegistryClient, resolve_image},
     settings::{ClusterSettings, LauncherKind},
-    store::{Access, ContextStore},
+    store::Access,
 };
 use kilnworks_workflows::{
     failure::{Failure, FailureType},
@@ -31,38 +30,22 @@ fn env(name: &str) -> String {
         .unwrap_or_else(|_| panic!("{name} is not set: run `make up` and source `.local/env`"))
 }
 
-struct Empty;
-
-#[async_trait]
-impl ContextStore for Empty {
-    async fn size(&self, _: &str) -> anyhow::Result<Option<u64>> {
-        Ok(None)
-    }
-    async fn put(&self, _: &str, _: &Path) -> anyhow::Result<()> {
-        Ok(())
-    }
-    async fn read(&self, _: &str) -> anyhow::Result<Option<Vec<u8>>> {
-        Ok(None)
-    }
-    fn url(&self, key: &str) -> String {
-        key.to_owned()
-    }
-    fn access(&self, _: &str) -> Access {
-        Access {
-            context: "dir:///kiln/context".to_owned(),
-            volumes: vec![Volume {
-                name: "context".to_owned(),
-                empty_dir: Some(EmptyDirVolumeSource::default()),
-                ..Volume::default()
-            }],
-            mounts: vec![VolumeMount {
-                name: "context".to_owned(),
-                mount_path: "/kiln/context".to_owned(),
-                read_only: Some(true),
-                ..VolumeMount::default()
-            }],
-            ..Access::default()
-        }
+/// An empty context.
+fn empty() -> Access {
+    Access {
+        context: "dir:///kiln/context".to_owned(),
+        volumes: vec![Volume {
+            name: "context".to_owned(),
+            empty_dir: Some(EmptyDirVolumeSource::default()),
+            ..Volume::default()
+        }],
+        mounts: vec![VolumeMount {
+            name: "context".to_owned(),
+            mount_path: "/kiln/context".to_owned(),
+            read_only: Some(true),
+            ..VolumeMount::default()
+        }],
+        ..Access::default()
     }
 }
 
@@ -96,7 +79,7 @@ impl Build {
         let started = SystemTime::now();
         let input = self.input.clone();
         let wanted = async || true;
-        launch(&self.cluster, &Empty, input, &mut observer, started, wanted)
+        launch(&self.cluster, &empty(), input, &mut observer, started, wanted)
             .await
             .expect("a launch")
     }

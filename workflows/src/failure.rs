@@ -62,6 +62,46 @@ impl FailureType {
         format!("{self:?}")
     }
 
+    /// What a person can do about it. Where it may help, it is the engine that tries again.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::InvalidSpec => "correct the named fields and start the build again",
+            Self::InvalidTemplate => "correct the Dockerfile template or its values",
+            Self::SourceNotFound => "check the source's address",
+            Self::RevisionNotFound => "check the branch, tag, commit, directory or file name",
+            Self::SourceDenied => {
+                "check the Secret's credentials and its annotation `kiln.io/hosts`"
+            }
+            Self::SourceUnavailable => "check the git server, then start the build again",
+            Self::StoreUnavailable => "check the store, then start the build again",
+            Self::ClusterUnavailable => "check the Kubernetes API, then start the build again",
+            Self::RegistryUnavailable => "check the registry, then start the build again",
+            Self::BaseImageNotFound => "check the FROM line, or push the missing image",
+            Self::RegistryDenied => {
+                "check the registry Secret, its annotation `kiln.io/hosts`, and what it may push to"
+            }
+            Self::BuildFailed => "look at the named instruction and its log",
+            Self::OutOfMemory => "give the container more `resources.memory`",
+            Self::Evicted => "check the nodes for pressure, or ask for more resources",
+            Self::NodeLost => "check the cluster's nodes, then start the build again",
+            Self::PodDeleted => "find out who deletes the Pods, then start the build again",
+            Self::Unschedulable => {
+                "ask for less, add nodes, or extend the clock `timeouts.scheduling`"
+            }
+            Self::ImagePullFailed => {
+                "check the executor's image and what its Pod mounts, or extend `timeouts.pulling`"
+            }
+            Self::QuotaExceeded => {
+                "wait for other builds, raise the quota or the worker's `max-builds`, or extend \
+                 `timeouts.queued`"
+            }
+            Self::DeadlineExceeded => "make the build faster, or extend the named clock",
+            Self::Conflict => "use another id, or wait for the other build to end",
+            Self::VersionExists => "raise the version",
+            Self::Internal => "report it, with the workflow's history",
+        }
+    }
+
     /// Whether the same step may mend it by being run again after a while.
     pub fn waiting_mends(self) -> bool {
         matches!(
@@ -124,6 +164,12 @@ pub struct Failure {
     /// The end of the executor's log.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub log_tail: String,
+    /// Where the attempt's whole log is: an URL of the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    /// What a person can do about it, in a sentence.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub remedy: String,
 }
 
 impl Failure {
@@ -141,6 +187,8 @@ impl Failure {
             instruction: None,
             line: None,
             log_tail: String::new(),
+            log: None,
+            remedy: kind.remedy().to_owned(),
         }
     }
 

@@ -53,6 +53,11 @@ pub fn pod(app: &str, component: &str, container: &str, run_id: &str, attempt: u
     format!("kiln-{readable}-{hash}")
 }
 
+/// Where the log of an attempt lies in the store: everything under this prefix.
+pub fn log_prefix(run_id: &str, attempt: u32) -> String {
+    format!("logs/{run_id}/{attempt}/")
+}
+
 /// A value as a label: a hash, as a label allows 63 characters of few kinds.
 pub fn label_hash(value: &str) -> String {
     hex(value.as_bytes())[..32].to_owned()

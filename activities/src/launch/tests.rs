@@ -1,8 +1,7 @@
 //! Launches against an API server that answers by script.
 
-use std::{path::Path, time::SystemTime};
+use std::time::SystemTime;
 
-use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Pod;
 use kilnworks_workflows::{
     failure::FailureType,
@@ -18,30 +17,8 @@ use crate::{
     fixtures::{Call, Scenario, call, full, minimal, refusal},
     object::Site,
     pod,
-    store::{Access, ContextStore},
+    store::Access,
 };
-
-struct Store;
-
-#[async_trait]
-impl ContextStore for Store {
-    async fn size(&self, _: &str) -> anyhow::Result<Option<u64>> {
-        unreachable!("a launch asks for access only")
-    }
-    async fn put(&self, _: &str, _: &Path) -> anyhow::Result<()> {
-        unreachable!("a launch asks for access only")
-    }
-    async fn read(&self, _: &str) -> anyhow::Result<Option<Vec<u8>>> {
-        unreachable!("a launch reads nothing")
-    }
-
-    fn url(&self, key: &str) -> String {
-        key.to_owned()
-    }
-    fn access(&self, key: &str) -> Access {
-        Access { context: format!("s3://{key}"), ..Access::default() }
-    }
-}
 
 /// The Pod of the input as the API gives it back.
 fn created(input: &LaunchInput) -> Pod {
@@ -75,7 +52,7 @@ async fn run(
     wanted: impl AsyncFn() -> bool,
 ) -> anyhow::Result<Launched> {
     let mut observer = Observer::new(None, input.id.clone());
-    launch(cluster, &Store, input, &mut observer, SystemTime::now(), wanted).await
+    launch(cluster, &Access::default(), input, &mut observer, SystemTime::now(), wanted).await
 }
 
 fn kind(error: &anyhow::Error) -> FailureType {
