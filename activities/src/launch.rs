@@ -22,7 +22,7 @@ use crate::{
     cluster::{Bell, Cluster, api_message, unavailable},
     engine::Observer,
     error::fail,
-    object::Object,
+    object::{self, Object},
     pod,
     settings::LauncherKind,
     store::Access,
@@ -158,6 +158,10 @@ async fn create(cluster: &Cluster, object: &Object) -> kube::Result<Launched> {
             (LaunchedKind::Pod, created.metadata)
         }
         Object::Job(job) => {
+            // A Job is accepted whatever becomes of its Pod: a quota, or the API server's own
+            // checks, would speak only to its controller.
+            let dry = PostParams { dry_run: true, ..PostParams::default() };
+            cluster.pods().create(&dry, &object::pod_of(job)).await?;
             let created = cluster.jobs().create(&params, job).await?;
             (LaunchedKind::Job, created.metadata)
         }

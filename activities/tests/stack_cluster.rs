@@ -136,6 +136,7 @@ fn input(name: &str, run_id: &str, dockerfile: &str) -> LaunchInput {
         run_id: text(run_id),
         root: text("stack"),
         attempt: 1,
+        told: false,
     };
     input.build.repository = format!("{}/stack/{name}", env("KILN_REGISTRY"));
     input.build.resources =

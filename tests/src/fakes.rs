@@ -126,7 +126,8 @@ impl FakeSteps {
         input: LaunchInput,
     ) -> Result<Launched, ActivityError> {
         let memory = &input.build.resources.memory;
-        self.note(format!("launch {}/{} {memory}", input.id.component, input.id.container));
+        let spare = if input.spare_memory { " spare" } else { "" };
+        self.note(format!("launch {}/{} {memory}{spare}", input.id.component, input.id.container));
         Ok(Launched {
             kind: LaunchedKind::Pod,
             namespace: "builds".to_owned(),

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult,
+    SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
+    WorkflowResult,
 };
 
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
     build_container::BuildContainer,
     document::{Kind, inherit},
     output::BuildOutput,
+    plan::Outline,
     policy::Policy,
     progress::{Progress, State},
     spec::Resolved,
@@ -24,6 +26,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct BuildComponent {
     progress: Progress,
+    /// Whether a container has failed where that ends the others.
+    ended: bool,
 }
 
 #[workflow_methods]
@@ -42,12 +46,13 @@ impl BuildComponent {
         let resolved = match &split.resolved {
             Some(resolved) => resolved.clone(),
             None => Resolved {
-                commits: fetch_sources(ctx, &policy, &outline.sources).await,
+                commits: fetch_sources(ctx, &policy, outline).await,
                 root: ctx.workflow_id().to_owned(),
             },
         };
         let component = &outline.components[0];
         let lanes = outline.max_parallel as usize;
+        let group = ctx.cancellation_token().child_token();
         let jobs = (0..component.containers.len()).collect();
         let outcomes = bounded(jobs, lanes, async |index: usize| {
             let container = &component.containers[index];
@@ -59,8 +64,7 @@ impl BuildComponent {
                 "container": input["component"]["containers"][index],
                 "resolved": resolved.only(container.source.iter()),
             });
-            build_one(ctx, &component.name, &container.name, outline.version.as_deref(), document)
-                .await
+            build_one(ctx, outline, &group, &container.name, document).await
         });
         let mut ending = Ending::of(outcomes.await, ctx.cancellation_token().is_cancelled());
         if ending.is_complete() {
@@ -89,13 +93,15 @@ impl BuildComponent {
     }
 }
 
+/// One container. Where the first failure is to end the others, they are cancelled as a group.
 async fn build_one(
     ctx: &WorkflowContext<BuildComponent>,
-    component: &str,
+    outline: &Outline,
+    group: &WorkflowCancellationToken,
     container: &str,
-    version: Option<&str>,
     document: Value,
 ) -> Result<BuildOutput, Stop> {
+    let component = outline.components[0].name.as_str();
     let note = |state, reference: Option<String>, reason: Option<String>| {
         ctx.state_mut(|s| {
             for row in s.progress.rows(component, Some(container)) {
@@ -103,10 +109,18 @@ async fn build_one(
             }
         });
     };
+    if ctx.state(|s| s.ended) {
+        note(State::Cancelled, None, None);
+        return Err(Stop::Cancelled);
+    }
     note(State::Packing, None, None);
-    let app = document["app"].as_str().unwrap_or_default().to_owned();
-    let found_by = attributes(&app, version, Some(component), Some(container));
-    let outcome = child(ctx, || BuildContainer::run, container, document, found_by).await;
+    let version = outline.version.as_deref();
+    let found_by = attributes(&outline.app, version, Some(component), Some(container));
+    let outcome = child(ctx, || BuildContainer::run, container, document, found_by, group).await;
+    if outline.fail_fast && outcome.is_err() {
+        ctx.state_mut(|s| s.ended = true);
+        group.cancel_with_reason("another container failed, and failFast is set");
+    }
     match &outcome {
         Ok(output) => {
             let reference = output.images.first().map(|image| image.reference.clone());

@@ -170,6 +170,46 @@ pub struct Failure {
     /// What a person can do about it, in a sentence.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub remedy: String,
+    /// The attempts before this one, as far as there were any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<FailedAttempt>,
+}
+
+/// An attempt that failed and was followed by another one.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FailedAttempt {
+    /// Counted from 1.
+    pub attempt: u32,
+    /// One of the public failure types.
+    #[serde(rename = "type")]
+    #[schemars(with = "String")]
+    pub kind: FailureType,
+    /// What happened, in a sentence.
+    pub message: String,
+    /// Name of its Pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    /// Name of its node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Where its log is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+}
+
+impl FailedAttempt {
+    /// What is kept of a failure that was followed by another attempt.
+    pub fn of(attempt: u32, failure: &Failure) -> Self {
+        Self {
+            attempt,
+            kind: failure.kind,
+            message: tail(&failure.message, 512),
+            pod: failure.pod.clone(),
+            node: failure.node.clone(),
+            log: failure.log.clone(),
+        }
+    }
 }
 
 impl Failure {
@@ -189,6 +229,7 @@ impl Failure {
             log_tail: String::new(),
             log: None,
             remedy: kind.remedy().to_owned(),
+            earlier: Vec::new(),
         }
     }
 

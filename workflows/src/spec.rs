@@ -32,6 +32,9 @@ pub struct AppSpec {
     #[serde(default = "AppSpec::default_max_parallel")]
     #[schemars(range(min = 1, max = 500))]
     pub max_parallel: u32,
+    /// Whether the first container that fails ends the others; without it they go on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fail_fast: bool,
     /// The components, at least one.
     #[schemars(length(min = 1))]
     pub components: Vec<ComponentSpec>,
@@ -59,6 +62,9 @@ pub struct ComponentInput {
     #[serde(default = "AppSpec::default_max_parallel")]
     #[schemars(range(min = 1, max = 500))]
     pub max_parallel: u32,
+    /// Whether the first container that fails ends the others; without it they go on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fail_fast: bool,
     /// The component.
     pub component: ComponentSpec,
     /// Set by a parent workflow; left out by everyone else.

@@ -99,6 +99,7 @@ async fn uploaded(object: &'static [u8], hosts: &str) -> anyhow::Result<Vec<u8>>
     let cache = cache_of(u64::MAX, vec![login]);
     let store = VolumeStore::open(stored.path(), VolumeMount::Claim("kiln".to_owned()))?;
     let input = UploadInput {
+        id: Default::default(),
         source: with_secret(source(&format!("http://{at}/a.git"), None)),
         commit,
         context_dir: String::new(),

@@ -53,6 +53,7 @@ impl Stored {
 
 fn input(repo: &Repo, commit: &str, context_dir: &str) -> UploadInput {
     UploadInput {
+        id: Default::default(),
         source: repo.source(None),
         commit: commit.to_owned(),
         context_dir: context_dir.to_owned(),
