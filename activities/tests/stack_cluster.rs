@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{EmptyDirVolumeSource, Pod, Volume, VolumeMount}
 use kilnworks_activities::{
     await_build::await_build,
     clean_up::clean_up,
-    cluster::{Cluster, connect},
+    cluster::{Cluster, Found, connect},
     engine::Observer,
     error::failure_of,
     launch::launch,
@@ -238,4 +238,27 @@ async fn a_deleted_pod_is_deleted() {
     let failure = failure.expect_err("a failure");
     assert_eq!(failure.kind, FailureType::PodDeleted, "{failure:?}");
     build.end().await;
+}
+
+#[tokio::test]
+async fn what_a_lost_pod_has_pushed_counts() {
+    for launcher in [LauncherKind::Pod, LauncherKind::Job] {
+        let build = Build::new("pushed", launcher, "FROM BASE\nRUN date > /at\n").await;
+        let launched = build.launch().await;
+        let built = build.wait(launched.clone()).await.expect("an image");
+        let input = CleanUpInput {
+            workflow_id: build.input.id.workflow_id.clone(),
+            run_id: build.input.id.run_id.clone(),
+            launching: false,
+        };
+        clean_up(&build.cluster, input).await.expect("its Pod goes");
+        let begun = std::time::Instant::now();
+        while !matches!(build.cluster.ask(&launched).await, Ok(Found::Gone)) {
+            assert!(begun.elapsed().as_secs() < 60, "the Pod is not gone");
+            tokio::task::yield_now().await;
+        }
+        // Nobody saw the Pod's end; the registry knows of it.
+        let found = build.wait(launched).await.expect("its image");
+        assert_eq!(found.digest, built.digest);
+    }
 }
