@@ -149,6 +149,26 @@ async fn a_source_that_is_missing_fails_its_containers_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_away_holds_up_its_component_only() {
+    const AWAY: &str = "https://git.example.com/away.git";
+    let mut document = shop();
+    document["components"][1]["containers"][1]["source"] = json!({"git": {"url": AWAY}});
+    let steps = FakeSteps::default().away(AWAY);
+    let output = with_fakes(steps.clone(), async |client, queue| {
+        let handle = start(&client, BuildApp::run, &queue, &queue, document).await;
+        eventually("the others to be built", Duration::from_secs(30), async || {
+            (steps.count("deliver web") == 1).then_some(())
+        })
+        .await;
+        assert_eq!(steps.count("launch data"), 0);
+        steps.back();
+        end(&handle).await.output()
+    })
+    .await;
+    assert_eq!(output.images.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_pod_is_replaced_and_a_hungry_one_gets_more() {
     let fates = vec![failure(FailureType::OutOfMemory), failure(FailureType::Evicted)];
     let steps = FakeSteps::default().fate("web/server", Fate::Fails(fates));

@@ -5,19 +5,19 @@ use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
-    WorkflowResult,
+    WorkflowResult, join,
 };
 
 use crate::{
     build::{OUTCOME, attributes, bounded, child, json_of, split},
-    build_app::{Ending, deliver, fetch_sources},
+    build_app::{Ending, Sources, deliver, fetch_sources},
     build_container::BuildContainer,
     document::{Kind, inherit},
     output::BuildOutput,
     plan::Outline,
     policy::Policy,
     progress::{Progress, State},
-    spec::Resolved,
+    steps::Split,
     stop::Stop,
 };
 
@@ -28,6 +28,7 @@ pub struct BuildComponent {
     progress: Progress,
     /// Whether a container has failed where that ends the others.
     ended: bool,
+    sources: Sources,
 }
 
 #[workflow_methods]
@@ -43,30 +44,31 @@ impl BuildComponent {
         let outline = &split.outline;
         ctx.state_mut(|s| s.progress = Progress::of(outline));
         let policy = Policy::new(ctx.task_queue(), split.settings, None);
-        let resolved = match &split.resolved {
-            Some(resolved) => resolved.clone(),
-            None => Resolved {
-                commits: fetch_sources(ctx, &policy, outline).await,
-                root: ctx.workflow_id().to_owned(),
-            },
-        };
         let component = &outline.components[0];
-        let lanes = outline.max_parallel as usize;
+        let own = ctx.workflow_id().to_owned();
+        let root = split.resolved.as_ref().map_or(&own, |resolved| &resolved.root);
         let group = ctx.cancellation_token().child_token();
+        let fetching = sources(ctx, &policy, &split, &group);
+        let lanes = outline.max_parallel as usize;
         let jobs = (0..component.containers.len()).collect();
-        let outcomes = bounded(jobs, lanes, async |index: usize| {
+        let building = bounded(jobs, lanes, async |index: usize| {
             let container = &component.containers[index];
+            let source = || container.source.iter();
+            let fetched = ctx.wait_condition(|s| s.sources.know(source()) || s.ended).await;
+            fetched.map_err(|_| Stop::Cancelled)?;
+            let resolved = ctx.state(|s| s.sources.resolved(root, source()));
             let document = json!({
                 "app": input["app"],
                 "version": input["version"],
                 "defaults": inherit(&input["defaults"], &input["component"]),
                 "component": component.name,
                 "container": input["component"]["containers"][index],
-                "resolved": resolved.only(container.source.iter()),
+                "resolved": resolved,
             });
             build_one(ctx, outline, &group, &container.name, document).await
         });
-        let mut ending = Ending::of(outcomes.await, ctx.cancellation_token().is_cancelled());
+        let ((), outcomes) = join!(fetching, building);
+        let mut ending = Ending::of(outcomes, ctx.cancellation_token().is_cancelled());
         if ending.is_complete() {
             let name = Some(component.name.clone());
             ending.deliver(deliver(ctx, &policy, outline, name, ending.images.clone()).await);
@@ -90,6 +92,26 @@ impl BuildComponent {
     #[signal(name = "observed")]
     pub fn observed(&mut self, _ctx: &mut SyncWorkflowContext<Self>, seen: RawValue) {
         self.progress.observe(json_of(&seen));
+    }
+}
+
+/// The commits of the sources: those that a parent has handed down, or fetched.
+async fn sources(
+    ctx: &WorkflowContext<BuildComponent>,
+    policy: &Policy,
+    split: &Split,
+    group: &WorkflowCancellationToken,
+) {
+    let note = |key, commit| ctx.state_mut(|s| s.sources.note(key, commit));
+    match &split.resolved {
+        None => fetch_sources(ctx, policy, &split.outline, group, note).await,
+        Some(resolved) => {
+            for source in &split.outline.sources {
+                let key = source.key();
+                let commit = resolved.commits.get(&key).cloned();
+                note(key, commit);
+            }
+        }
     }
 }
 

@@ -104,17 +104,6 @@ pub struct Resolved {
     pub root: String,
 }
 
-impl Resolved {
-    /// The same, with these sources only: a child is handed no more than it needs.
-    pub fn only<'a>(&self, sources: impl Iterator<Item = &'a String>) -> Self {
-        let known = sources.filter_map(|key| self.commits.get_key_value(key));
-        Self {
-            commits: known.map(|(key, commit)| (key.clone(), commit.clone())).collect(),
-            root: self.root.clone(),
-        }
-    }
-}
-
 /// A component: containers that are released together.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
