@@ -15,7 +15,10 @@ use temporalio_common::protos::temporal::api::enums::v1::{
 };
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
-use crate::error::{failure_of, to_engine};
+use crate::{
+    error::{failure_of, to_engine},
+    fault,
+};
 
 /// Runs a step to its end while telling the engine that it lives. A cancel drops the step: what
 /// it made is the workflow's to clean up, since a cancel by a user and a shutdown of this worker
@@ -28,6 +31,7 @@ pub async fn beating<T>(
     let timeout = ctx.info().heartbeat_timeout.filter(|time| !time.is_zero());
     let timeout = timeout.unwrap_or(Duration::from_secs(60));
     let mut beat = tokio::time::interval(timeout / 4);
+    let step = fault::around(&ctx.info().activity_type, step);
     tokio::pin!(step);
     loop {
         tokio::select! {

@@ -13,6 +13,7 @@ pub mod engine;
 pub mod error;
 pub mod events;
 pub mod executor;
+mod fault;
 #[cfg(test)]
 mod fixtures;
 pub mod launch;
@@ -121,10 +122,11 @@ impl Activities {
     #[activity(definition = steps::SplitStep)]
     pub async fn split(
         self: Arc<Self>,
-        _ctx: ActivityContext,
+        ctx: ActivityContext,
         input: SplitInput,
     ) -> Result<Split, ActivityError> {
-        split::split(input, self.engine).map_err(to_engine)
+        let split = async { split::split(input, self.engine) };
+        fault::around(&ctx.info().activity_type, split).await.map_err(to_engine)
     }
 
     /// Finds the commit of a revision and fetches it.

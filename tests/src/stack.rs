@@ -128,6 +128,21 @@ impl Worker {
         panic!("the worker does not poll:\n{}", std::fs::read_to_string(&self.log).unwrap());
     }
 
+    /// Asks it to stop, as an operator does.
+    pub fn terminate(&self) {
+        run(Command::new("kill").args(["-TERM", &self.process.id().to_string()]));
+    }
+
+    /// Whether its process has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.try_wait().expect("its state").is_some()
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// Ends it with SIGKILL.
     pub fn kill(&mut self) {
         self.process.kill().expect("it is ours");
@@ -148,8 +163,11 @@ impl Drop for Worker {
 
 /// The `kiln` that was built with these tests.
 pub fn kiln() -> PathBuf {
-    let test = std::env::current_exe().expect("this test's path");
-    let kiln = test.parent().and_then(Path::parent).expect("target/debug").join("kiln");
+    let own = std::env::current_exe().expect("this program's path");
+    // A test lies in a directory below, a binary beside it.
+    let places = own.ancestors().skip(1).take(2).map(|place| place.join("kiln"));
+    let kiln = places.into_iter().find(|kiln| kiln.exists());
+    let kiln = kiln.unwrap_or_else(|| own.with_file_name("kiln"));
     assert!(kiln.exists(), "{} is not built; run `make test`", kiln.display());
     kiln
 }

@@ -62,42 +62,49 @@ impl FailureType {
         format!("{self:?}")
     }
 
-    /// What a person can do about it. Where it may help, it is the engine that tries again.
+    /// What a person can do about it, in a sentence.
     pub fn remedy(self) -> &'static str {
         match self {
-            Self::InvalidSpec => "correct the named fields and start the build again",
-            Self::InvalidTemplate => "correct the Dockerfile template or its values",
-            Self::SourceNotFound => "check the source's address",
-            Self::RevisionNotFound => "check the branch, tag, commit, directory or file name",
+            Self::InvalidSpec => {
+                "correct the named fields; `kiln plan SPEC` finds faults without a server"
+            }
+            Self::InvalidTemplate => "correct the named line of the template, or its values",
+            Self::SourceNotFound => "check `source.git.url`",
+            Self::RevisionNotFound => {
+                "check `source.git.revision`, `contextDir` and `dockerfile` at that commit"
+            }
             Self::SourceDenied => {
-                "check the Secret's credentials and its annotation `kiln.io/hosts`"
+                "check `source.git.secret`, and that its annotation kiln.io/hosts lists the host"
             }
-            Self::SourceUnavailable => "check the git server, then start the build again",
-            Self::StoreUnavailable => "check the store, then start the build again",
-            Self::ClusterUnavailable => "check the Kubernetes API, then start the build again",
-            Self::RegistryUnavailable => "check the registry, then start the build again",
-            Self::BaseImageNotFound => "check the FROM line, or push the missing image",
+            Self::SourceUnavailable
+            | Self::StoreUnavailable
+            | Self::ClusterUnavailable
+            | Self::RegistryUnavailable => {
+                "it was away for longer than its clock; see to it, or raise `timeouts.whole`"
+            }
+            Self::BaseImageNotFound => "check the image in FROM, or in `image`",
             Self::RegistryDenied => {
-                "check the registry Secret, its annotation `kiln.io/hosts`, and what it may push to"
+                "check `pushSecret` and `pullSecret`, and that kiln.io/hosts on them lists the registry"
             }
-            Self::BuildFailed => "look at the named instruction and its log",
-            Self::OutOfMemory => "give the container more `resources.memory`",
-            Self::Evicted => "check the nodes for pressure, or ask for more resources",
-            Self::NodeLost => "check the cluster's nodes, then start the build again",
-            Self::PodDeleted => "find out who deletes the Pods, then start the build again",
+            Self::BuildFailed => "see to the named instruction; the log tells more",
+            Self::OutOfMemory => "raise `resources.memory`",
+            Self::Evicted | Self::NodeLost | Self::PodDeleted => {
+                "the cluster took every attempt's Pod: see its events, or raise KILN_MAX_ATTEMPTS"
+            }
             Self::Unschedulable => {
-                "ask for less, add nodes, or extend the clock `timeouts.scheduling`"
+                "no node has room: lower `resources`, add nodes, or raise `timeouts.scheduling`"
             }
             Self::ImagePullFailed => {
-                "check the executor's image and what its Pod mounts, or extend `timeouts.pulling`"
+                "check KILN_EXECUTOR_IMAGE and what the Pod mounts, or raise `timeouts.pulling`"
             }
             Self::QuotaExceeded => {
-                "wait for other builds, raise the quota or the worker's `max-builds`, or extend \
-                 `timeouts.queued`"
+                "raise the quota of the build namespace, KILN_MAX_BUILDS, or `timeouts.queued`"
             }
-            Self::DeadlineExceeded => "make the build faster, or extend the named clock",
-            Self::Conflict => "use another id, or wait for the other build to end",
-            Self::VersionExists => "raise the version",
+            Self::DeadlineExceeded => {
+                "make the build faster, or raise the named clock in `timeouts`"
+            }
+            Self::Conflict => "wait for the other build to end, or give another id",
+            Self::VersionExists => "give another version",
             Self::Internal => "report it, with the workflow's history",
         }
     }

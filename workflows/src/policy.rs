@@ -69,9 +69,8 @@ impl Policy {
             schedule_to_close: row.all_runs,
             start_to_close: row.one_run.min(row.all_runs),
         })
-        .maybe_heartbeat_timeout(
-            row.heartbeats.then(|| Duration::from_secs(self.settings.heartbeat)),
-        )
+        // Without one a dead worker would be noticed only when its step's run is over.
+        .heartbeat_timeout(Duration::from_secs(self.settings.heartbeat))
         .task_queue(row.queue)
         .retry_policy(retry_policy())
         .cancellation_token(token)
@@ -88,25 +87,24 @@ impl Policy {
         // What a parent fetches ahead holds up everyone: whoever needs it fetches again, by a clock
         // of its own.
         let ahead = if self.clocks.is_some() { whole } else { 5 * MINUTE };
-        let row =
-            |queue, one_run, all_runs, heartbeats| Row { queue, one_run, all_runs, heartbeats };
+        let row = |queue, one_run, all_runs| Row { queue, one_run, all_runs };
         match step {
-            //                     queue             one run   all runs  heartbeats
-            Step::FetchSource => row(&queues.source, HOUR, ahead, true),
-            Step::Render => row(&queues.source, 30 * MINUTE, whole, true),
-            Step::Upload => row(&queues.source, HOUR, whole, true),
+            //                     queue             one run   all runs
+            Step::FetchSource => row(&queues.source, HOUR, ahead),
+            Step::Render => row(&queues.source, 30 * MINUTE, whole),
+            Step::Upload => row(&queues.source, HOUR, whole),
             // It counts its own clock, from when it was first scheduled. The slack lets it say so.
             Step::Launch => {
                 let queued = seconds(|clocks| clocks.queued) + 10 * MINUTE;
-                row(&queues.launch, queued, queued, true)
+                row(&queues.launch, queued, queued)
             }
             // It counts its own clocks; the whole clock is the workflow's.
-            Step::AwaitBuild => row(&queues.await_build, whole, whole, true),
-            Step::ResolveImage => row(&queues.main, 5 * MINUTE, whole, true),
-            Step::Deliver => row(&queues.main, 10 * MINUTE, DAY, true),
-            Step::CleanUp => row(&queues.main, 5 * MINUTE, HOUR, true),
+            Step::AwaitBuild => row(&queues.await_build, whole, whole),
+            Step::ResolveImage => row(&queues.main, 5 * MINUTE, whole),
+            Step::Deliver => row(&queues.main, 10 * MINUTE, DAY),
+            Step::CleanUp => row(&queues.main, 5 * MINUTE, HOUR),
             // The Pod has ended, so it may stay; the image is not to wait for that.
-            Step::TidyUp => row(&queues.main, 5 * MINUTE, 5 * MINUTE, true),
+            Step::TidyUp => row(&queues.main, 5 * MINUTE, 5 * MINUTE),
         }
     }
 }
@@ -115,7 +113,6 @@ struct Row<'a> {
     queue: &'a str,
     one_run: Duration,
     all_runs: Duration,
-    heartbeats: bool,
 }
 
 fn retry_policy() -> RetryPolicy {

@@ -1,0 +1,214 @@
+//! Pods that are taken away, cannot start, or take too much; caches that are full or broken.
+
+use std::{io::Write, path::Path, process::Stdio};
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, EvictParams},
+};
+use serde_json::json;
+
+use super::{Case, Recipe, Scene};
+use crate::{
+    engine::variable,
+    registry::kubectl,
+    stack::{run, unique},
+};
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        Case::new("pod-deleted", |scene| pod_taken(scene, false)).sharp(),
+        Case::new("pod-evicted", |scene| pod_taken(scene, true)),
+        Case::new("out-of-memory", out_of_memory).sharp(),
+        Case::new("executor-image-missing", executor_missing),
+        Case::new("unschedulable", unschedulable),
+        Case::new("quota-full", quota_full),
+        Case::new("secret-missing", secret_missing),
+        Case::new("building-clock", |scene| clock(scene, "building")),
+        Case::new("whole-clock", |scene| clock(scene, "whole")),
+        Case::new("cache-full", cache_full),
+        Case::new("cache-corrupted", cache_corrupted).sharp(),
+    ]
+}
+
+/// Someone takes the running Pod: a new one builds.
+async fn pod_taken(scene: Scene, evicts: bool) {
+    scene.worker(&[]).await;
+    let build = scene.build(&[Recipe::Sleep(6)]).await;
+    let pod = scene.running(&build).await;
+    scene.moment(0.0..4.0).await;
+    let namespace = pod.namespace().expect("a namespace");
+    let pods = Api::<Pod>::namespaced(scene.stage.cluster.clone(), &namespace);
+    if evicts {
+        pods.evict(&pod.name_any(), &EvictParams::default()).await.expect("it is evicted");
+    } else {
+        pods.delete(&pod.name_any(), &DeleteParams::default()).await.expect("it is deleted");
+    }
+    scene.succeeds(&build).await;
+}
+
+/// Every attempt is killed for its memory.
+async fn out_of_memory(scene: Scene) {
+    scene.worker(&[]).await;
+    let recipes = [Recipe::Greedy];
+    let mut document = scene.document(&recipes);
+    document["defaults"]["resources"]["memory"] = json!("128Mi");
+    let build = scene.start(document, &recipes).await;
+    scene.fails(&build, "OutOfMemory", "memory").await;
+    let attempts = scene.stage.pods_of(&build.app);
+    if attempts != 3 {
+        scene.lost(format!("three attempts with more memory each, not {attempts}"));
+    }
+}
+
+async fn executor_missing(scene: Scene) {
+    let image = format!("{}/kaniko/executor:none", variable("KILN_REGISTRY"));
+    scene.worker(&[("KILN_EXECUTOR_IMAGE", &image)]).await;
+    let recipes = [Recipe::Scratch];
+    let mut document = scene.document(&recipes);
+    document["defaults"]["timeouts"] = json!({"pulling": "6s"});
+    let build = scene.start(document, &recipes).await;
+    scene.fails(&build, "ImagePullFailed", "executor:none").await;
+}
+
+async fn unschedulable(scene: Scene) {
+    scene.worker(&[]).await;
+    let recipes = [Recipe::Scratch];
+    let mut document = scene.document(&recipes);
+    document["defaults"]["resources"]["cpu"] = json!("1000");
+    document["defaults"]["timeouts"] = json!({"scheduling": "6s"});
+    let build = scene.start(document, &recipes).await;
+    scene.fails(&build, "Unschedulable", "Insufficient cpu").await;
+}
+
+/// There is no room until someone makes room.
+async fn quota_full(scene: Scene) {
+    let namespace = unique("chaos");
+    let namespace = Namespace::with_quota(&namespace);
+    scene.worker(&[("KILN_NAMESPACE", &namespace.0)]).await;
+    let build = scene.build(&[Recipe::Scratch]).await;
+    scene.says_it_waits(&build, "exceeded quota").await;
+    namespace.lift();
+    scene.succeeds(&build).await;
+    // Before its objects are looked for: they would go with it.
+    super::judge::judge(&scene).await;
+}
+
+/// A namespace of one case, with the store's Secret and a quota that lets no Pod in.
+struct Namespace(String);
+
+impl Namespace {
+    fn with_quota(name: &str) -> Self {
+        let secret = run(kubectl(&["get", "secret", &variable("KILN_S3_SECRET"), "-o", "json"])
+            .stderr(Stdio::inherit()));
+        let mut secret: serde_json::Value = serde_json::from_str(&secret).expect("JSON");
+        secret["metadata"] = json!({"name": secret["metadata"]["name"], "namespace": name});
+        let objects = json!({"apiVersion": "v1", "kind": "List", "items": [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}},
+            secret,
+            {"apiVersion": "v1", "kind": "ResourceQuota",
+                "metadata": {"name": "full", "namespace": name}, "spec": {"hard": {"pods": "0"}}},
+            // A Pod is refused for the lack of it, and the controller takes a moment.
+            {"apiVersion": "v1", "kind": "ServiceAccount",
+                "metadata": {"name": "default", "namespace": name}},
+        ]});
+        let mut apply = kubectl_of("default", &["apply", "-f", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("kubectl runs");
+        let mut stdin = apply.stdin.take().expect("its input");
+        write!(stdin, "{objects}").expect("it reads");
+        drop(stdin);
+        assert!(apply.wait().expect("it ends").success(), "the namespace {name}");
+        Self(name.to_owned())
+    }
+
+    fn lift(&self) {
+        run(&mut kubectl_of(&self.0, &["delete", "resourcequota", "full"]));
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let delete = ["delete", "namespace", &self.0, "--wait=false"];
+        let _ = kubectl_of("default", &delete).stdout(Stdio::null()).status();
+    }
+}
+
+fn kubectl_of(namespace: &str, arguments: &[&str]) -> std::process::Command {
+    let mut kubectl = std::process::Command::new("kubectl");
+    kubectl.args(["--namespace", namespace]).args(arguments);
+    kubectl
+}
+
+/// A build secret that is not there: an end, with its name.
+async fn secret_missing(scene: Scene) {
+    scene.worker(&[]).await;
+    let recipes = [Recipe::Sleep(0)];
+    let mut document = scene.document(&recipes);
+    document["components"][0]["containers"][0]["secrets"] =
+        json!([{"name": "token", "secret": "not-there", "key": "token"}]);
+    let build = scene.start(document, &recipes).await;
+    scene.fails(&build, "InvalidSpec", "not-there").await;
+}
+
+/// A build that never ends is ended by a clock.
+async fn clock(scene: Scene, clock: &'static str) {
+    scene.worker(&[]).await;
+    let recipes = [Recipe::Sleep(600)];
+    let mut document = scene.document(&recipes);
+    document["defaults"]["timeouts"] = json!({clock: "8s"});
+    let build = scene.start(document, &recipes).await;
+    scene.fails(&build, "DeadlineExceeded", clock).await;
+}
+
+/// No mirror fits into the cache: each is removed as soon as another is wanted.
+async fn cache_full(scene: Scene) {
+    scene.worker(&[("KILN_CACHE_SIZE", "1MiB")]).await;
+    let recipes = [Recipe::Random(2_000_000), Recipe::Scratch];
+    let mut builds = Vec::new();
+    for _ in 0..3 {
+        builds.push(scene.build(&recipes).await);
+    }
+    for build in &builds {
+        scene.succeeds(build).await;
+    }
+}
+
+/// What the mirrors hold is cut to half between two builds of the same source.
+async fn cache_corrupted(scene: Scene) {
+    let worker = scene.worker(&[]).await;
+    let recipes = [Recipe::Random(100_000)];
+    let mut document = scene.document(&recipes);
+    let build = scene.start(document.clone(), &recipes).await;
+    scene.succeeds(&build).await;
+    assert!(halve(&worker.1) > 0, "there is something to break in {}", worker.1.display());
+    document["app"] = json!(format!("{}-again", scene.name));
+    // A context that is there already would not be read from the mirror again.
+    document["components"][0]["containers"][0]["contextDir"] = json!(".");
+    document["components"][0]["containers"][0]["dockerfile"] = json!("c0/Dockerfile");
+    let build = scene.start(document, &recipes).await;
+    scene.succeeds(&build).await;
+}
+
+/// Cuts the packs and objects below a directory, and says how many.
+fn halve(directory: &Path) -> usize {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let cut = entries.map(|entry| entry.path()).map(|path| {
+        if path.is_dir() {
+            return halve(&path);
+        }
+        let in_objects = path.components().any(|part| part.as_os_str() == "objects");
+        let size = path.metadata().map_or(0, |found| found.len());
+        if !in_objects || size < 2 {
+            return 0;
+        }
+        // Git makes them read-only.
+        let file = std::fs::OpenOptions::new().write(true).open(&path).expect("a file");
+        file.set_len(size / 2).expect("it is cut");
+        1
+    });
+    cut.sum()
+}

@@ -1,0 +1,135 @@
+//! Workers that die, fail and stop, and people who cancel.
+
+use super::{Case, Recipe, Scene};
+
+/// Every step of a build.
+const STEPS: [&str; 9] = [
+    "split",
+    "fetch_source",
+    "render",
+    "upload",
+    "launch",
+    "await_build",
+    "resolve_image",
+    "deliver",
+    "clean_up",
+];
+
+/// Two containers in which every step occurs.
+const EVERY_STEP: [Recipe; 2] = [Recipe::Scratch, Recipe::Use];
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for step in STEPS {
+        for moment in ["before", "after"] {
+            let name = format!("kill-{moment}-{step}");
+            let sharp = ["kill-after-launch", "kill-after-upload", "kill-before-clean_up"];
+            let case = Case::new(&name, move |scene| killed(scene, step, moment));
+            cases.push(if sharp.contains(&name.as_str()) { case.sharp() } else { case });
+        }
+        cases.push(Case::new(format!("fail-after-{step}"), move |scene| failed(scene, step)));
+        let case = Case::new(format!("cancel-in-{step}"), move |scene| cancelled(scene, step));
+        cases.push(if step == "launch" { case.sharp() } else { case });
+    }
+    cases.push(Case::new("kill-two-workers", two_killed).sharp());
+    cases.push(Case::new("kill-again-and-again", killed_again_and_again));
+    cases.push(Case::new("stop-worker", stopped).sharp());
+    cases.push(Case::new("cancel-and-kill", cancelled_and_killed));
+    cases.push(Case::new("start-twice", started_twice));
+    cases
+}
+
+/// The worker ends at a step; another one, on another machine, goes on.
+async fn killed(scene: Scene, step: &'static str, moment: &'static str) {
+    let worker = scene.worker(&[("KILN_FAULT", &format!("{step}:{moment}:kill"))]).await;
+    let build = scene.build(&EVERY_STEP).await;
+    worker.ended().await;
+    scene.worker(&[]).await;
+    scene.succeeds(&build).await;
+}
+
+/// A step did its work, and the engine hears that it failed.
+async fn failed(scene: Scene, step: &'static str) {
+    let worker = scene.worker(&[("KILN_FAULT", &format!("{step}:after:fail"))]).await;
+    let build = scene.build(&EVERY_STEP).await;
+    scene.succeeds(&build).await;
+    worker.says("fault point").await;
+}
+
+/// Someone cancels while a step is at work.
+async fn cancelled(scene: Scene, step: &'static str) {
+    // An await is in its middle while the Pod runs; what others made is there already.
+    let moment = if step == "await_build" { "before" } else { "after" };
+    let worker = scene.worker(&[("KILN_FAULT", &format!("{step}:{moment}:hang"))]).await;
+    let build = scene.build(&[Recipe::Sleep(20), Recipe::Use]).await;
+    worker.says("fault point").await;
+    build.cancel().await;
+    scene.is_cancelled(&build).await;
+}
+
+/// Two workers share the builds, and both die at once.
+async fn two_killed(scene: Scene) {
+    let (one, two) = (scene.worker(&[]).await, scene.worker(&[]).await);
+    let builds = [
+        scene.build(&[Recipe::Sleep(4), Recipe::Scratch]).await,
+        scene.build(&[Recipe::Scratch]).await,
+    ];
+    scene.moment(0.0..8.0).await;
+    one.kill();
+    two.kill();
+    scene.worker(&[]).await;
+    for build in &builds {
+        scene.succeeds(build).await;
+    }
+}
+
+/// One worker after the other dies.
+async fn killed_again_and_again(scene: Scene) {
+    let mut worker = scene.worker(&[]).await;
+    let build = scene.build(&[Recipe::Sleep(4), Recipe::Scratch]).await;
+    for _ in 0..4 {
+        scene.moment(0.5..4.0).await;
+        worker.kill();
+        worker = scene.worker(&[]).await;
+    }
+    scene.succeeds(&build).await;
+}
+
+/// An operator stops the worker while a Pod runs; the next worker goes on with it.
+async fn stopped(scene: Scene) {
+    let worker = scene.worker(&[]).await;
+    let build = scene.build(&[Recipe::Sleep(15)]).await;
+    scene.running(&build).await;
+    scene.moment(0.0..3.0).await;
+    worker.stop().await;
+    scene.worker(&[]).await;
+    let output = scene.succeeds(&build).await;
+    if output.is_some_and(|output| output.images[0].attempts != 1) {
+        scene.lost("the Pod did not go on".to_owned());
+    }
+}
+
+/// The worker dies right after a cancel; the next one cleans up.
+async fn cancelled_and_killed(scene: Scene) {
+    let worker = scene.worker(&[]).await;
+    let build = scene.build(&[Recipe::Sleep(60)]).await;
+    scene.running(&build).await;
+    build.cancel().await;
+    scene.moment(0.0..0.5).await;
+    worker.kill();
+    scene.worker(&[]).await;
+    scene.is_cancelled(&build).await;
+}
+
+/// The same id is started twice: one build, and a clear error.
+async fn started_twice(scene: Scene) {
+    scene.worker(&[]).await;
+    let recipes = [Recipe::Sleep(3)];
+    let document = scene.document(&recipes);
+    let build = scene.start(document.clone(), &recipes).await;
+    match scene.again(&build, &document).await {
+        Err(error) if error.contains("already started") => {}
+        other => scene.lost(format!("a used id should be refused: {other:?}")),
+    }
+    scene.succeeds(&build).await;
+}
