@@ -14,7 +14,7 @@ use crate::{
     document::{Kind, inherit},
     output::BuildOutput,
     policy::Policy,
-    progress::{Progress, State},
+    progress::{Progress, State, reason},
     spec::Resolved,
     stop::Stop,
 };
@@ -34,8 +34,7 @@ impl BuildComponent {
         ctx: &mut WorkflowContext<Self>,
         input: RawValue,
     ) -> WorkflowResult<BuildOutput> {
-        let input = json_of(&input);
-        let split = split(ctx, Kind::Component, input.clone()).await?;
+        let (input, split) = split(ctx, Kind::Component, &input).await?;
         let outline = &split.outline;
         ctx.state_mut(|s| s.progress = Progress::of(outline));
         let policy = Policy::new(ctx.task_queue(), split.settings, None);
@@ -113,7 +112,7 @@ async fn build_one(
             note(State::Done, reference, None);
         }
         Err(Stop::Cancelled) => note(State::Cancelled, None, None),
-        Err(stop) => note(State::Failed, None, stop.first().map(|one| one.message.clone())),
+        Err(stop) => note(State::Failed, None, stop.first().map(|one| reason(&one.message))),
     }
     outcome.map_err(|stop| stop.of(component, container))
 }

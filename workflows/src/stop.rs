@@ -7,7 +7,10 @@ use temporalio_common::error::{
 use temporalio_common::protos::temporal::api::failure::v1::ApplicationFailureInfo;
 use temporalio_workflow::WorkflowTermination;
 
-use crate::failure::{Failure, FailureDetails, FailureType, tail};
+use crate::{
+    bounds,
+    failure::{Failure, FailureDetails, FailureType, tail},
+};
 
 /// Why a workflow ends without a result.
 #[derive(Debug)]
@@ -81,19 +84,18 @@ fn failure_of(mut details: FailureDetails) -> ApplicationFailure {
         .build()
 }
 
-/// How many bytes of texts one failure carries. The engine refuses a payload of 2 MB, and 500
-/// containers may fail at once.
-const TEXT_BYTES: usize = 512 * 1024;
-
 /// Keeps the whole texts of the first failures; those of the others are in their own workflows.
 fn spare_texts(details: &mut FailureDetails) {
-    let mut left = TEXT_BYTES;
+    let mut left = bounds::DETAILS_BYTES;
     for failure in &mut details.failures {
-        match left.checked_sub(failure.message.len() + failure.log_tail.len()) {
+        let instruction = failure.instruction.as_ref().map_or(0, String::len);
+        let texts = failure.message.len() + failure.log_tail.len() + instruction;
+        match left.checked_sub(texts) {
             Some(rest) => left = rest,
             None => {
                 failure.log_tail.clear();
-                failure.message = tail(&failure.message, 512);
+                failure.instruction = None;
+                failure.message = tail(&failure.message, bounds::REASON_BYTES);
             }
         }
     }
