@@ -3,6 +3,7 @@
 
 pub mod engine;
 pub mod fakes;
+pub mod needles;
 pub mod registry;
 pub mod specs;
 pub mod stack;

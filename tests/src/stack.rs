@@ -128,6 +128,18 @@ impl Worker {
         panic!("the worker does not poll:\n{}", std::fs::read_to_string(&self.log).unwrap());
     }
 
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).expect("its log")
+    }
+
+    /// `kiln` with the settings of this worker.
+    pub fn kiln(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(kiln());
+        command.args(arguments).envs(self.environment.iter().cloned());
+        command
+    }
+
     /// Ends it with SIGKILL.
     pub fn kill(&mut self) {
         self.process.kill().expect("it is ours");
