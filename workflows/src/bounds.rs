@@ -2,7 +2,7 @@
 //! the field, the size and the bound; a text over one of the second is cut, and the cut is marked.
 //!
 //! They follow from what stands below us: the engine takes payloads of 2 MB, requests of 4 MB,
-//! histories of 50 MB, ids of 1000 characters and summaries of 400 bytes; Kubernetes takes 256 KiB
+//! histories of 50 MB and ids of 1000 characters; Kubernetes takes 256 KiB
 //! of annotations and objects of about 1 MB; Linux takes arguments of 128 KiB; a registry takes
 //! names of 255 characters.
 
@@ -87,7 +87,7 @@ pub const DETAILS_BYTES: usize = 512 * 1024;
 /// Bytes of a failure's message beyond [`DETAILS_BYTES`], and of a reason in the progress.
 pub const REASON_BYTES: usize = 512;
 
-/// Bytes of the summary of a step in the engine's UI.
+/// Bytes of the summary of a step, one line in the engine's UI. It may hold a URL.
 pub const SUMMARY_BYTES: usize = 200;
 
 /// Says what is over a bound. `unit` is what is counted.

@@ -168,3 +168,22 @@ impl From<ChildWorkflowStartError> for Stop {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_failures_fit_into_one_payload() {
+        let mut failure = Failure::new(FailureType::BuildFailed, "m".repeat(100_000));
+        failure.log_tail = "l".repeat(4_000);
+        failure.instruction = Some("i".repeat(60_000));
+        let mut details =
+            FailureDetails { failures: vec![failure.clone(); 500], images: Vec::new() };
+        spare_texts(&mut details);
+        let size = serde_json::to_vec(&details).expect("JSON").len();
+        assert!(size < 1_000_000, "{size}");
+        assert_eq!(details.failures[0], failure);
+        assert!(details.failures[499].message.starts_with('…'), "the cut is marked");
+    }
+}
