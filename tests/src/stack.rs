@@ -143,6 +143,13 @@ impl Worker {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// `kiln` with the settings of this worker.
+    pub fn kiln(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(kiln());
+        command.args(arguments).envs(self.environment.iter().cloned());
+        command
+    }
+
     /// Ends it with SIGKILL.
     pub fn kill(&mut self) {
         self.process.kill().expect("it is ours");

@@ -9,7 +9,8 @@ use temporalio_common::{ActivityCloseTimeouts, RetryPolicy};
 use temporalio_workflow::{ActivityOptions, LocalActivityOptions, WorkflowCancellationToken};
 
 use crate::{
-    failure::FailureType,
+    bounds,
+    failure::{FailureType, head},
     names::TaskQueues,
     plan::{Clocks, Resources},
     steps::EngineSettings,
@@ -74,7 +75,7 @@ impl Policy {
         .task_queue(row.queue)
         .retry_policy(retry_policy())
         .cancellation_token(token)
-        .summary(summary)
+        .summary(head(&summary, bounds::SUMMARY_BYTES))
         .build()
     }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::{
-    checks,
+    bounds, checks,
     document::member,
     fault::{Faults, quoted},
     plan::{Cache, Clocks, GitSource, Registry, Resources},
@@ -94,7 +94,8 @@ fn time(value: &str) -> Result<(), String> {
     match seconds(value) {
         Some(_) => Ok(()),
         None => {
-            let accepted = "a time from `1s` to `30d`, such as `90s` or `1h 30m`";
+            let accepted =
+                "a time from `1s` to `30d`, at most 64 characters, such as `90s` or `1h 30m`";
             Err(format!("{}; accepted is {accepted}", quoted(value)))
         }
     }
@@ -102,6 +103,9 @@ fn time(value: &str) -> Result<(), String> {
 
 fn seconds(value: &str) -> Option<u64> {
     const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+    if value.len() > bounds::TERM {
+        return None;
+    }
     let time = humantime::parse_duration(value).ok()?;
     (time >= Duration::from_secs(1) && time <= LONGEST).then_some(time.as_secs())
 }
