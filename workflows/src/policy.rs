@@ -41,6 +41,8 @@ pub enum Step {
     CleanUp,
     /// Remove what was made, after a success.
     TidyUp,
+    /// Remove what nobody owns any more.
+    Sweep,
 }
 
 /// What every remote step of one workflow shares.
@@ -107,6 +109,8 @@ impl Policy {
             Step::CleanUp => row(&queues.main, MINUTE, HOUR, false),
             // The Pod has ended, so it may stay; the image is not to wait for that.
             Step::TidyUp => row(&queues.main, MINUTE, 5 * MINUTE, false),
+            // The next one comes by itself.
+            Step::Sweep => row(&queues.main, HOUR, 2 * HOUR, true),
         }
     }
 }
