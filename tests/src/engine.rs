@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use kilnworks_workflows::{
-    BuildApp, BuildComponent, BuildContainer, build::raw, failure::FailureDetails,
+    BuildApp, BuildComponent, BuildContainer, Sweep, build::raw, failure::FailureDetails,
     names::TaskQueues, output::BuildOutput,
 };
 use serde_json::Value;
@@ -56,6 +56,7 @@ pub async fn with_fakes_within<T>(
             .register_workflow::<BuildApp>()
             .and_then(|options| options.register_workflow::<BuildComponent>())
             .and_then(|options| options.register_workflow::<BuildContainer>())
+            .and_then(|options| options.register_workflow::<Sweep>())
             .expect("the workflows register")
             .register_activities(steps.clone())
             .graceful_shutdown_period(Duration::from_secs(1))

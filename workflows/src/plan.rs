@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use shared::LONGEST_CLOCK;
+
 use crate::{
     document::{Document, Kind},
     fault::Faults,

@@ -101,13 +101,15 @@ fn time(value: &str) -> Result<(), String> {
     }
 }
 
+/// The longest time that a spec may ask for: no build lasts longer than this, its whole clock.
+pub const LONGEST_CLOCK: Duration = Duration::from_secs(30 * 24 * 3600);
+
 fn seconds(value: &str) -> Option<u64> {
-    const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
     if value.len() > bounds::TERM {
         return None;
     }
     let time = humantime::parse_duration(value).ok()?;
-    (time >= Duration::from_secs(1) && time <= LONGEST).then_some(time.as_secs())
+    (time >= Duration::from_secs(1) && time <= LONGEST_CLOCK).then_some(time.as_secs())
 }
 
 fn prefix(spec: &RegistrySpec) -> &str {
