@@ -23,6 +23,7 @@ pub mod object;
 pub mod pack;
 pub mod phase;
 pub mod pod;
+pub mod redact;
 pub mod registry;
 pub mod registry_auth;
 pub mod render;
@@ -54,6 +55,7 @@ use crate::{
     cluster::Cluster,
     engine::{Observer, beating, is_wanted},
     error::to_engine,
+    log::Logs,
     object::Site,
     registry::RegistryClient,
     secrets::Secrets,
@@ -67,6 +69,7 @@ pub struct Activities {
     engine: EngineSettings,
     sources: Sources,
     store: Box<dyn ContextStore>,
+    log_bytes: u64,
     cluster: Cluster,
     registry: RegistryClient,
 }
@@ -92,9 +95,14 @@ impl Activities {
             },
             sources,
             store,
+            log_bytes: settings.log_bytes,
             registry: RegistryClient::new(client.clone(), &namespace),
             cluster: Cluster::new(client, site),
         }))
+    }
+
+    fn logs(&self) -> Logs<'_> {
+        Logs { store: &*self.store, max_bytes: self.log_bytes }
     }
 }
 
@@ -169,7 +177,8 @@ impl Activities {
     ) -> Result<Built, ActivityError> {
         let mut observer = observer(&ctx, &input.id);
         let (cluster, registry) = (&self.cluster, &self.registry);
-        beating(&ctx, await_build::await_build(cluster, registry, input, &mut observer)).await
+        let logs = self.logs();
+        beating(&ctx, await_build::await_build(cluster, registry, logs, input, &mut observer)).await
     }
 
     /// Looks up an image that is used as it is.
@@ -199,6 +208,6 @@ impl Activities {
         ctx: ActivityContext,
         input: CleanUpInput,
     ) -> Result<(), ActivityError> {
-        beating(&ctx, clean_up::clean_up(&self.cluster, input)).await
+        beating(&ctx, clean_up::clean_up(&self.cluster, self.logs(), input)).await
     }
 }

@@ -93,11 +93,21 @@ fn lower_steps(lowering: &mut Lowering<'_>) -> Settings {
         cluster: lower_cluster(lowering),
         cache_dir: lowering.path("cache-dir").unwrap_or_else(layers::default_cache_dir),
         cache_bytes: lowering.bytes("cache-size", "10GiB"),
+        log_bytes: lower_log_bytes(lowering),
         heartbeat: lowering
             .time("heartbeat", "60s", Duration::from_secs(1)..=units::HOUR)
             .as_secs(),
         max_attempts: lowering.number("max-attempts", 3, 1..=20),
     }
+}
+
+/// Less than this leaves nothing of a log worth reading.
+fn lower_log_bytes(lowering: &mut Lowering<'_>) -> u64 {
+    let (name, least) = ("logs-max-bytes", 1024 * 1024);
+    lowering.check(name, "a size of `1MiB` or more", |given| {
+        units::parse_bytes(given).is_none_or(|bytes| bytes >= least)
+    });
+    lowering.bytes(name, "64MiB")
 }
 
 fn lower_cluster(lowering: &mut Lowering<'_>) -> ClusterSettings {
