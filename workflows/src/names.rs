@@ -55,7 +55,12 @@ pub fn pod(app: &str, component: &str, container: &str, run_id: &str, attempt: u
 
 /// Where the log of an attempt lies in the store: everything under this prefix.
 pub fn log_prefix(run_id: &str, attempt: u32) -> String {
-    format!("logs/{run_id}/{attempt}/")
+    format!("{}{attempt}/", logs_prefix(run_id))
+}
+
+/// Where the logs of all attempts of an execution lie.
+pub fn logs_prefix(run_id: &str) -> String {
+    format!("logs/{run_id}/")
 }
 
 /// A value as a label: a hash, as a label allows 63 characters of few kinds.
