@@ -6,6 +6,7 @@
 
 mod builds;
 mod cluster;
+mod engine;
 mod judge;
 mod recipe;
 mod running;

@@ -113,7 +113,8 @@ impl Namespace {
             {"apiVersion": "v1", "kind": "ServiceAccount",
                 "metadata": {"name": "default", "namespace": name}},
         ]});
-        let mut apply = kubectl_of("default", &["apply", "-f", "-"])
+        let mut apply = std::process::Command::new("kubectl")
+            .args(["apply", "-f", "-"])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()

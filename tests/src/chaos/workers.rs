@@ -61,7 +61,10 @@ async fn cancelled(scene: Scene, step: &'static str) {
     // An await is in its middle while the Pod runs; what others made is there already.
     let moment = if step == "await_build" { "before" } else { "after" };
     let worker = scene.worker(&[("KILN_FAULT", &format!("{step}:{moment}:hang"))]).await;
-    let build = scene.build(&[Recipe::Sleep(20), Recipe::Use]).await;
+    // The Pod's life is what an await is about, and a launch is followed by one.
+    let is_long = matches!(step, "launch" | "await_build");
+    let recipe = if is_long { Recipe::Sleep(20) } else { Recipe::Scratch };
+    let build = scene.build(&[recipe, Recipe::Use]).await;
     worker.says("fault point").await;
     build.cancel().await;
     scene.is_cancelled(&build).await;
