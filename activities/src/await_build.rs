@@ -56,7 +56,7 @@ pub async fn await_build(
                     Standing { state: State::Scheduling, since: None, reason: String::new() };
                 explained.fill(cluster, &input.launched.uid, none).await
             }
-            Found::Gone => return Err(failed(&input, gone())),
+            Found::Gone => return lost(registry, &input, gone()).await,
         };
         observer.see(standing.state, &standing.reason).await;
         if let Some(failure) = ran_out(&standing, &input.clocks, now) {
@@ -66,7 +66,7 @@ pub async fn await_build(
                     conclude(cluster, registry, &input, &pod).await
                 }
                 Found::Pod(pod) if phase::standing(&pod).state != standing.state => continue,
-                Found::Gone => Err(failed(&input, gone())),
+                Found::Gone => lost(registry, &input, gone()).await,
                 _ => Err(failed(&input, failure)),
             };
         }
@@ -175,7 +175,29 @@ async fn conclude(
             Log::of(end.unwrap_or_default())
         }
     };
-    Err(failed(input, verdict::verdict(pod, &log, &input.dockerfile)))
+    lost(registry, input, verdict::verdict(pod, &log, &input.dockerfile)).await
+}
+
+/// A build whose Pod the cluster took, or someone deleted, may have pushed its image before: the
+/// registry is asked for the tag that the attempt pushes last.
+async fn lost(
+    registry: &RegistryClient,
+    input: &AwaitInput,
+    failure: Failure,
+) -> anyhow::Result<Built> {
+    use FailureType::{Evicted, NodeLost, PodDeleted};
+    if !matches!(failure.kind, Evicted | NodeLost | PodDeleted) {
+        return Err(failed(input, failure));
+    }
+    let tag = names::attempt_tag(&input.id.run_id, input.id.attempt);
+    let pushed = format!("{}:{tag}", input.repository);
+    match registry.inspect(&pushed, &input.registry).await? {
+        Some(built) => {
+            tracing::info!(pushed, "the Pod was lost after it had pushed: {failure}");
+            Ok(built)
+        }
+        None => Err(failed(input, failure)),
+    }
 }
 
 /// A failure of this attempt. The Pod has ended or is given up, so running the step again cannot

@@ -2,8 +2,6 @@
 //!
 //! Every image in it was seen in its registry by the step that made or looked it up.
 
-use std::io::Write;
-
 use anyhow::Context as _;
 use kilnworks_workflows::{names, output::Package, steps::DeliverInput};
 
@@ -13,10 +11,9 @@ use crate::store::ContextStore;
 pub async fn deliver(store: &dyn ContextStore, input: DeliverInput) -> anyhow::Result<Package> {
     let key = record_key(&input);
     let record = serde_json::to_vec_pretty(&input).context("write the record")?;
-    let mut file = tempfile::NamedTempFile::new().context("make a file for the record")?;
-    file.write_all(&record).context("write the record")?;
-    store.put(&key, file.path()).await.context("put the record into the store")?;
-    Ok(Package { url: store.url(&key), digest: format!("sha256:{}", names::hex(&record)) })
+    let digest = format!("sha256:{}", names::hex(&record));
+    store.write(&key, record).await.context("put the record into the store")?;
+    Ok(Package { url: store.url(&key), digest })
 }
 
 /// A run's records lie together, the app's and its components'.

@@ -15,7 +15,10 @@ use temporalio_common::protos::temporal::api::enums::v1::{
 };
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
-use crate::{error::to_engine, fault};
+use crate::{
+    error::{failure_of, to_engine},
+    fault,
+};
 
 /// Runs a step to its end while telling the engine that it lives. A cancel drops the step: what
 /// it made is the workflow's to clean up, since a cancel by a user and a shutdown of this worker
@@ -61,6 +64,26 @@ pub async fn is_wanted(ctx: ActivityContext) -> bool {
     running && own.any(|state| !cancelled(state))
 }
 
+/// Runs a step, and tells what ails it when it fails again and again for something that waiting
+/// mends: at the 2nd, 4th, 8th … run, as the engine's pauses between them grow.
+pub async fn telling<T>(
+    ctx: &ActivityContext,
+    observer: &Observer,
+    state: State,
+    step: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let outcome = step.await;
+    let run = ctx.info().attempt;
+    if let Some(failure) = outcome.as_ref().err().and_then(failure_of)
+        && failure.kind.waiting_mends()
+        && run > 1
+        && run.is_power_of_two()
+    {
+        observer.tell(state, &failure.message).await;
+    }
+    outcome
+}
+
 /// How long a wait lasts before anyone is told of it.
 const WORTH_TELLING: Duration = Duration::from_secs(2);
 
@@ -74,13 +97,16 @@ pub struct Observer {
     id: BuildId,
     seen: Option<(State, String)>,
     since: (Instant, SystemTime),
-    told: Option<(Instant, (State, String))>,
+    /// What was told last, and when; of an earlier step it is not known what.
+    told: Option<(Instant, Option<(State, String)>)>,
 }
 
 impl Observer {
     /// Tells through a client; without one it tells nobody.
     pub fn new(client: Option<Client>, id: BuildId) -> Self {
-        Self { client, id, seen: None, since: (Instant::now(), SystemTime::now()), told: None }
+        // What an earlier step or run told stands until it is told otherwise.
+        let told = id.told.then(|| (Instant::now(), None));
+        Self { client, id, seen: None, since: (Instant::now(), SystemTime::now()), told }
     }
 
     /// Notes what the build waits for now. To be called with every change, and every second or so.
@@ -90,13 +116,13 @@ impl Observer {
             self.since = (Instant::now(), SystemTime::now());
         }
         self.seen = Some(now.clone());
-        let is_new = self.told.as_ref().is_none_or(|(_, told)| *told != now);
+        let is_new = self.told.as_ref().is_none_or(|(_, told)| told.as_ref() != Some(&now));
         // That it builds goes without saying, unless a wait was told before.
         let goes_without_saying = state == State::Building && self.told.is_none();
         let rested = self.told.as_ref().is_none_or(|(at, _)| at.elapsed() >= PAUSE);
         if is_new && !goes_without_saying && rested && self.since.0.elapsed() >= WORTH_TELLING {
             self.tell(state, reason).await;
-            self.told = Some((Instant::now(), now));
+            self.told = Some((Instant::now(), Some(now)));
         }
     }
 

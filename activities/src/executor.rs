@@ -11,7 +11,7 @@ use k8s_openapi::{
     },
     apimachinery::pkg::api::resource::Quantity,
 };
-use kilnworks_workflows::{plan::Resources, steps::LaunchInput};
+use kilnworks_workflows::{names, plan::Resources, steps::LaunchInput};
 
 use crate::{mounts, settings::ClusterSettings, store::Access};
 
@@ -67,7 +67,9 @@ pub fn args(input: &LaunchInput, access: &Access) -> Vec<String> {
         format!("--image-download-retry={PULL_RETRIES}"),
         format!("--image-fs-extract-retry={RETRIES}"),
     ];
-    let tags = rendered.tags.iter();
+    // The attempt's own tag comes last: Kaniko pushes one after the other.
+    let own = names::attempt_tag(&input.id.run_id, input.id.attempt);
+    let tags = rendered.tags.iter().chain([&own]);
     args.extend(tags.map(|tag| format!("--destination={}:{tag}", build.repository)));
     args.extend(pairs("--build-arg", &rendered.build_args));
     args.extend(pairs("--label", &rendered.labels));
@@ -84,6 +86,9 @@ pub fn args(input: &LaunchInput, access: &Access) -> Vec<String> {
     if let Some(ca) = &input.registry.ca {
         let file = mounts::ca_file(&ca.key);
         args.push(format!("--registry-certificate={host}={file}"));
+    }
+    if input.spare_memory {
+        args.push("--compressed-caching=false".to_owned());
     }
     args.extend(build.flags.iter().cloned());
     args.iter().map(|arg| literal(arg)).collect()

@@ -52,6 +52,7 @@ pub(crate) fn minimal() -> LaunchInput {
         run_id: text("0b5cbd4f-9d4c-4f0e-8b1c-2f1d3a4b5c6d"),
         root: text("nightly"),
         attempt: 1,
+        told: false,
     };
     input.build.repository = text("localhost:5000/team/shop-web-front");
     input.build.resources =
@@ -139,6 +140,11 @@ impl Watch {
 impl Scenario {
     /// A cluster with these watched Pods, whose API expects these calls in this order.
     pub(crate) fn new(pods: Vec<Pod>, calls: Vec<Call>) -> (Self, Cluster) {
+        Self::of(LauncherKind::Pod, pods, calls)
+    }
+
+    /// The same, of an installation that launches this.
+    pub(crate) fn of(launcher: LauncherKind, pods: Vec<Pod>, calls: Vec<Call>) -> (Self, Cluster) {
         let (store, mut writer) = reflector::store();
         writer.apply_watcher_event(&Event::Init);
         for pod in pods {
@@ -155,7 +161,7 @@ impl Scenario {
             let answer = answer(&request, &calls, &watch);
             async move { Ok::<_, std::convert::Infallible>(answer) }
         });
-        let site = Site::new(settings(LauncherKind::Pod, None), "default", "kiln").unwrap();
+        let site = Site::new(settings(launcher, None), "default", "kiln").unwrap();
         let cluster = Cluster::of(Client::new(service, "builds"), site, store, changes);
         (scenario, cluster)
     }

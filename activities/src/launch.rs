@@ -22,10 +22,10 @@ use crate::{
     cluster::{Bell, Cluster, api_message, unavailable},
     engine::Observer,
     error::fail,
-    object::Object,
+    object::{self, Object},
     pod,
     settings::LauncherKind,
-    store::ContextStore,
+    store::Access,
 };
 
 /// How long a launch waits to see what it created in the watch. Beyond that the next launch may
@@ -34,24 +34,24 @@ const SEEN: Duration = Duration::from_secs(5);
 
 /// Creates the Pod or Job of an attempt, or finds it where an earlier run created it.
 ///
+/// `access` is how its executor gets the context.
 /// `started` is when the step was first scheduled: its queued clock goes on over every run.
 /// `wanted` tells whether the engine still waits for this step; it is asked before the Pod is
 /// created and after, as a cancelled build's clean-up may have run in between.
 pub async fn launch(
     cluster: &Cluster,
-    store: &dyn ContextStore,
+    access: &Access,
     input: LaunchInput,
     observer: &mut Observer,
     started: SystemTime,
     wanted: impl AsyncFn() -> bool,
 ) -> anyhow::Result<Launched> {
-    let access = store.access(&input.context.key);
-    let object = cluster.site.object(&input, &access);
+    let object = cluster.site.object(&input, access);
     let object = object.context("cannot make the Pod")?;
     if let Existing::Ours(launched) = existing(cluster, &input).await? {
         return Ok(launched);
     }
-    mountable::check(cluster, &input, &access).await?;
+    mountable::check(cluster, &input, access).await?;
     cluster.ready().await?;
     let mut queue = Queue {
         bell: cluster.bell(),
@@ -158,6 +158,10 @@ async fn create(cluster: &Cluster, object: &Object) -> kube::Result<Launched> {
             (LaunchedKind::Pod, created.metadata)
         }
         Object::Job(job) => {
+            // A Job is accepted whatever becomes of its Pod: a quota, or the API server's own
+            // checks, would speak only to its controller.
+            let dry = PostParams { dry_run: true, ..PostParams::default() };
+            cluster.pods().create(&dry, &object::pod_of(job)).await?;
             let created = cluster.jobs().create(&params, job).await?;
             (LaunchedKind::Job, created.metadata)
         }

@@ -42,6 +42,7 @@ use std::{sync::Arc, time::SystemTime};
 use anyhow::Context as _;
 use kilnworks_workflows::{
     output::Package,
+    progress::State,
     steps::{
         self, AwaitInput, BuildId, Built, CleanUpInput, Context, DeliverInput, EngineSettings,
         FetchInput, Fetched, LaunchInput, Launched, RenderInput, Rendered, ResolveInput, Split,
@@ -53,7 +54,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::{
     cluster::Cluster,
-    engine::{Observer, beating, is_wanted},
+    engine::{Observer, beating, is_wanted, telling},
     error::to_engine,
     object::Site,
     registry::RegistryClient,
@@ -100,7 +101,19 @@ impl Activities {
 }
 
 fn observer(ctx: &ActivityContext, id: &BuildId) -> Observer {
-    Observer::new(Some(ctx.client()), id.clone())
+    // An earlier run of this step may have told something, too.
+    let told = id.told || ctx.info().attempt > 1;
+    Observer::new(Some(ctx.client()), BuildId { told, ..id.clone() })
+}
+
+/// Runs a step of a build, telling the engine that it lives and the build's workflows what ails it.
+async fn watched<T>(
+    ctx: &ActivityContext,
+    id: &BuildId,
+    state: State,
+    step: impl Future<Output = anyhow::Result<T>>,
+) -> Result<T, ActivityError> {
+    beating(ctx, telling(ctx, &observer(ctx, id), state, step)).await
 }
 
 #[activities]
@@ -123,7 +136,8 @@ impl Activities {
         ctx: ActivityContext,
         input: FetchInput,
     ) -> Result<Fetched, ActivityError> {
-        beating(&ctx, self.sources.fetch(&input.source)).await
+        let fetch = self.sources.fetch(&input.source);
+        watched(&ctx, &input.id, State::Fetching, fetch).await
     }
 
     /// Renders the Dockerfile as it is at a commit.
@@ -133,7 +147,8 @@ impl Activities {
         ctx: ActivityContext,
         input: RenderInput,
     ) -> Result<Rendered, ActivityError> {
-        beating(&ctx, render::render(&self.sources, input)).await
+        let id = input.id.clone();
+        watched(&ctx, &id, State::Packing, render::render(&self.sources, input)).await
     }
 
     /// Puts the context into the store, unless its key is there already.
@@ -143,7 +158,9 @@ impl Activities {
         ctx: ActivityContext,
         input: UploadInput,
     ) -> Result<Context, ActivityError> {
-        beating(&ctx, upload::upload(&self.sources, &*self.store, input)).await
+        let id = input.id.clone();
+        let upload = upload::upload(&self.sources, &*self.store, input);
+        watched(&ctx, &id, State::Packing, upload).await
     }
 
     /// Waits for room, then creates the Pod or Job.
@@ -153,12 +170,14 @@ impl Activities {
         ctx: ActivityContext,
         input: LaunchInput,
     ) -> Result<Launched, ActivityError> {
-        let mut observer = observer(&ctx, &input.id);
+        let id = input.id.clone();
+        let mut observer = observer(&ctx, &id);
         let started = ctx.info().scheduled_time.unwrap_or_else(SystemTime::now);
         let asked = ctx.clone();
         let wanted = move || is_wanted(asked.clone());
-        let (cluster, store) = (&self.cluster, &*self.store);
-        beating(&ctx, launch::launch(cluster, store, input, &mut observer, started, wanted)).await
+        let access = self.store.access(&input.context.key);
+        let launch = launch::launch(&self.cluster, &access, input, &mut observer, started, wanted);
+        watched(&ctx, &id, State::Queued, launch).await
     }
 
     /// Waits for the end of the executor.
@@ -168,9 +187,10 @@ impl Activities {
         ctx: ActivityContext,
         input: AwaitInput,
     ) -> Result<Built, ActivityError> {
-        let mut observer = observer(&ctx, &input.id);
-        let (cluster, registry) = (&self.cluster, &self.registry);
-        beating(&ctx, await_build::await_build(cluster, registry, input, &mut observer)).await
+        let id = input.id.clone();
+        let mut observer = observer(&ctx, &id);
+        let wait = await_build::await_build(&self.cluster, &self.registry, input, &mut observer);
+        watched(&ctx, &id, State::Building, wait).await
     }
 
     /// Looks up an image that is used as it is.

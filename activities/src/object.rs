@@ -102,6 +102,14 @@ fn job(mut pod: Pod) -> Job {
     }
 }
 
+/// The Pod that a Job would make, for the API server to look at.
+pub fn pod_of(job: &Job) -> Pod {
+    let template = job.spec.as_ref().map(|spec| spec.template.clone()).unwrap_or_default();
+    let mut metadata = template.metadata.unwrap_or_default();
+    metadata.generate_name = job.metadata.name.as_ref().map(|name| format!("{name}-"));
+    Pod { metadata, spec: template.spec, status: None }
+}
+
 /// A build that stands for any: the operator's template is tried with it.
 pub fn sample() -> LaunchInput {
     let text = |text: &str| text.to_owned();
@@ -114,6 +122,7 @@ pub fn sample() -> LaunchInput {
             run_id: text("sample"),
             root: text("sample"),
             attempt: 1,
+            told: false,
         },
         build: BuildPlan {
             source: GitSource {
@@ -140,6 +149,7 @@ pub fn sample() -> LaunchInput {
         registry: Registry::default(),
         rendered: Rendered::default(),
         context: Context::default(),
+        spare_memory: false,
     }
 }
 

@@ -24,7 +24,7 @@ pub const MAX_BYTES: usize = 64 * 1024;
 
 /// Renders what a container's build needs.
 pub async fn render(sources: &Sources, input: RenderInput) -> anyhow::Result<Rendered> {
-    let RenderInput { plan, commit } = input;
+    let RenderInput { plan, commit, .. } = input;
     let Some(build) = plan.work.as_build().cloned() else {
         return Err(fail(FailureType::Internal, "nothing is rendered for an image used as it is"));
     };

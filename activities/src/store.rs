@@ -3,27 +3,35 @@
 pub mod s3;
 pub mod volume;
 
-use std::path::Path;
+use std::{path::Path, time::SystemTime};
 
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, Volume, VolumeMount};
 
 use crate::settings::StoreSettings;
 
-/// What both stores do. A key is a relative path; what is under it never changes once it is there.
-/// Every failure is a `StoreUnavailable`: even a refusal is the operator's to mend, and builds wait
+/// What both stores do. A key is a relative path. Every failure is a `StoreUnavailable`: even a refusal is the operator's to mend, and builds wait
 /// for that.
 #[async_trait]
 pub trait ContextStore: Send + Sync {
-    /// Size in bytes of what is under a key; none where nothing is.
-    async fn size(&self, key: &str) -> anyhow::Result<Option<u64>>;
+    /// What is known of what is under a key; none where nothing is.
+    async fn find(&self, key: &str) -> anyhow::Result<Option<Stored>>;
+
+    /// Everything whose key begins so, in the order of the keys. The prefix ends with `/`.
+    async fn list(&self, prefix: &str) -> anyhow::Result<Vec<Stored>>;
 
     /// Puts a file under a key: wholly or not at all. Putting twice is harmless.
     async fn put(&self, key: &str, file: &Path) -> anyhow::Result<()>;
 
+    /// Puts a few bytes under a key, likewise.
+    async fn write(&self, key: &str, bytes: Vec<u8>) -> anyhow::Result<()>;
+
     /// What is under a key; none where nothing is. For records: more than [`MAX_READ`] bytes are
     /// refused.
     async fn read(&self, key: &str) -> anyhow::Result<Option<Vec<u8>>>;
+
+    /// Removes what is under a key. Nothing there is fine.
+    async fn delete(&self, key: &str) -> anyhow::Result<()>;
 
     /// Where a key is, for people: an URL.
     fn url(&self, key: &str) -> String;
@@ -31,6 +39,17 @@ pub trait ContextStore: Send + Sync {
     /// How an executor gets the context under a key. A volume shows it that context alone; with S3
     /// its credentials read the whole bucket.
     fn access(&self, key: &str) -> Access;
+}
+
+/// What is under a key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// The key.
+    pub key: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was put.
+    pub modified: SystemTime,
 }
 
 /// The most that is read out of a store into memory, in bytes.

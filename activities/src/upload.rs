@@ -24,8 +24,8 @@ pub async fn upload(
     let snapshot = sources.ensure(&input.source, &input.commit).await?;
     let input = Arc::new(input);
     let key = context_key(&content(&snapshot, input.clone()).await?);
-    if let Some(size) = store.size(&key).await? {
-        return Ok(Context { key, size, sent: false });
+    if let Some(found) = store.find(&key).await? {
+        return Ok(Context { key, size: found.size, sent: false });
     }
     let objects = scratch::dir(&sources.scratch()).map_err(own_disk)?;
     let large = match input.lfs {

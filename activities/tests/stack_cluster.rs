@@ -2,21 +2,20 @@
 //!
 //! Needs the stack: run `make up` and source `.local/env`.
 
-use std::{path::Path, time::SystemTime};
+use std::time::SystemTime;
 
-use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{EmptyDirVolumeSource, Pod, Volume, VolumeMount};
 use kilnworks_activities::{
     await_build::await_build,
     clean_up::clean_up,
-    cluster::{Cluster, connect},
+    cluster::{Cluster, Found, connect},
     engine::Observer,
     error::failure_of,
     launch::launch,
     object::{Site, sample},
     registry::{RegistryClient, resolve_image},
     settings::{ClusterSettings, LauncherKind},
-    store::{Access, ContextStore},
+    store::Access,
 };
 use kilnworks_workflows::{
     failure::{Failure, FailureType},
@@ -31,38 +30,22 @@ fn env(name: &str) -> String {
         .unwrap_or_else(|_| panic!("{name} is not set: run `make up` and source `.local/env`"))
 }
 
-struct Empty;
-
-#[async_trait]
-impl ContextStore for Empty {
-    async fn size(&self, _: &str) -> anyhow::Result<Option<u64>> {
-        Ok(None)
-    }
-    async fn put(&self, _: &str, _: &Path) -> anyhow::Result<()> {
-        Ok(())
-    }
-    async fn read(&self, _: &str) -> anyhow::Result<Option<Vec<u8>>> {
-        Ok(None)
-    }
-    fn url(&self, key: &str) -> String {
-        key.to_owned()
-    }
-    fn access(&self, _: &str) -> Access {
-        Access {
-            context: "dir:///kiln/context".to_owned(),
-            volumes: vec![Volume {
-                name: "context".to_owned(),
-                empty_dir: Some(EmptyDirVolumeSource::default()),
-                ..Volume::default()
-            }],
-            mounts: vec![VolumeMount {
-                name: "context".to_owned(),
-                mount_path: "/kiln/context".to_owned(),
-                read_only: Some(true),
-                ..VolumeMount::default()
-            }],
-            ..Access::default()
-        }
+/// An empty context.
+fn empty() -> Access {
+    Access {
+        context: "dir:///kiln/context".to_owned(),
+        volumes: vec![Volume {
+            name: "context".to_owned(),
+            empty_dir: Some(EmptyDirVolumeSource::default()),
+            ..Volume::default()
+        }],
+        mounts: vec![VolumeMount {
+            name: "context".to_owned(),
+            mount_path: "/kiln/context".to_owned(),
+            read_only: Some(true),
+            ..VolumeMount::default()
+        }],
+        ..Access::default()
     }
 }
 
@@ -96,7 +79,7 @@ impl Build {
         let started = SystemTime::now();
         let input = self.input.clone();
         let wanted = async || true;
-        launch(&self.cluster, &Empty, input, &mut observer, started, wanted)
+        launch(&self.cluster, &empty(), input, &mut observer, started, wanted)
             .await
             .expect("a launch")
     }
@@ -153,6 +136,7 @@ fn input(name: &str, run_id: &str, dockerfile: &str) -> LaunchInput {
         run_id: text(run_id),
         root: text("stack"),
         attempt: 1,
+        told: false,
     };
     input.build.repository = format!("{}/stack/{name}", env("KILN_REGISTRY"));
     input.build.resources =
@@ -254,4 +238,27 @@ async fn a_deleted_pod_is_deleted() {
     let failure = failure.expect_err("a failure");
     assert_eq!(failure.kind, FailureType::PodDeleted, "{failure:?}");
     build.end().await;
+}
+
+#[tokio::test]
+async fn what_a_lost_pod_has_pushed_counts() {
+    for launcher in [LauncherKind::Pod, LauncherKind::Job] {
+        let build = Build::new("pushed", launcher, "FROM BASE\nRUN date > /at\n").await;
+        let launched = build.launch().await;
+        let built = build.wait(launched.clone()).await.expect("an image");
+        let input = CleanUpInput {
+            workflow_id: build.input.id.workflow_id.clone(),
+            run_id: build.input.id.run_id.clone(),
+            launching: false,
+        };
+        clean_up(&build.cluster, input).await.expect("its Pod goes");
+        let begun = std::time::Instant::now();
+        while !matches!(build.cluster.ask(&launched).await, Ok(Found::Gone)) {
+            assert!(begun.elapsed().as_secs() < 60, "the Pod is not gone");
+            tokio::task::yield_now().await;
+        }
+        // Nobody saw the Pod's end; the registry knows of it.
+        let found = build.wait(launched).await.expect("its image");
+        assert_eq!(found.digest, built.digest);
+    }
 }

@@ -48,11 +48,11 @@ async fn keeps_what_is_put(store: &dyn ContextStore) {
     for bytes in [0, 1, 100_000, 40 * 1024 * 1024 + 17, 32 * 1024 * 1024] {
         let file = file(bytes);
         let key = fresh_key(&file);
-        assert_eq!(store.size(&key).await.unwrap(), None);
+        assert_eq!(store.find(&key).await.unwrap(), None);
         assert_eq!(store.read(&key).await.unwrap(), None);
         for _ in 0..2 {
             store.put(&key, file.path()).await.unwrap();
-            assert_eq!(store.size(&key).await.unwrap(), Some(bytes as u64));
+            assert_eq!(store.find(&key).await.unwrap().map(|it| it.size), Some(bytes as u64));
         }
         if bytes < 16 * 1024 * 1024 {
             let content = std::fs::read(file.path()).unwrap();
@@ -65,12 +65,31 @@ async fn keeps_what_is_put(store: &dyn ContextStore) {
     }
 }
 
+async fn lists_and_deletes(store: &dyn ContextStore) {
+    let folder = format!("test/{}/", uuid::Uuid::new_v4());
+    assert_eq!(store.list(&folder).await.unwrap(), []);
+    let keys = ["a/1", "a/2", "b"].map(|name| format!("{folder}{name}"));
+    for (size, key) in keys.iter().enumerate() {
+        store.write(key, vec![b'x'; size]).await.unwrap();
+    }
+    let listed = store.list(&folder).await.unwrap();
+    assert_eq!(listed.iter().map(|it| it.key.clone()).collect::<Vec<_>>(), keys);
+    assert_eq!(listed.iter().map(|it| it.size).collect::<Vec<_>>(), [0, 1, 2]);
+    assert!(listed.iter().all(|it| it.modified.elapsed().is_ok_and(|age| age.as_secs() < 3600)));
+    assert_eq!(store.list(&format!("{folder}a/")).await.unwrap().len(), 2);
+    for key in &keys {
+        store.delete(key).await.unwrap();
+        store.delete(key).await.unwrap();
+    }
+    assert_eq!(store.list(&folder).await.unwrap(), []);
+}
+
 async fn puts_at_once(store: &dyn ContextStore) {
     let file = file(20 * 1024 * 1024);
     let key = fresh_key(&file);
     let puts = futures::future::join_all((0..3).map(|_| store.put(&key, file.path())));
     assert!(puts.await.iter().all(Result::is_ok));
-    assert_eq!(store.size(&key).await.unwrap(), Some(20 * 1024 * 1024));
+    assert_eq!(store.find(&key).await.unwrap().map(|it| it.size), Some(20 * 1024 * 1024));
 }
 
 fn unavailable<T>(outcome: anyhow::Result<T>) -> String {
@@ -87,6 +106,7 @@ async fn a_volume_keeps_what_is_put() {
     let store = open(&volume(dir.path())).await.unwrap();
     keeps_what_is_put(store.as_ref()).await;
     puts_at_once(store.as_ref()).await;
+    lists_and_deletes(store.as_ref()).await;
 }
 
 #[tokio::test]
@@ -94,6 +114,7 @@ async fn a_bucket_keeps_what_is_put() {
     let store = open(&bucket(&of_stack("KILN_S3_BUCKET"))).await.unwrap();
     keeps_what_is_put(store.as_ref()).await;
     puts_at_once(store.as_ref()).await;
+    lists_and_deletes(store.as_ref()).await;
 }
 
 #[tokio::test]
@@ -121,7 +142,7 @@ async fn a_server_that_is_not_there_is_waited_for() {
         region: None,
     };
     of_stack("AWS_ACCESS_KEY_ID");
-    let message = unavailable(open(&store).await.unwrap().size("contexts/x").await);
+    let message = unavailable(open(&store).await.unwrap().find("contexts/x").await);
     assert!(message.contains(&closed.to_string()), "{message}");
 }
 

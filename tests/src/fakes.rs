@@ -32,6 +32,7 @@ pub enum Fate {
 pub struct FakeSteps {
     fates: Arc<Mutex<BTreeMap<String, Fate>>>,
     lost_sources: Arc<Mutex<Vec<String>>>,
+    away_sources: Arc<Mutex<Vec<String>>>,
     ran: Arc<Mutex<Vec<String>>>,
     settings: EngineSettings,
 }
@@ -47,6 +48,17 @@ impl FakeSteps {
     pub fn lost_source(self, url: &str) -> Self {
         self.lost_sources.lock().unwrap().push(url.to_owned());
         self
+    }
+
+    /// A repository whose server is away until [`FakeSteps::back`].
+    pub fn away(self, url: &str) -> Self {
+        self.away_sources.lock().unwrap().push(url.to_owned());
+        self
+    }
+
+    /// Every server is there again.
+    pub fn back(&self) {
+        self.away_sources.lock().unwrap().clear();
     }
 
     /// The steps that ran, as `launch web/server`, in their order.
@@ -91,6 +103,10 @@ impl FakeSteps {
         input: FetchInput,
     ) -> Result<Fetched, ActivityError> {
         self.note(format!("fetch {}", input.source.url));
+        if self.away_sources.lock().unwrap().contains(&input.source.url) {
+            let away = Failure::new(FailureType::SourceUnavailable, "the server is away");
+            return Err(to_engine(away.into()));
+        }
         if self.lost_sources.lock().unwrap().contains(&input.source.url) {
             let message = format!("there is no repository `{}`", input.source.url);
             return Err(to_engine(Failure::new(FailureType::SourceNotFound, message).into()));
@@ -126,7 +142,8 @@ impl FakeSteps {
         input: LaunchInput,
     ) -> Result<Launched, ActivityError> {
         let memory = &input.build.resources.memory;
-        self.note(format!("launch {}/{} {memory}", input.id.component, input.id.container));
+        let spare = if input.spare_memory { " spare" } else { "" };
+        self.note(format!("launch {}/{} {memory}{spare}", input.id.component, input.id.container));
         Ok(Launched {
             kind: LaunchedKind::Pod,
             namespace: "builds".to_owned(),

@@ -149,6 +149,26 @@ async fn a_source_that_is_missing_fails_its_containers_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_away_holds_up_its_component_only() {
+    const AWAY: &str = "https://git.example.com/away.git";
+    let mut document = shop();
+    document["components"][1]["containers"][1]["source"] = json!({"git": {"url": AWAY}});
+    let steps = FakeSteps::default().away(AWAY);
+    let output = with_fakes(steps.clone(), async |client, queue| {
+        let handle = start(&client, BuildApp::run, &queue, &queue, document).await;
+        eventually("the others to be built", Duration::from_secs(30), async || {
+            (steps.count("deliver web") == 1).then_some(())
+        })
+        .await;
+        assert_eq!(steps.count("launch data"), 0);
+        steps.back();
+        end(&handle).await.output()
+    })
+    .await;
+    assert_eq!(output.images.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_pod_is_replaced_and_a_hungry_one_gets_more() {
     let fates = vec![failure(FailureType::OutOfMemory), failure(FailureType::Evicted)];
     let steps = FakeSteps::default().fate("web/server", Fate::Fails(fates));
@@ -162,8 +182,59 @@ async fn a_lost_pod_is_replaced_and_a_hungry_one_gets_more() {
         steps.ran().into_iter().filter(|note| note.starts_with("launch")).collect();
     assert_eq!(
         launches,
-        ["launch web/server 2Gi", "launch web/server 3Gi", "launch web/server 3Gi"]
+        ["launch web/server 2Gi", "launch web/server 3Gi spare", "launch web/server 3Gi spare"]
     );
+    let earlier: Vec<_> =
+        output.images[0].earlier.iter().map(|one| (one.attempt, one.kind)).collect();
+    assert_eq!(earlier, [(1, FailureType::OutOfMemory), (2, FailureType::Evicted)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_failure_lists_the_attempts_before() {
+    let steps = FakeSteps::default()
+        .fate("web/server", Fate::Fails(vec![failure(FailureType::PodDeleted); 9]));
+    let (kind, details) = with_fakes(steps.clone(), async |client, queue| {
+        let handle = start(&client, BuildContainer::run, &queue, &queue, container()).await;
+        end(&handle).await.failure()
+    })
+    .await;
+    assert_eq!(kind, "PodDeleted");
+    let earlier: Vec<_> = details.failures[0].earlier.iter().map(|one| one.attempt).collect();
+    assert_eq!(earlier, [1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_ends_the_others_where_the_spec_says_so() {
+    let mut document = shop();
+    document["failFast"] = json!(true);
+    let steps = FakeSteps::default()
+        .fate("web/server", Fate::Fails(vec![failure(FailureType::BuildFailed)]))
+        .fate("web/migrate", Fate::Hangs)
+        .fate("data/loader", Fate::Hangs);
+    let (kind, details) = with_fakes(steps.clone(), async |client, queue| {
+        let handle = start(&client, BuildApp::run, &queue, &queue, document).await;
+        end(&handle).await.failure()
+    })
+    .await;
+    assert_eq!(kind, "BuildFailed", "not the cancel of the others");
+    assert_eq!(details.failures.len(), 1);
+    assert_eq!(details.failures[0].container, "server");
+    assert_eq!(steps.count("clean up"), steps.count("launch"), "the cancelled ones clean up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_room_is_not_begun_after_a_failure() {
+    let mut document = shop();
+    document["failFast"] = json!(true);
+    document["maxParallel"] = json!(1);
+    let steps = FakeSteps::default()
+        .fate("web/server", Fate::Fails(vec![failure(FailureType::BuildFailed)]));
+    with_fakes(steps.clone(), async |client, queue| {
+        let handle = start(&client, BuildApp::run, &queue, &queue, document).await;
+        assert_eq!(end(&handle).await.failure().0, "BuildFailed");
+    })
+    .await;
+    assert_eq!(steps.count("launch"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -181,6 +181,7 @@ mod tests {
             app: "shop".to_owned(),
             version: version.map(str::to_owned),
             max_parallel: 1,
+            fail_fast: false,
             components: Vec::new(),
         };
         let document = Value::Null;

@@ -1,6 +1,8 @@
 //! Failures as people read them: what, where, the end of the log, what to do.
 
-use kilnworks_workflows::failure::{Failure, FailureType};
+use kilnworks_workflows::failure::Failure;
+
+use crate::table::one_line;
 
 /// All failures, in plan order.
 pub(crate) fn render(failures: &[Failure]) -> String {
@@ -19,8 +21,15 @@ fn one(failure: &Failure) -> String {
     for line in &log[log.len().saturating_sub(LOG_LINES)..] {
         text += &format!("  | {line}\n");
     }
-    if let Some(hint) = hint(failure.kind) {
-        text += &format!("hint: {hint}\n");
+    for attempt in &failure.earlier {
+        let (number, message) = (attempt.attempt, one_line(&attempt.message));
+        text += &format!("  attempt {number}: {message} [{}]\n", attempt.kind.name());
+    }
+    if let Some(log) = &failure.log {
+        text += &format!("  log: {log}\n");
+    }
+    if !failure.remedy.is_empty() {
+        text += &format!("hint: {}\n", failure.remedy);
     }
     text
 }
@@ -38,46 +47,9 @@ fn at(failure: &Failure) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-/// What to do about a failure of this type.
-fn hint(kind: FailureType) -> Option<&'static str> {
-    Some(match kind {
-        FailureType::InvalidSpec => "`kiln plan SPEC` finds faults without a server",
-        FailureType::InvalidTemplate => "the message names the line and the known names",
-        FailureType::SourceNotFound => "check `source.git.url`",
-        FailureType::RevisionNotFound => {
-            "check `source.git.revision`, `contextDir` and `dockerfile` at that commit"
-        }
-        FailureType::SourceDenied => {
-            "check `source.git.secret`, and that its annotation kiln.io/hosts lists the host"
-        }
-        FailureType::BaseImageNotFound => "check the image in FROM, or in `image`",
-        FailureType::RegistryDenied => {
-            "check `pushSecret` and `pullSecret`, and that kiln.io/hosts lists the registry"
-        }
-        FailureType::BuildFailed => "the lines above are the end of the build's log",
-        FailureType::OutOfMemory => "raise `resources.memory`",
-        FailureType::Unschedulable => "no node has room: lower `resources`, or add nodes",
-        FailureType::ImagePullFailed => "check KILN_EXECUTOR_IMAGE and the Secrets it needs",
-        FailureType::QuotaExceeded => "raise the quota of the build namespace, or KILN_MAX_BUILDS",
-        FailureType::DeadlineExceeded => "raise the clock in `timeouts`",
-        FailureType::Conflict => "wait for the other build, or give another `--id`",
-        FailureType::VersionExists => "give another version",
-        FailureType::SourceUnavailable
-        | FailureType::StoreUnavailable
-        | FailureType::ClusterUnavailable
-        | FailureType::RegistryUnavailable => {
-            "it was down for longer than its clock; see `timeouts.whole`"
-        }
-        FailureType::Evicted | FailureType::NodeLost | FailureType::PodDeleted => {
-            "the cluster took every attempt's Pod; see its events, or raise KILN_MAX_ATTEMPTS"
-        }
-        FailureType::Internal => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use kilnworks_workflows::failure::{Failure, FailureType};
+    use kilnworks_workflows::failure::{FailedAttempt, Failure, FailureType};
 
     use super::render;
 
@@ -88,7 +60,10 @@ mod tests {
         failure.line = Some(7);
         failure.instruction = Some("RUN make".to_owned());
         failure.exit_code = Some(2);
-        failure.attempt = Some(1);
+        failure.attempt = Some(2);
+        failure.log = Some("s3://kiln/logs/run/2/".to_owned());
+        let lost = Failure::new(FailureType::Evicted, "the node ended the Pod: Evicted");
+        failure.earlier = vec![FailedAttempt::of(1, &lost)];
         failure.pod = Some("kiln-shop-web-server-0123456789".to_owned());
         failure.log_tail = "cc -c main.c\nmain.c:1: error\n".to_owned();
         let plain = Failure::new(FailureType::SourceNotFound, "no repository at https://x/y")

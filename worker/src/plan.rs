@@ -66,6 +66,7 @@ fn launch(container: &ContainerPlan, build: &BuildPlan) -> LaunchInput {
             run_id: unknown(),
             root: unknown(),
             attempt: 1,
+            told: false,
         },
         build: build.clone(),
         registry: container.registry.clone(),
@@ -77,5 +78,6 @@ fn launch(container: &ContainerPlan, build: &BuildPlan) -> LaunchInput {
             ..Rendered::default()
         },
         context: Context::default(),
+        spare_memory: false,
     }
 }

@@ -9,8 +9,9 @@ use temporalio_common::{
     search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributes},
 };
 use temporalio_workflow::{
-    ChildWorkflowOptions, ParentClosePolicy, StartChildWorkflowExecutionFailedCause, TimerResult,
-    WorkflowContext, common::error::ChildWorkflowStartError, join_all,
+    ChildWorkflowOptions, ParentClosePolicy, StartChildWorkflowExecutionFailedCause, TimerOptions,
+    TimerResult, WorkflowCancellationToken, WorkflowContext,
+    common::error::ChildWorkflowStartError, join_all,
 };
 
 use crate::{
@@ -83,12 +84,14 @@ pub(crate) fn attributes(
 }
 
 /// Runs a child workflow to its end. Where its id is held by an earlier one, waits for that to end.
+/// It is cancelled with its group.
 pub(crate) async fn child<W, C>(
     ctx: &WorkflowContext<W>,
     workflow: impl Fn() -> C,
     name: &str,
     document: Value,
     attributes: Vec<SearchAttributeUpdate>,
+    group: &WorkflowCancellationToken,
 ) -> Result<C::Output, Stop>
 where
     C: WorkflowDefinition<Input = RawValue> + 'static,
@@ -97,6 +100,7 @@ where
     let options = ChildWorkflowOptions::builder()
         .workflow_id(names::child_workflow_id(ctx.workflow_id(), name))
         .parent_close_policy(ParentClosePolicy::RequestCancel)
+        .cancellation_token(group.clone())
         .search_attributes(SearchAttributes::new(attributes))
         .static_summary(format!("build {name}"))
         .build();
@@ -107,7 +111,8 @@ where
             Err(error) if tries > 0 && is_taken(&error) => tries -= 1,
             Err(error) => return Err(error.into()),
         }
-        if ctx.timer(policy::ID_RETRY).await == TimerResult::Cancelled {
+        let pause = TimerOptions::builder(policy::ID_RETRY).cancellation_token(group.clone());
+        if ctx.timer(pause.build()).await == TimerResult::Cancelled {
             return Err(Stop::Cancelled);
         }
     }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult, join_all,
+    SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
+    WorkflowResult, join, join_all,
 };
 
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
     policy::{FETCHES, Policy, Step},
     progress::{Progress, State},
     spec::Resolved,
-    steps::{DeliverInput, FetchInput, Steps},
+    steps::{BuildId, DeliverInput, FetchInput, Steps},
     stop::Stop,
 };
 
@@ -30,6 +31,9 @@ pub struct BuildApp {
     progress: Progress,
     /// How many more containers may be in flight.
     free: usize,
+    /// Whether one has failed where that ends the others.
+    ended: bool,
+    sources: Sources,
 }
 
 #[workflow_methods]
@@ -55,24 +59,24 @@ impl BuildApp {
         });
         let policy = Policy::new(ctx.task_queue(), split.settings, None);
         show(ctx, |progress| progress.set_all(State::Fetching));
-        let resolved = Resolved {
-            commits: fetch_sources(ctx, &policy, &outline.sources).await,
-            root: ctx.workflow_id().to_owned(),
-        };
-        show(ctx, |progress| progress.set_all(State::Waiting));
+        let group = ctx.cancellation_token().child_token();
+        let fetching = fetch_sources(ctx, &policy, outline, &group, |key, commit| {
+            ctx.state_mut(|s| s.sources.note(key, commit));
+        });
         let components = outline.components.iter().enumerate();
-        let outcomes = join_all(components.map(|(index, component)| {
+        let building = join_all(components.map(|(index, component)| {
             let document = json!({
                 "app": input["app"],
                 "version": input["version"],
                 "defaults": input["defaults"],
                 "maxParallel": outline.max_parallel,
+                "failFast": outline.fail_fast,
                 "component": input["components"][index],
-                "resolved": resolved.only(component.containers.iter().filter_map(|one| one.source.as_ref())),
             });
-            build_one(ctx, outline, component, document)
+            build_one(ctx, outline, &group, component, document)
         }));
-        let mut ending = Ending::of(outcomes.await, ctx.cancellation_token().is_cancelled());
+        let ((), outcomes) = join!(fetching, building);
+        let mut ending = Ending::of(outcomes, ctx.cancellation_token().is_cancelled());
         if ending.is_complete() {
             ending.deliver(deliver(ctx, &policy, outline, None, ending.images.clone()).await);
         }
@@ -100,40 +104,89 @@ fn show(ctx: &WorkflowContext<BuildApp>, change: impl FnOnce(&mut Progress)) {
     ctx.set_current_details(ctx.state(|s| s.progress.markdown()));
 }
 
-/// One component, once there is room for its containers among those in flight.
+/// One component, once its sources are there and there is room for its containers among those in
+/// flight. Where the first failure is to end the others, they are cancelled as a group.
 async fn build_one(
     ctx: &WorkflowContext<BuildApp>,
     outline: &Outline,
+    group: &WorkflowCancellationToken,
     component: &OutlinedComponent,
-    document: Value,
+    mut document: Value,
 ) -> Result<BuildOutput, Stop> {
+    let sources = || component.containers.iter().filter_map(|one| one.source.as_ref());
+    let fetched = ctx.wait_condition(|s| s.sources.know(sources()) || s.ended).await;
     let places = component.containers.len().min(outline.max_parallel as usize);
-    ctx.wait_condition(|s| s.free >= places).await.map_err(|_| Stop::Cancelled)?;
+    let room = ctx.wait_condition(|s| s.free >= places || s.ended).await;
+    if fetched.is_err() || room.is_err() || ctx.state(|s| s.ended) {
+        show(ctx, |progress| progress.set(&component.name, State::Cancelled));
+        return Err(Stop::Cancelled);
+    }
     ctx.state_mut(|s| s.free -= places);
     show(ctx, |progress| progress.set(&component.name, State::Packing));
+    document["resolved"] = json!(ctx.state(|s| s.sources.resolved(ctx.workflow_id(), sources())));
     let name = component.name.as_str();
     let found_by = attributes(&outline.app, outline.version.as_deref(), Some(name), None);
-    let outcome = child(ctx, || BuildComponent::run, name, document, found_by).await;
+    let outcome = child(ctx, || BuildComponent::run, name, document, found_by, group).await;
     ctx.state_mut(|s| s.free += places);
+    if outline.fail_fast && outcome.is_err() {
+        ctx.state_mut(|s| s.ended = true);
+        group.cancel_with_reason("another container failed, and failFast is set");
+    }
     show(ctx, |progress| progress.end(name, &outcome));
     outcome
 }
 
-/// The commit of each source. One that cannot be fetched is left out: its containers fetch it
-/// themselves, and its failure is then theirs, while the others go on.
+/// What is known of the sources that are fetched ahead, by [`GitSource::key`].
+#[derive(Debug, Default)]
+pub(crate) struct Sources(BTreeMap<String, Option<String>>);
+
+impl Sources {
+    /// A source's commit. One that cannot be fetched has none: its containers fetch it themselves,
+    /// and its failure is then theirs, while the others go on.
+    pub(crate) fn note(&mut self, key: String, commit: Option<String>) {
+        self.0.insert(key, commit);
+    }
+
+    /// Whether nothing more is to be waited for.
+    pub(crate) fn know<'a>(&self, mut keys: impl Iterator<Item = &'a String>) -> bool {
+        keys.all(|key| self.0.contains_key(key))
+    }
+
+    /// What a child is handed: no more than it needs.
+    pub(crate) fn resolved<'a>(
+        &self,
+        root: &str,
+        keys: impl Iterator<Item = &'a String>,
+    ) -> Resolved {
+        let commit = |key: &String| Some((key.clone(), self.0.get(key)?.clone()?));
+        Resolved { commits: keys.filter_map(commit).collect(), root: root.to_owned() }
+    }
+}
+
+/// Fetches each source once, and gives its commit to `done` as soon as it is there.
 pub(crate) async fn fetch_sources<W>(
     ctx: &WorkflowContext<W>,
     policy: &Policy,
-    sources: &[GitSource],
-) -> BTreeMap<String, String> {
-    let fetched = bounded(sources.iter().collect(), FETCHES, async |source: &GitSource| {
+    outline: &Outline,
+    group: &WorkflowCancellationToken,
+    done: impl Fn(String, Option<String>),
+) {
+    let sources = outline.sources.iter().collect();
+    bounded(sources, FETCHES, async |source: &GitSource| {
         let summary = format!("fetch {}", source.url);
-        let options = policy.options(Step::FetchSource, summary, ctx.cancellation_token());
-        let input = FetchInput { source: source.clone() };
-        let fetched = ctx.execute_activity(Steps::fetch_source, input, options).await.ok()?;
-        Some((source.key(), fetched.commit))
-    });
-    fetched.await.into_iter().flatten().collect()
+        let options = policy.options(Step::FetchSource, summary, group.clone());
+        let own = ctx.workflow_id().to_owned();
+        let id = BuildId {
+            app: outline.app.clone(),
+            root: own.clone(),
+            workflow_id: own,
+            ..BuildId::default()
+        };
+        let input = FetchInput { id, source: source.clone() };
+        let fetched = ctx.execute_activity(Steps::fetch_source, input, options).await;
+        done(source.key(), fetched.ok().map(|fetched| fetched.commit));
+    })
+    .await;
 }
 
 /// Makes the package of a component, or of the app.

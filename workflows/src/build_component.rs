@@ -4,18 +4,20 @@ use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult,
+    SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
+    WorkflowResult, join,
 };
 
 use crate::{
     build::{OUTCOME, attributes, bounded, child, json_of, split},
-    build_app::{Ending, deliver, fetch_sources},
+    build_app::{Ending, Sources, deliver, fetch_sources},
     build_container::BuildContainer,
     document::{Kind, inherit},
     output::BuildOutput,
+    plan::Outline,
     policy::Policy,
     progress::{Progress, State},
-    spec::Resolved,
+    steps::Split,
     stop::Stop,
 };
 
@@ -24,6 +26,9 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct BuildComponent {
     progress: Progress,
+    /// Whether a container has failed where that ends the others.
+    ended: bool,
+    sources: Sources,
 }
 
 #[workflow_methods]
@@ -39,30 +44,31 @@ impl BuildComponent {
         let outline = &split.outline;
         ctx.state_mut(|s| s.progress = Progress::of(outline));
         let policy = Policy::new(ctx.task_queue(), split.settings, None);
-        let resolved = match &split.resolved {
-            Some(resolved) => resolved.clone(),
-            None => Resolved {
-                commits: fetch_sources(ctx, &policy, &outline.sources).await,
-                root: ctx.workflow_id().to_owned(),
-            },
-        };
         let component = &outline.components[0];
+        let own = ctx.workflow_id().to_owned();
+        let root = split.resolved.as_ref().map_or(&own, |resolved| &resolved.root);
+        let group = ctx.cancellation_token().child_token();
+        let fetching = sources(ctx, &policy, &split, &group);
         let lanes = outline.max_parallel as usize;
         let jobs = (0..component.containers.len()).collect();
-        let outcomes = bounded(jobs, lanes, async |index: usize| {
+        let building = bounded(jobs, lanes, async |index: usize| {
             let container = &component.containers[index];
+            let source = || container.source.iter();
+            let fetched = ctx.wait_condition(|s| s.sources.know(source()) || s.ended).await;
+            fetched.map_err(|_| Stop::Cancelled)?;
+            let resolved = ctx.state(|s| s.sources.resolved(root, source()));
             let document = json!({
                 "app": input["app"],
                 "version": input["version"],
                 "defaults": inherit(&input["defaults"], &input["component"]),
                 "component": component.name,
                 "container": input["component"]["containers"][index],
-                "resolved": resolved.only(container.source.iter()),
+                "resolved": resolved,
             });
-            build_one(ctx, &component.name, &container.name, outline.version.as_deref(), document)
-                .await
+            build_one(ctx, outline, &group, &container.name, document).await
         });
-        let mut ending = Ending::of(outcomes.await, ctx.cancellation_token().is_cancelled());
+        let ((), outcomes) = join!(fetching, building);
+        let mut ending = Ending::of(outcomes, ctx.cancellation_token().is_cancelled());
         if ending.is_complete() {
             let name = Some(component.name.clone());
             ending.deliver(deliver(ctx, &policy, outline, name, ending.images.clone()).await);
@@ -89,13 +95,35 @@ impl BuildComponent {
     }
 }
 
+/// The commits of the sources: those that a parent has handed down, or fetched.
+async fn sources(
+    ctx: &WorkflowContext<BuildComponent>,
+    policy: &Policy,
+    split: &Split,
+    group: &WorkflowCancellationToken,
+) {
+    let note = |key, commit| ctx.state_mut(|s| s.sources.note(key, commit));
+    match &split.resolved {
+        None => fetch_sources(ctx, policy, &split.outline, group, note).await,
+        Some(resolved) => {
+            for source in &split.outline.sources {
+                let key = source.key();
+                let commit = resolved.commits.get(&key).cloned();
+                note(key, commit);
+            }
+        }
+    }
+}
+
+/// One container. Where the first failure is to end the others, they are cancelled as a group.
 async fn build_one(
     ctx: &WorkflowContext<BuildComponent>,
-    component: &str,
+    outline: &Outline,
+    group: &WorkflowCancellationToken,
     container: &str,
-    version: Option<&str>,
     document: Value,
 ) -> Result<BuildOutput, Stop> {
+    let component = outline.components[0].name.as_str();
     let note = |state, reference: Option<String>, reason: Option<String>| {
         ctx.state_mut(|s| {
             for row in s.progress.rows(component, Some(container)) {
@@ -103,10 +131,18 @@ async fn build_one(
             }
         });
     };
+    if ctx.state(|s| s.ended) {
+        note(State::Cancelled, None, None);
+        return Err(Stop::Cancelled);
+    }
     note(State::Packing, None, None);
-    let app = document["app"].as_str().unwrap_or_default().to_owned();
-    let found_by = attributes(&app, version, Some(component), Some(container));
-    let outcome = child(ctx, || BuildContainer::run, container, document, found_by).await;
+    let version = outline.version.as_deref();
+    let found_by = attributes(&outline.app, version, Some(component), Some(container));
+    let outcome = child(ctx, || BuildContainer::run, container, document, found_by, group).await;
+    if outline.fail_fast && outcome.is_err() {
+        ctx.state_mut(|s| s.ended = true);
+        group.cancel_with_reason("another container failed, and failFast is set");
+    }
     match &outcome {
         Ok(output) => {
             let reference = output.images.first().map(|image| image.reference.clone());

@@ -15,11 +15,11 @@ use temporalio_workflow::{
 use crate::{
     build::{COMMIT, OUTCOME, attributes, json_of, split},
     document::Kind,
-    failure::FailureType,
+    failure::{FailedAttempt, FailureType},
     names,
     output::{BuildOutput, ContainerImage, Outcome, Times},
-    plan::{BuildPlan, Clocks, ContainerPlan, GitSource, Resources, Work},
-    policy::{self, Policy, next_attempt},
+    plan::{BuildPlan, Clocks, ContainerPlan, GitSource, Work},
+    policy::{self, Grants, Policy, next_attempt},
     progress::{Progress, State},
     steps::{AwaitInput, Built, LaunchInput, Split},
     stop::Stop,
@@ -30,6 +30,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct BuildContainer {
     progress: Progress,
+    /// Whether a step told it of a wait.
+    told: bool,
 }
 
 #[workflow_methods]
@@ -64,11 +66,15 @@ impl BuildContainer {
     /// What a step saw the build wait for.
     #[signal(name = "observed")]
     pub fn observed(&mut self, _ctx: &mut SyncWorkflowContext<Self>, seen: RawValue) {
+        self.told = true;
         self.progress.observe(json_of(&seen));
     }
 }
 
 type Ctx = WorkflowContext<BuildContainer>;
+
+/// How many failed attempts a result lists: an outage may take hundreds.
+const MOST_EARLIER: usize = 20;
 
 /// Leaves the end where people look for it.
 fn close(ctx: &Ctx, plan: &ContainerPlan, split: &Split, outcome: &Result<ContainerImage, Stop>) {
@@ -151,7 +157,7 @@ impl<'a> Build<'a> {
 
     async fn use_image(&self, image: &str) -> Result<ContainerImage, Stop> {
         let built = self.resolve(image).await?;
-        Ok(self.image(&names::repository_of(image), Vec::new(), None, 0, built))
+        Ok(self.image(&names::repository_of(image), built))
     }
 
     /// The work, ended by the whole clock at the latest.
@@ -189,22 +195,30 @@ impl<'a> Build<'a> {
         set_state(self.ctx, State::Packing);
         let (rendered, context) = join!(self.render(&commit), self.upload(build, &commit));
         let (rendered, context) = (rendered?, context?);
-        let mut resources = build.resources.clone();
-        let mut attempt = 1;
-        loop {
-            let input = self.launch_input(attempt, build, &resources, &rendered, &context);
-            match self.attempt(input, &rendered.dockerfile).await {
+        let mut grants = Grants { resources: build.resources.clone(), growths: 0 };
+        let mut earlier = Vec::new();
+        for attempt in 1.. {
+            let input = self.launch_input(attempt, build, &grants, &rendered, &context);
+            let stop = match self.attempt(input, &rendered.dockerfile).await {
                 Ok(built) => {
-                    let tags = rendered.tags.clone();
-                    return Ok(self.image(&build.repository, tags, Some(commit), attempt, built));
+                    return Ok(ContainerImage {
+                        tags: rendered.tags,
+                        commit: Some(commit),
+                        attempts: attempt,
+                        earlier,
+                        ..self.image(&build.repository, built)
+                    });
                 }
-                Err(stop) => match self.again(&stop, attempt, &resources).await {
-                    Some(next) => resources = next,
-                    None => return Err(stop),
-                },
+                Err(stop) => stop,
+            };
+            match self.again(&stop, attempt, &grants).await {
+                Some(next) => grants = next,
+                None => return Err(stop.after(earlier)),
             }
-            attempt += 1;
+            earlier.extend(stop.first().map(|failure| FailedAttempt::of(attempt, failure)));
+            earlier.drain(..earlier.len().saturating_sub(MOST_EARLIER));
         }
+        unreachable!("an attempt has a number")
     }
 
     /// One Pod, from its launch to its end.
@@ -225,10 +239,10 @@ impl<'a> Build<'a> {
         self.await_build(input).await
     }
 
-    /// The resources of the next attempt, after its pause, where a next one makes sense.
-    async fn again(&self, stop: &Stop, attempt: u32, resources: &Resources) -> Option<Resources> {
+    /// What the next attempt has, after its pause, where a next one makes sense.
+    async fn again(&self, stop: &Stop, attempt: u32, grants: &Grants) -> Option<Grants> {
         let kind = stop.first()?.kind;
-        let next = next_attempt(kind, attempt, resources, &self.split.settings)?;
+        let next = next_attempt(kind, attempt, grants, &self.split.settings)?;
         if let Some(pause) = policy::pause(kind, attempt) {
             let token = self.token.clone();
             let timer = TimerOptions::builder(pause).cancellation_token(token).build();
@@ -242,25 +256,19 @@ impl<'a> Build<'a> {
         resolved.commits.get(&source.key()).cloned()
     }
 
-    fn image(
-        &self,
-        repository: &str,
-        tags: Vec<String>,
-        commit: Option<String>,
-        attempts: u32,
-        built: Built,
-    ) -> ContainerImage {
+    fn image(&self, repository: &str, built: Built) -> ContainerImage {
         ContainerImage {
             component: self.plan.component.clone(),
             container: self.plan.container.clone(),
             init: self.plan.init,
             reference: names::reference(repository, &built.digest),
-            tags,
+            tags: Vec::new(),
             digest: built.digest,
             size: built.size,
             platform: built.platform,
-            commit,
-            attempts,
+            commit: None,
+            attempts: 0,
+            earlier: Vec::new(),
             times: Times { total: self.elapsed(), pod: built.pod_seconds },
         }
     }

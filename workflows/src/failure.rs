@@ -62,6 +62,53 @@ impl FailureType {
         format!("{self:?}")
     }
 
+    /// What a person can do about it, in a sentence.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::InvalidSpec => {
+                "correct the named fields; `kiln plan SPEC` finds faults without a server"
+            }
+            Self::InvalidTemplate => "correct the named line of the template, or its values",
+            Self::SourceNotFound => "check `source.git.url`",
+            Self::RevisionNotFound => {
+                "check `source.git.revision`, `contextDir` and `dockerfile` at that commit"
+            }
+            Self::SourceDenied => {
+                "check `source.git.secret`, and that its annotation kiln.io/hosts lists the host"
+            }
+            Self::SourceUnavailable
+            | Self::StoreUnavailable
+            | Self::ClusterUnavailable
+            | Self::RegistryUnavailable => {
+                "it was away for longer than its clock; see to it, or raise `timeouts.whole`"
+            }
+            Self::BaseImageNotFound => "check the image in FROM, or in `image`",
+            Self::RegistryDenied => {
+                "check `pushSecret` and `pullSecret`, and that kiln.io/hosts on them lists the registry"
+            }
+            Self::BuildFailed => "see to the named instruction; the log tells more",
+            Self::OutOfMemory => "raise `resources.memory`",
+            Self::Evicted | Self::NodeLost | Self::PodDeleted => {
+                "the cluster took every attempt's Pod: see its events, or raise KILN_MAX_ATTEMPTS"
+            }
+            Self::Unschedulable => {
+                "no node has room: lower `resources`, add nodes, or raise `timeouts.scheduling`"
+            }
+            Self::ImagePullFailed => {
+                "check KILN_EXECUTOR_IMAGE and what the Pod mounts, or raise `timeouts.pulling`"
+            }
+            Self::QuotaExceeded => {
+                "raise the quota of the build namespace, KILN_MAX_BUILDS, or `timeouts.queued`"
+            }
+            Self::DeadlineExceeded => {
+                "make the build faster, or raise the named clock in `timeouts`"
+            }
+            Self::Conflict => "wait for the other build to end, or give another id",
+            Self::VersionExists => "give another version",
+            Self::Internal => "report it, with the workflow's history",
+        }
+    }
+
     /// Whether the same step may mend it by being run again after a while.
     pub fn waiting_mends(self) -> bool {
         matches!(
@@ -124,6 +171,52 @@ pub struct Failure {
     /// The end of the executor's log.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub log_tail: String,
+    /// Where the attempt's whole log is: an URL of the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    /// What a person can do about it, in a sentence.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub remedy: String,
+    /// The attempts before this one, as far as there were any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<FailedAttempt>,
+}
+
+/// An attempt that failed and was followed by another one.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FailedAttempt {
+    /// Counted from 1.
+    pub attempt: u32,
+    /// One of the public failure types.
+    #[serde(rename = "type")]
+    #[schemars(with = "String")]
+    pub kind: FailureType,
+    /// What happened, in a sentence.
+    pub message: String,
+    /// Name of its Pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    /// Name of its node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Where its log is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+}
+
+impl FailedAttempt {
+    /// What is kept of a failure that was followed by another attempt.
+    pub fn of(attempt: u32, failure: &Failure) -> Self {
+        Self {
+            attempt,
+            kind: failure.kind,
+            message: tail(&failure.message, 512),
+            pod: failure.pod.clone(),
+            node: failure.node.clone(),
+            log: failure.log.clone(),
+        }
+    }
 }
 
 impl Failure {
@@ -141,6 +234,9 @@ impl Failure {
             instruction: None,
             line: None,
             log_tail: String::new(),
+            log: None,
+            remedy: kind.remedy().to_owned(),
+            earlier: Vec::new(),
         }
     }
 

@@ -46,11 +46,26 @@ pub fn first_tag(version: Option<&str>, commit: &str) -> String {
 /// Name of an attempt's Pod or Job: a DNS label of at most 63 characters. The same attempt of the
 /// same execution has the same name, whoever derives it; no other has.
 pub fn pod(app: &str, component: &str, container: &str, run_id: &str, attempt: u32) -> String {
-    let hash = &hex(format!("{run_id}/{attempt}").as_bytes())[..10];
+    let hash = attempt_hash(run_id, attempt);
     let readable = format!("{app}-{component}-{container}");
     // "kiln-", "-" and ten digits of the hash leave 47; a Job appends 6 more for its Pod.
     let readable = readable.get(..40).unwrap_or(&readable).trim_end_matches('-');
     format!("kiln-{readable}-{hash}")
+}
+
+/// The tag under which an attempt pushes its image last, beside the user's own. Where it is there,
+/// that attempt has pushed everything, even if its Pod is gone.
+pub fn attempt_tag(run_id: &str, attempt: u32) -> String {
+    format!("kiln-{}", attempt_hash(run_id, attempt))
+}
+
+fn attempt_hash(run_id: &str, attempt: u32) -> String {
+    hex(format!("{run_id}/{attempt}").as_bytes())[..10].to_owned()
+}
+
+/// Where the log of an attempt lies in the store: everything under this prefix.
+pub fn log_prefix(run_id: &str, attempt: u32) -> String {
+    format!("logs/{run_id}/{attempt}/")
 }
 
 /// A value as a label: a hash, as a label allows 63 characters of few kinds.

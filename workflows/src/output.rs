@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::failure::FailedAttempt;
+
 /// The result of a workflow.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -56,6 +58,9 @@ pub struct ContainerImage {
     pub commit: Option<String>,
     /// How many Pods it took; 0 where none.
     pub attempts: u32,
+    /// The attempts that failed before; of many the last twenty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<FailedAttempt>,
     /// How long each part took.
     #[serde(default)]
     pub times: Times,

@@ -39,6 +39,9 @@ pub struct Plan {
     pub version: Option<String>,
     /// How many containers may be in flight at once.
     pub max_parallel: u32,
+    /// Whether the first container that fails ends the others; without it they go on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fail_fast: bool,
     /// In the order of the document.
     pub components: Vec<ComponentPlan>,
 }
@@ -69,6 +72,7 @@ impl Plan {
             app: self.app.clone(),
             version: self.version.clone(),
             max_parallel: self.max_parallel,
+            fail_fast: self.fail_fast,
             sources,
             components: self.components.iter().map(component).collect(),
         }
@@ -96,6 +100,9 @@ pub struct Outline {
     pub version: Option<String>,
     /// How many containers may be in flight at once.
     pub max_parallel: u32,
+    /// Whether the first container that fails ends the others; without it they go on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fail_fast: bool,
     /// Each distinct source once.
     pub sources: Vec<GitSource>,
     /// In the order of the document.

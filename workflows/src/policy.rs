@@ -100,11 +100,11 @@ impl Policy {
             }
             // It counts its own clocks; the whole clock is the workflow's.
             Step::AwaitBuild => row(&queues.await_build, whole, whole),
-            Step::ResolveImage => row(&queues.main, MINUTE, whole),
+            Step::ResolveImage => row(&queues.main, 5 * MINUTE, whole),
             Step::Deliver => row(&queues.main, 10 * MINUTE, DAY),
-            Step::CleanUp => row(&queues.main, MINUTE, HOUR),
+            Step::CleanUp => row(&queues.main, 5 * MINUTE, HOUR),
             // The Pod has ended, so it may stay; the image is not to wait for that.
-            Step::TidyUp => row(&queues.main, MINUTE, 5 * MINUTE),
+            Step::TidyUp => row(&queues.main, 5 * MINUTE, 5 * MINUTE),
         }
     }
 }
@@ -150,22 +150,36 @@ pub fn pause(failure: FailureType, attempt: u32) -> Option<Duration> {
     failure.waiting_mends().then(|| doubled.min(5 * MINUTE))
 }
 
-/// The resources of the next attempt after a failure, where a next attempt makes sense.
+/// How often a container's memory may grow: to 3.4 times of what its spec says.
+const MOST_GROWTHS: u32 = 3;
+
+/// What the next attempt after a failure has, where a next attempt makes sense.
 pub fn next_attempt(
     failure: FailureType,
     attempt: u32,
-    resources: &Resources,
+    grants: &Grants,
     settings: &EngineSettings,
-) -> Option<Resources> {
+) -> Option<Grants> {
     // An outage is waited out, however many Pods it takes: the whole clock ends it.
     let bounded = failure.waiting_mends() || attempt < settings.max_attempts;
     let again = failure.new_attempt_mends() && bounded;
-    again.then(|| match failure {
-        FailureType::OutOfMemory => {
-            Resources { memory: half_more(&resources.memory), ..resources.clone() }
-        }
-        _ => resources.clone(),
+    if failure != FailureType::OutOfMemory {
+        return again.then(|| grants.clone());
+    }
+    let memory = half_more(&grants.resources.memory);
+    (again && grants.growths < MOST_GROWTHS).then(|| Grants {
+        resources: Resources { memory, ..grants.resources.clone() },
+        growths: grants.growths + 1,
     })
+}
+
+/// What an attempt has to do with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grants {
+    /// Resources of its Pod.
+    pub resources: Resources,
+    /// How often its memory was raised.
+    pub growths: u32,
 }
 
 /// A quantity times 1.5, in whole units below.

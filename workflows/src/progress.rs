@@ -95,9 +95,9 @@ impl State {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Observed {
-    /// Name of the component.
+    /// Name of the component; empty where all of them wait.
     pub component: String,
-    /// Name of the container.
+    /// Name of the container; empty where all of them wait.
     pub container: String,
     /// What it waits in.
     pub state: State,
@@ -137,12 +137,12 @@ impl Progress {
 
     /// Puts every container into a state.
     pub fn set_all(&mut self, state: State) {
-        self.containers.iter_mut().for_each(|row| row.state = state);
+        self.containers.iter_mut().for_each(|row| (row.state, row.reason) = (state, None));
     }
 
     /// Puts a component's containers into a state.
     pub fn set(&mut self, component: &str, state: State) {
-        self.rows(component, None).for_each(|row| row.state = state);
+        self.rows(component, None).for_each(|row| (row.state, row.reason) = (state, None));
     }
 
     /// Notes how a component's build ended, container by container.
@@ -171,8 +171,11 @@ impl Progress {
         let Ok(observed) = serde_json::from_value::<Observed>(payload) else {
             return;
         };
-        for row in self.rows(&observed.component, Some(&observed.container)) {
-            if !row.state.is_final() {
+        let is_for = |name: &str, wanted: &str| wanted.is_empty() || name == wanted;
+        for row in &mut self.containers {
+            let is_meant = is_for(&row.component, &observed.component)
+                && is_for(&row.container, &observed.container);
+            if is_meant && !row.state.is_final() {
                 row.state = observed.state;
                 row.reason = Some(observed.reason.clone()).filter(|reason| !reason.is_empty());
             }

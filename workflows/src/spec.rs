@@ -32,6 +32,9 @@ pub struct AppSpec {
     #[serde(default = "AppSpec::default_max_parallel")]
     #[schemars(range(min = 1, max = 500))]
     pub max_parallel: u32,
+    /// Whether the first container that fails ends the others; without it they go on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fail_fast: bool,
     /// The components, at least one.
     #[schemars(length(min = 1))]
     pub components: Vec<ComponentSpec>,
@@ -59,6 +62,9 @@ pub struct ComponentInput {
     #[serde(default = "AppSpec::default_max_parallel")]
     #[schemars(range(min = 1, max = 500))]
     pub max_parallel: u32,
+    /// Whether the first container that fails ends the others; without it they go on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fail_fast: bool,
     /// The component.
     pub component: ComponentSpec,
     /// Set by a parent workflow; left out by everyone else.
@@ -96,17 +102,6 @@ pub struct Resolved {
     pub commits: BTreeMap<String, String>,
     /// Id of the workflow that someone started, which is told what its builds wait for.
     pub root: String,
-}
-
-impl Resolved {
-    /// The same, with these sources only: a child is handed no more than it needs.
-    pub fn only<'a>(&self, sources: impl Iterator<Item = &'a String>) -> Self {
-        let known = sources.filter_map(|key| self.commits.get_key_value(key));
-        Self {
-            commits: known.map(|(key, commit)| (key.clone(), commit.clone())).collect(),
-            root: self.root.clone(),
-        }
-    }
 }
 
 /// A component: containers that are released together.

@@ -130,6 +130,9 @@ impl Default for EngineSettings {
 /// A source to fetch.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct FetchInput {
+    /// Who waits for it.
+    #[serde(default)]
+    pub id: BuildId,
     /// Where the code is.
     pub source: GitSource,
 }
@@ -144,6 +147,9 @@ pub struct Fetched {
 /// A Dockerfile to render.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct RenderInput {
+    /// Whose it is.
+    #[serde(default)]
+    pub id: BuildId,
     /// The container.
     pub plan: ContainerPlan,
     /// The commit.
@@ -173,6 +179,9 @@ pub struct Rendered {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UploadInput {
+    /// Whose it is.
+    #[serde(default)]
+    pub id: BuildId,
     /// Where the code is.
     pub source: GitSource,
     /// The commit.
@@ -196,23 +205,26 @@ pub struct Context {
 }
 
 /// Which attempt of which container's build.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BuildId {
     /// Name of the app.
     pub app: String,
-    /// Name of the component.
+    /// Name of the component; empty where a step is for all of them.
     pub component: String,
-    /// Name of the container.
+    /// Name of the container; empty where a step is for all of them.
     pub container: String,
-    /// Id of the container's workflow.
+    /// Id of the workflow.
     pub workflow_id: String,
     /// Run id of its first execution.
     pub run_id: String,
     /// Id of the workflow that is told what this build waits for, beside its own.
     pub root: String,
-    /// Counted from 1.
+    /// Counted from 1; 0 before the first one.
     pub attempt: u32,
+    /// Whether the root was told of a wait of this build. Then it is told of its end, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told: bool,
 }
 
 /// A Pod or Job to create.
@@ -229,6 +241,10 @@ pub struct LaunchInput {
     pub rendered: Rendered,
     /// The context in the store.
     pub context: Context,
+    /// Whether an earlier attempt was killed for its memory: then the executor saves it where it
+    /// can.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spare_memory: bool,
 }
 
 /// A created Pod or Job. Later steps use these names and never derive them again.

@@ -7,7 +7,7 @@ use temporalio_common::error::{
 use temporalio_common::protos::temporal::api::failure::v1::ApplicationFailureInfo;
 use temporalio_workflow::WorkflowTermination;
 
-use crate::failure::{Failure, FailureDetails, FailureType, tail};
+use crate::failure::{FailedAttempt, Failure, FailureDetails, FailureType, tail};
 
 /// Why a workflow ends without a result.
 #[derive(Debug)]
@@ -43,6 +43,16 @@ impl Stop {
             Self::Cancelled => "cancelled".to_owned(),
             Self::Failed(_) => self.first().map_or_else(String::new, |first| first.kind.name()),
         }
+    }
+
+    /// Notes the attempts before the one that failed.
+    pub fn after(mut self, earlier: Vec<FailedAttempt>) -> Self {
+        if let Self::Failed(details) = &mut self
+            && let Some(failure) = details.failures.first_mut()
+        {
+            failure.earlier = earlier;
+        }
+        self
     }
 
     /// Puts failures that are nobody's yet down to a container.
@@ -93,6 +103,7 @@ fn spare_texts(details: &mut FailureDetails) {
             Some(rest) => left = rest,
             None => {
                 failure.log_tail.clear();
+                failure.earlier.clear();
                 failure.message = tail(&failure.message, 512);
             }
         }

@@ -1,12 +1,11 @@
 //! Launches against an API server that answers by script.
 
-use std::{path::Path, time::SystemTime};
+use std::time::SystemTime;
 
-use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Pod;
 use kilnworks_workflows::{
     failure::FailureType,
-    steps::{CleanUpInput, LaunchInput, Launched},
+    steps::{CleanUpInput, LaunchInput, Launched, LaunchedKind},
 };
 use serde_json::{Value, json};
 
@@ -18,34 +17,13 @@ use crate::{
     fixtures::{Call, Scenario, call, full, minimal, refusal},
     object::Site,
     pod,
-    store::{Access, ContextStore},
+    settings::LauncherKind,
+    store::Access,
 };
-
-struct Store;
-
-#[async_trait]
-impl ContextStore for Store {
-    async fn size(&self, _: &str) -> anyhow::Result<Option<u64>> {
-        unreachable!("a launch asks for access only")
-    }
-    async fn put(&self, _: &str, _: &Path) -> anyhow::Result<()> {
-        unreachable!("a launch asks for access only")
-    }
-    async fn read(&self, _: &str) -> anyhow::Result<Option<Vec<u8>>> {
-        unreachable!("a launch reads nothing")
-    }
-
-    fn url(&self, key: &str) -> String {
-        key.to_owned()
-    }
-    fn access(&self, key: &str) -> Access {
-        Access { context: format!("s3://{key}"), ..Access::default() }
-    }
-}
 
 /// The Pod of the input as the API gives it back.
 fn created(input: &LaunchInput) -> Pod {
-    let settings = crate::fixtures::settings(crate::settings::LauncherKind::Pod, None);
+    let settings = crate::fixtures::settings(LauncherKind::Pod, None);
     let site = Site::new(settings.clone(), "default", "kiln").unwrap();
     let mut pod = pod::pod(&settings, &site.instance, input, &Access::default());
     pod.metadata.uid = Some(format!("uid-{}", input.id.attempt));
@@ -75,7 +53,7 @@ async fn run(
     wanted: impl AsyncFn() -> bool,
 ) -> anyhow::Result<Launched> {
     let mut observer = Observer::new(None, input.id.clone());
-    launch(cluster, &Store, input, &mut observer, SystemTime::now(), wanted).await
+    launch(cluster, &Access::default(), input, &mut observer, SystemTime::now(), wanted).await
 }
 
 fn kind(error: &anyhow::Error) -> FailureType {
@@ -133,6 +111,33 @@ async fn a_full_quota_is_waited_for() {
     let calls = vec![none(), call("POST", "pods?", 403, full), create(&pod)];
     let (scenario, cluster) = Scenario::new(Vec::new(), calls);
     run(&cluster, minimal(), async || true).await.unwrap();
+    scenario.end();
+}
+
+#[tokio::test]
+async fn a_job_waits_for_the_quota_of_its_pod() {
+    let pod = json_of(&created(&minimal()));
+    let full = refusal(403, "Forbidden", "pods \"x\" is forbidden: exceeded quota: builds");
+    let name = pod::name(&minimal().id);
+    let job = json!({
+        "metadata": {"name": name, "uid": "uid-1"}, "spec": {"template": {"spec": null}},
+    });
+    let mut seen = created(&minimal());
+    let owner = ("batch.kubernetes.io/controller-uid".to_owned(), "uid-1".to_owned());
+    seen.metadata.labels.get_or_insert_default().extend([owner]);
+    let jobs = |method, path: &str, code, body| Call {
+        path: format!("/apis/batch/v1/namespaces/builds/{path}"),
+        ..call(method, "", code, body)
+    };
+    let calls = vec![
+        jobs("GET", &format!("jobs/{name}"), 404, refusal(404, "NotFound", "not found")),
+        call("POST", "pods?&dryRun=All", 403, full),
+        call("POST", "pods?&dryRun=All", 201, pod.clone()),
+        Call { seen: Some(seen), ..jobs("POST", "jobs?", 201, job) },
+    ];
+    let (scenario, cluster) = Scenario::of(LauncherKind::Job, Vec::new(), calls);
+    let launched = run(&cluster, minimal(), async || true).await.unwrap();
+    assert_eq!(launched.kind, LaunchedKind::Job);
     scenario.end();
 }
 

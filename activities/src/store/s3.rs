@@ -2,7 +2,10 @@
 
 mod multipart;
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -11,12 +14,12 @@ use aws_sdk_s3::{
     Client,
     config::Builder,
     error::{ProvideErrorMetadata, SdkError},
-    primitives::ByteStream,
+    primitives::{ByteStream, DateTime},
 };
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, SecretEnvSource};
 use kilnworks_workflows::failure::FailureType;
 
-use super::{Access, ContextStore, MAX_READ};
+use super::{Access, ContextStore, MAX_READ, Stored};
 use crate::error::fail;
 
 /// The region of a server that has none.
@@ -85,13 +88,22 @@ impl S3Store {
         fail(FailureType::StoreUnavailable, message)
     }
 
-    async fn put_whole(&self, key: &str, file: &Path) -> anyhow::Result<()> {
-        let body = ByteStream::from_path(file).await.context("cannot read what is to be stored")?;
+    async fn put_whole(&self, key: &str, body: ByteStream) -> anyhow::Result<()> {
         let request = self.client.put_object().bucket(&self.bucket.name).key(key).body(body);
         match request.send().await {
             Ok(_) => Ok(()),
             Err(error) => Err(self.explain("store", key, error)),
         }
+    }
+}
+
+fn stored(key: &str, size: Option<i64>, modified: Option<DateTime>) -> Stored {
+    let modified = modified.and_then(|time| SystemTime::try_from(time).ok());
+    Stored {
+        key: key.to_owned(),
+        size: size.unwrap_or_default().unsigned_abs(),
+        // Of an unknown age is as good as new: nothing is removed for it.
+        modified: modified.unwrap_or_else(SystemTime::now),
     }
 }
 
@@ -126,10 +138,10 @@ fn remedy(code: Option<&str>, status: Option<u16>, said: &str) -> &'static str {
 
 #[async_trait]
 impl ContextStore for S3Store {
-    async fn size(&self, key: &str) -> anyhow::Result<Option<u64>> {
+    async fn find(&self, key: &str) -> anyhow::Result<Option<Stored>> {
         let request = self.client.head_object().bucket(&self.bucket.name).key(key);
         match request.send().await {
-            Ok(head) => Ok(Some(head.content_length().unwrap_or_default().unsigned_abs())),
+            Ok(head) => Ok(Some(stored(key, head.content_length, head.last_modified))),
             Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => {
                 Ok(None)
             }
@@ -137,20 +149,40 @@ impl ContextStore for S3Store {
         }
     }
 
+    async fn list(&self, prefix: &str) -> anyhow::Result<Vec<Stored>> {
+        let request = self.client.list_objects_v2().bucket(&self.bucket.name).prefix(prefix);
+        let mut pages = request.into_paginator().send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.explain("list", prefix, error))?;
+            found.extend(page.contents.into_iter().flatten().filter_map(|object| {
+                Some(stored(object.key.as_deref()?, object.size, object.last_modified))
+            }));
+        }
+        Ok(found)
+    }
+
     async fn put(&self, key: &str, file: &Path) -> anyhow::Result<()> {
         let found = tokio::fs::metadata(file).await;
         let size = found.context("cannot measure what is to be stored")?.len();
         match size > multipart::PART {
             true => multipart::put(self, key, file, size).await?,
-            false => self.put_whole(key, file).await?,
+            false => {
+                let body = ByteStream::from_path(file).await;
+                self.put_whole(key, body.context("cannot read what is to be stored")?).await?;
+            }
         }
         // The SDK sends a checksum that the server verifies; this catches a server that does not.
-        let stored = self.size(key).await?;
+        let stored = self.find(key).await?.map(|stored| stored.size);
         if stored != Some(size) {
             let message = format!("the store says that `{key}` has {stored:?} bytes, not {size}");
             return Err(fail(FailureType::StoreUnavailable, message));
         }
         Ok(())
+    }
+
+    async fn write(&self, key: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
+        self.put_whole(key, ByteStream::from(bytes)).await
     }
 
     async fn read(&self, key: &str) -> anyhow::Result<Option<Vec<u8>>> {
@@ -174,6 +206,14 @@ impl ContextStore for S3Store {
             }
         }
         Ok(Some(bytes))
+    }
+
+    async fn delete(&self, key: &str) -> anyhow::Result<()> {
+        let request = self.client.delete_object().bucket(&self.bucket.name).key(key);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.explain("delete", key, error)),
+        }
     }
 
     fn url(&self, key: &str) -> String {

@@ -13,9 +13,9 @@ use k8s_openapi::api::core::v1::{
     HostPathVolumeSource, PersistentVolumeClaimVolumeSource, Volume, VolumeMount as Mount,
 };
 use kilnworks_workflows::failure::FailureType;
-use tempfile::NamedTempFile;
+use walkdir::WalkDir;
 
-use super::{Access, ContextStore, MAX_READ};
+use super::{Access, ContextStore, MAX_READ, Stored};
 use crate::{
     blocking::blocking,
     error::{classed, fail},
@@ -57,24 +57,43 @@ impl VolumeStore {
 
 #[async_trait]
 impl ContextStore for VolumeStore {
-    async fn size(&self, key: &str) -> anyhow::Result<Option<u64>> {
-        let path = self.path(key)?;
+    async fn find(&self, key: &str) -> anyhow::Result<Option<Stored>> {
+        let (path, name) = (self.path(key)?, key.to_owned());
         run("find", key, move || match fs::metadata(path) {
-            Ok(found) => Ok(Some(found.len())),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Ok(found) => Ok(Some(stored(name, &found)?)),
+            Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error.into()),
         })
         .await
     }
 
+    async fn list(&self, prefix: &str) -> anyhow::Result<Vec<Stored>> {
+        let (path, root) = (self.path(prefix)?, self.dir.clone());
+        run("list", prefix, move || list(&path, &root)).await
+    }
+
     async fn put(&self, key: &str, file: &Path) -> anyhow::Result<()> {
         let (path, file) = (self.path(key)?, file.to_owned());
-        run("store", key, move || put(&path, &file)).await
+        run("store", key, move || {
+            let mut from = File::open(file).context("cannot open what is to be stored")?;
+            put(&path, &mut from)
+        })
+        .await
+    }
+
+    async fn write(&self, key: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
+        let path = self.path(key)?;
+        run("store", key, move || put(&path, &mut bytes.as_slice())).await
     }
 
     async fn read(&self, key: &str) -> anyhow::Result<Option<Vec<u8>>> {
         let path = self.path(key)?;
         run("read", key, move || read(&path)).await
+    }
+
+    async fn delete(&self, key: &str) -> anyhow::Result<()> {
+        let path = self.path(key)?;
+        run("delete", key, move || delete(&path)).await
     }
 
     fn url(&self, key: &str) -> String {
@@ -118,12 +137,14 @@ impl ContextStore for VolumeStore {
 }
 
 /// The name appears once all bytes are on the disk, so that nobody ever sees half a file.
-fn put(path: &Path, file: &Path) -> anyhow::Result<()> {
+fn put(path: &Path, from: &mut dyn Read) -> anyhow::Result<()> {
     let dir = path.parent().context("a key has a directory")?;
     fs::create_dir_all(dir).context("cannot make its directory")?;
-    let mut new = NamedTempFile::new_in(dir).context("cannot make a file")?;
-    let mut from = File::open(file).context("cannot open what is to be stored")?;
-    std::io::copy(&mut from, new.as_file_mut()).context("cannot write it")?;
+    let mut new = tempfile::Builder::new()
+        .prefix(UNFINISHED)
+        .tempfile_in(dir)
+        .context("cannot make a file")?;
+    std::io::copy(from, new.as_file_mut()).context("cannot write it")?;
     // The executor may be another user to the file server than the worker is.
     new.as_file()
         .set_permissions(Permissions::from_mode(0o644))
@@ -135,13 +156,56 @@ fn put(path: &Path, file: &Path) -> anyhow::Result<()> {
 
 fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
     let file = match File::open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if is_missing(&error) => return Ok(None),
         opened => opened.context("cannot open it")?,
     };
     let mut bytes = Vec::new();
     file.take(MAX_READ + 1).read_to_end(&mut bytes).context("cannot read it")?;
     anyhow::ensure!(bytes.len() as u64 <= MAX_READ, "it has more than {MAX_READ} bytes");
     Ok(Some(bytes))
+}
+
+/// Files whose name begins with this are not there yet.
+const UNFINISHED: &str = ".tmp";
+
+fn list(path: &Path, root: &Path) -> anyhow::Result<Vec<Stored>> {
+    let mut found = Vec::new();
+    for entry in WalkDir::new(path).sort_by_file_name() {
+        let entry = match entry {
+            // Others put and delete meanwhile.
+            Err(error) if error.io_error().is_some_and(is_missing) => continue,
+            entry => entry.context("cannot list it")?,
+        };
+        let is_whole = !entry.file_name().to_string_lossy().starts_with(UNFINISHED);
+        if entry.file_type().is_file() && is_whole {
+            let key = entry.path().strip_prefix(root).context("it is under the root")?;
+            match fs::metadata(entry.path()) {
+                Ok(meta) => found.push(stored(key.display().to_string(), &meta)?),
+                Err(error) if is_missing(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn is_missing(error: &std::io::Error) -> bool {
+    error.kind() == ErrorKind::NotFound
+}
+
+fn stored(key: String, meta: &fs::Metadata) -> anyhow::Result<Stored> {
+    Ok(Stored { key, size: meta.len(), modified: meta.modified()? })
+}
+
+/// Removes a file, and its directory where that is empty then.
+fn delete(path: &Path) -> anyhow::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if !is_missing(&error) => return Err(error.into()),
+        _ => {}
+    }
+    // Another file in it keeps it.
+    let _ = path.parent().map(fs::remove_dir);
+    Ok(())
 }
 
 async fn run<T: Send + 'static>(

@@ -99,6 +99,7 @@ async fn uploaded(object: &'static [u8], hosts: &str) -> anyhow::Result<Vec<u8>>
     let cache = cache_of(u64::MAX, vec![login]);
     let store = VolumeStore::open(stored.path(), VolumeMount::Claim("kiln".to_owned()))?;
     let input = UploadInput {
+        id: Default::default(),
         source: with_secret(source(&format!("http://{at}/a.git"), None)),
         commit,
         context_dir: String::new(),
@@ -108,7 +109,7 @@ async fn uploaded(object: &'static [u8], hosts: &str) -> anyhow::Result<Vec<u8>>
     assert_eq!(cache.scratch(), 0);
     let context = context?;
     assert!(!upload(&cache.sources, &store, input).await?.sent);
-    assert!(store.size(&context.key).await?.is_some());
+    assert!(store.find(&context.key).await?.is_some());
     let archive = stored.path().join(&context.key);
     let tar = Command::new("tar").arg("xzOf").arg(archive).arg("large.bin").output()?;
     Ok(tar.stdout)

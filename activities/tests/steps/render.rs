@@ -36,9 +36,9 @@ async fn rendered(repo: &Repo, version: Option<&str>, more: Value) -> anyhow::Re
     let commit = repo.commit();
     let plan = container(repo, version, more);
     let cache = cache();
-    let first =
-        render(&cache.sources, RenderInput { plan: plan.clone(), commit: commit.clone() }).await?;
-    let second = render(&cache.sources, RenderInput { plan, commit }).await?;
+    let input = RenderInput { id: Default::default(), plan, commit };
+    let first = render(&cache.sources, input.clone()).await?;
+    let second = render(&cache.sources, input).await?;
     assert_eq!(first, second);
     Ok(first)
 }

@@ -32,7 +32,10 @@ impl Stored {
     async fn upload(&self, cache: &Cache, input: UploadInput) -> Context {
         let context = upload(&cache.sources, &self.store, input).await.unwrap();
         assert_eq!(cache.scratch(), 0);
-        assert_eq!(self.store.size(&context.key).await.unwrap(), Some(context.size));
+        assert_eq!(
+            self.store.find(&context.key).await.unwrap().map(|it| it.size),
+            Some(context.size)
+        );
         context
     }
 
@@ -50,6 +53,7 @@ impl Stored {
 
 fn input(repo: &Repo, commit: &str, context_dir: &str) -> UploadInput {
     UploadInput {
+        id: Default::default(),
         source: repo.source(None),
         commit: commit.to_owned(),
         context_dir: context_dir.to_owned(),

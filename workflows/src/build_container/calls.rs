@@ -7,8 +7,8 @@ use temporalio_workflow::{ActivityOptions, WorkflowCancellationToken};
 use super::{Build, set_state};
 use crate::{
     failure::FailureType,
-    plan::{BuildPlan, GitSource, Resources},
-    policy::Step,
+    plan::{BuildPlan, GitSource},
+    policy::{Grants, Step},
     progress::State,
     steps::{
         AwaitInput, BuildId, Built, CleanUpInput, Context, FetchInput, LaunchInput, Launched,
@@ -27,19 +27,21 @@ impl Build<'_> {
 
     pub(super) async fn fetch(&self, source: &GitSource) -> Result<String, Stop> {
         set_state(self.ctx, State::Fetching);
-        let input = FetchInput { source: source.clone() };
+        let input = FetchInput { id: self.id(0), source: source.clone() };
         let options = self.options(Step::FetchSource, "fetch");
         Ok(self.ctx.execute_activity(Steps::fetch_source, input, options).await?.commit)
     }
 
     pub(super) async fn render(&self, commit: &str) -> Result<Rendered, Stop> {
-        let input = RenderInput { plan: self.plan.clone(), commit: commit.to_owned() };
+        let input =
+            RenderInput { id: self.id(0), plan: self.plan.clone(), commit: commit.to_owned() };
         let options = self.options(Step::Render, "render");
         Ok(self.ctx.execute_activity(Steps::render, input, options).await?)
     }
 
     pub(super) async fn upload(&self, build: &BuildPlan, commit: &str) -> Result<Context, Stop> {
         let input = UploadInput {
+            id: self.id(0),
             source: build.source.clone(),
             commit: commit.to_owned(),
             context_dir: build.context_dir.clone(),
@@ -54,12 +56,12 @@ impl Build<'_> {
         &self,
         attempt: u32,
         build: &BuildPlan,
-        resources: &Resources,
+        grants: &Grants,
         rendered: &Rendered,
         context: &Context,
     ) -> LaunchInput {
         let mut build = build.clone();
-        build.resources = resources.clone();
+        build.resources = grants.resources.clone();
         build.template = None;
         build.build_args.clear();
         build.labels.clear();
@@ -70,6 +72,7 @@ impl Build<'_> {
             registry: self.plan.registry.clone(),
             rendered: rendered.clone(),
             context: context.clone(),
+            spare_memory: grants.growths > 0,
         }
     }
 
@@ -131,6 +134,7 @@ impl Build<'_> {
             workflow_id: own,
             run_id: self.first_run_id(),
             attempt,
+            told: self.ctx.state(|s| s.told),
         }
     }
 

@@ -60,13 +60,13 @@ impl Lowering {
             self.component(app, &format!("components[{index}]"), component)
         });
         let components = components.collect();
-        Plan::new(app, spec.max_parallel, components)
+        Plan { fail_fast: spec.fail_fast, ..Plan::new(app, spec.max_parallel, components) }
     }
 
     fn component_alone(&mut self, input: &ComponentInput) -> Plan {
         let app = self.head(&input.app, input.version.as_deref(), &input.defaults);
         let component = self.component(app, "component", &input.component);
-        Plan::new(app, input.max_parallel, vec![component])
+        Plan { fail_fast: input.fail_fast, ..Plan::new(app, input.max_parallel, vec![component]) }
     }
 
     fn container_alone(&mut self, input: &ContainerInput) -> Plan {
@@ -265,6 +265,7 @@ impl Plan {
             app: app.name.to_owned(),
             version: app.version.map(str::to_owned),
             max_parallel,
+            fail_fast: false,
             components,
         }
     }
