@@ -3,13 +3,14 @@
 
 use std::{path::Path, process::Command};
 
-use super::{Case, Recipe, Scene, engine::Server, scene::until};
+use kube::ResourceExt;
+
+use super::{Case, Recipe, Scene, engine::Server, is_external, scene::until};
 use crate::stack::run;
 
 pub(super) fn cases() -> Vec<Case> {
-    let mut cases = vec![Case::new("engine-restart", engine_restart)];
-    // Nobody else's cluster is stopped.
-    if std::env::var("KILN_STACK").is_ok_and(|stack| stack == "external") {
+    let mut cases = vec![Case::new("engine-restart", engine_restart).sharp()];
+    if is_external() {
         return cases;
     }
     let restarted = |part: &'static str| {
@@ -85,18 +86,31 @@ async fn containerd_restart(scene: Scene) {
     scene.succeeds(&build).await;
 }
 
-/// The node is given up by the cluster: a new Pod, which finds a node when there is one.
+/// The cluster gives the node up. A Pod that ended with it is made anew, and finds a node when there
+/// is one; one that had pushed by then counts.
 async fn node_lost(scene: Scene) {
     scene.worker(&[]).await;
-    let build = scene.build(&[Recipe::Sleep(8)]).await;
-    scene.running(&build).await;
+    let ended = scene.build(&[Recipe::Sleep(9)]).await;
+    let pushed = scene.build(&[Recipe::Sleep(8)]).await;
+    let (pod, _) = (scene.running(&ended).await, scene.running(&pushed).await);
     let away = Away::take("kubelet").await;
-    until(|| async { scene.stage.pods_of(&build.app) > 1 }).await;
+    end_processes(&pod.uid().expect("a UID"));
+    until(|| async { scene.stage.pods_of(&ended.app) > 1 }).await;
     away.back().await;
-    let output = scene.succeeds(&build).await;
-    if output.is_some_and(|output| output.images[0].attempts != 2) {
-        scene.lost("a lost node should cost one attempt".to_owned());
+    for (build, attempts) in [(&ended, 2), (&pushed, 1)] {
+        let output = scene.succeeds(build).await;
+        let image = output.map(|mut output| output.images.remove(0));
+        if image.as_ref().is_some_and(|image| image.attempts != attempts) {
+            scene.lost(format!("it should take {attempts} Pods: {image:?}"));
+        }
     }
+}
+
+/// Ends a Pod's processes, as the end of its machine does.
+fn end_processes(uid: &str) {
+    let script = r#"find /sys/fs/cgroup/ -path "*/pod$0/*" -name cgroup.procs -exec cat {} + |
+        sort -u | xargs --no-run-if-empty kill -KILL"#;
+    run(Command::new("bash").args(["-c", script, uid]));
 }
 
 /// The engine dies in the middle of a build, twice, and its database is all that it keeps.

@@ -23,13 +23,21 @@ pub(super) fn cases() -> Vec<Case> {
     for step in STEPS {
         for moment in ["before", "after"] {
             let name = format!("kill-{moment}-{step}");
-            let sharp = ["kill-after-launch", "kill-after-upload", "kill-before-clean_up"];
-            let case = Case::new(&name, move |scene| killed(scene, step, moment));
-            cases.push(if sharp.contains(&name.as_str()) { case.sharp() } else { case });
+            let is_sharp = name == "kill-after-launch";
+            let case = Case::new(name, move |scene| killed(scene, step, moment, &[]));
+            cases.push(if is_sharp { case.sharp() } else { case });
         }
         cases.push(Case::new(format!("fail-after-{step}"), move |scene| failed(scene, step)));
         let case = Case::new(format!("cancel-in-{step}"), move |scene| cancelled(scene, step));
         cases.push(if step == "launch" { case.sharp() } else { case });
+    }
+    for (name, step, settings) in [
+        ("kill-after-launch-of-job", "launch", &[("KILN_LAUNCHER", "job")]),
+        ("kill-in-await-of-job", "await_build", &[("KILN_LAUNCHER", "job")]),
+        ("kill-after-upload-to-volume", "upload", &[("KILN_STORE", "volume")]),
+    ] {
+        let moment = if step == "await_build" { "before" } else { "after" };
+        cases.push(Case::new(name, move |scene| killed(scene, step, moment, settings)));
     }
     cases.push(Case::new("kill-two-workers", two_killed).sharp());
     cases.push(Case::new("kill-again-and-again", killed_again_and_again));
@@ -40,11 +48,18 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// The worker ends at a step; another one, on another machine, goes on.
-async fn killed(scene: Scene, step: &'static str, moment: &'static str) {
-    let worker = scene.worker(&[("KILN_FAULT", &format!("{step}:{moment}:kill"))]).await;
+async fn killed(
+    scene: Scene,
+    step: &'static str,
+    moment: &'static str,
+    settings: &'static [(&'static str, &'static str)],
+) {
+    let fault = format!("{step}:{moment}:kill");
+    let struck = [settings, &[("KILN_FAULT", &fault)]].concat();
+    let worker = scene.worker(&struck).await;
     let build = scene.build(&EVERY_STEP).await;
     worker.ended().await;
-    scene.worker(&[]).await;
+    scene.worker(settings).await;
     scene.succeeds(&build).await;
 }
 
