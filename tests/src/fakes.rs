@@ -25,6 +25,8 @@ pub enum Fate {
     Fails(Vec<Failure>),
     /// Its Pod never ends.
     Hangs,
+    /// The worker that awaits it first is not heard of again.
+    LosesItsWorker,
 }
 
 /// Steps that do nothing but what a test says.
@@ -69,6 +71,12 @@ impl FakeSteps {
     /// How many steps ran whose note begins so.
     pub fn count(&self, beginning: &str) -> usize {
         self.ran().iter().filter(|note| note.starts_with(beginning)).count()
+    }
+
+    /// A worker that is not heard of counts as dead after so many seconds.
+    pub fn heartbeat(mut self, seconds: u64) -> Self {
+        self.settings.heartbeat = seconds;
+        self
     }
 
     fn note(&self, text: String) {
@@ -169,6 +177,11 @@ impl FakeSteps {
                 let _ = ctx.record_heartbeat(()).await;
                 tokio::time::sleep(Duration::from_millis(100)).await;
             },
+            // Whoever was to complete it does not, and sends no heartbeat.
+            Some(Fate::LosesItsWorker) if ctx.info().attempt == 1 => {
+                Err(ActivityError::WillCompleteAsync)
+            }
+            Some(Fate::LosesItsWorker) => Ok(built(&name)),
             Some(Fate::Fails(failures)) => match failures.get(input.id.attempt as usize - 1) {
                 Some(failure) => Err(to_engine(Ended(failure.clone()).into())),
                 None => Ok(built(&name)),

@@ -90,8 +90,9 @@ impl BuildComponent {
 
     /// What a step saw a container wait for.
     #[signal(name = "observed")]
-    pub fn observed(&mut self, _ctx: &mut SyncWorkflowContext<Self>, seen: RawValue) {
+    pub fn observed(&mut self, ctx: &mut SyncWorkflowContext<Self>, seen: RawValue) {
         self.progress.observe(json_of(&seen));
+        ctx.set_current_details(self.progress.markdown());
     }
 }
 
@@ -130,6 +131,7 @@ async fn build_one(
                 (row.state, row.reference, row.reason) = (state, reference.clone(), reason.clone());
             }
         });
+        ctx.set_current_details(ctx.state(|s| s.progress.markdown()));
     };
     if ctx.state(|s| s.ended) {
         note(State::Cancelled, None, None);

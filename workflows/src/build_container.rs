@@ -20,7 +20,7 @@ use crate::{
     output::{BuildOutput, ContainerImage, Outcome, Times},
     plan::{BuildPlan, Clocks, ContainerPlan, GitSource, Work},
     policy::{self, Grants, Policy, next_attempt},
-    progress::{Progress, State},
+    progress::{ContainerProgress, Progress, State},
     steps::{AwaitInput, Built, LaunchInput, Split},
     stop::Stop,
 };
@@ -65,9 +65,10 @@ impl BuildContainer {
 
     /// What a step saw the build wait for.
     #[signal(name = "observed")]
-    pub fn observed(&mut self, _ctx: &mut SyncWorkflowContext<Self>, seen: RawValue) {
+    pub fn observed(&mut self, ctx: &mut SyncWorkflowContext<Self>, seen: RawValue) {
         self.told = true;
         self.progress.observe(json_of(&seen));
+        ctx.set_current_details(self.progress.markdown());
     }
 }
 
@@ -83,13 +84,10 @@ fn close(ctx: &Ctx, plan: &ContainerPlan, split: &Split, outcome: &Result<Contai
         Err(stop @ Stop::Cancelled) => (State::Cancelled, stop.word()),
         Err(stop) => (State::Failed, stop.word()),
     };
-    set_state(ctx, state);
-    ctx.state_mut(|s| {
-        for row in &mut s.progress.containers {
-            row.reference = outcome.as_ref().ok().map(|image| image.reference.clone());
-            row.reason =
-                outcome.as_ref().err().and_then(Stop::first).map(|one| one.message.clone());
-        }
+    show(ctx, |row| {
+        row.state = state;
+        row.reference = outcome.as_ref().ok().map(|image| image.reference.clone());
+        row.reason = outcome.as_ref().err().and_then(Stop::first).map(|one| one.message.clone());
     });
     let commit = outcome.as_ref().ok().and_then(|image| image.commit.clone());
     let mut updates = vec![OUTCOME.value_set(word)];
@@ -103,21 +101,19 @@ fn close(ctx: &Ctx, plan: &ContainerPlan, split: &Split, outcome: &Result<Contai
     ctx.upsert_search_attributes(updates);
 }
 
-fn set_attempt(ctx: &Ctx, attempt: u32) {
-    ctx.state_mut(|s| {
-        for row in &mut s.progress.containers {
-            row.attempt = attempt;
+/// Changes what the workflow shows of its container, and shows it.
+fn show(ctx: &Ctx, change: impl FnOnce(&mut ContainerProgress)) {
+    let details = ctx.state_mut(|s| {
+        if let Some(row) = s.progress.containers.first_mut() {
+            change(row);
         }
+        s.progress.markdown()
     });
+    ctx.set_current_details(details);
 }
 
 fn set_state(ctx: &Ctx, state: State) {
-    ctx.state_mut(|s| {
-        for row in &mut s.progress.containers {
-            row.state = state;
-            row.reason = None;
-        }
-    });
+    show(ctx, |row| (row.state, row.reason) = (state, None));
 }
 
 /// One run of the workflow.
@@ -223,8 +219,10 @@ impl<'a> Build<'a> {
 
     /// One Pod, from its launch to its end.
     async fn attempt(&self, input: LaunchInput, dockerfile: &str) -> Result<Built, Stop> {
-        set_state(self.ctx, State::Queued);
-        set_attempt(self.ctx, input.id.attempt);
+        let attempt = input.id.attempt;
+        show(self.ctx, |row| {
+            (row.state, row.attempt, row.reason) = (State::Queued, attempt, None);
+        });
         let (id, build) = (input.id.clone(), input.build.clone());
         let launched = self.launch(input).await?;
         set_state(self.ctx, State::Building);

@@ -6,7 +6,7 @@ use crate::output::ContainerImage;
 
 /// What went wrong, by what can be done about it. The names are public: a caller in any language
 /// reads them as the `type` of the application failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, strum::VariantArray)]
 pub enum FailureType {
     /// The document is wrong.
     InvalidSpec,

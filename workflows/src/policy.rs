@@ -163,14 +163,21 @@ pub fn next_attempt(
     // An outage is waited out, however many Pods it takes: the whole clock ends it.
     let bounded = failure.waiting_mends() || attempt < settings.max_attempts;
     let again = failure.new_attempt_mends() && bounded;
-    if failure != FailureType::OutOfMemory {
-        return again.then(|| grants.clone());
+    let mut next = grants.clone();
+    match failure {
+        FailureType::OutOfMemory if grants.growths == MOST_GROWTHS => return None,
+        FailureType::OutOfMemory => {
+            next.growths += 1;
+            next.resources.memory = half_more(&grants.resources.memory);
+        }
+        // A Pod that takes more scratch space than its own limit is evicted, too.
+        FailureType::Evicted if attempt <= MOST_GROWTHS => {
+            let storage = grants.resources.ephemeral_storage.as_deref();
+            next.resources.ephemeral_storage = storage.map(half_more);
+        }
+        _ => {}
     }
-    let memory = half_more(&grants.resources.memory);
-    (again && grants.growths < MOST_GROWTHS).then(|| Grants {
-        resources: Resources { memory, ..grants.resources.clone() },
-        growths: grants.growths + 1,
-    })
+    again.then_some(next)
 }
 
 /// What an attempt has to do with.
@@ -204,7 +211,36 @@ fn half_more(quantity: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::half_more;
+    use super::{Grants, half_more, next_attempt};
+    use crate::{failure::FailureType, plan::Resources, steps::EngineSettings};
+
+    fn grants() -> Grants {
+        let resources = Resources {
+            cpu: "1".to_owned(),
+            memory: "2Gi".to_owned(),
+            ephemeral_storage: Some("10Gi".to_owned()),
+        };
+        Grants { resources, growths: 0 }
+    }
+
+    #[test]
+    fn a_failure_changes_the_next_attempt() {
+        let settings = EngineSettings { heartbeat: 60, max_attempts: 10 };
+        let next = |kind, attempt, grants: &Grants| next_attempt(kind, attempt, grants, &settings);
+        let mut grown = grants();
+        for (attempt, memory) in [(1, "3Gi"), (2, "4608Mi"), (3, "6912Mi")] {
+            grown = next(FailureType::OutOfMemory, attempt, &grown).expect("another attempt");
+            assert_eq!(grown.resources.memory, memory);
+        }
+        assert_eq!(next(FailureType::OutOfMemory, 4, &grown), None, "there is a bound");
+        let evicted = next(FailureType::Evicted, 1, &grants()).expect("another attempt");
+        assert_eq!(evicted.resources.ephemeral_storage.as_deref(), Some("15Gi"));
+        assert_eq!(evicted.resources.memory, "2Gi");
+        assert_eq!(next(FailureType::NodeLost, 1, &grants()), Some(grants()));
+        assert_eq!(next(FailureType::NodeLost, 10, &grants()), None);
+        assert_eq!(next(FailureType::RegistryUnavailable, 99, &grants()), Some(grants()));
+        assert_eq!(next(FailureType::BuildFailed, 1, &grants()), None);
+    }
 
     #[test]
     fn memory_grows_by_half() {

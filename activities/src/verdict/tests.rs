@@ -382,3 +382,32 @@ fn a_digest_counts_at_exit_code_0_only() {
         assert_eq!(digest(&pod), expected, "{exit_code} {message}");
     }
 }
+
+/// The status of a Pod at the moment when its build was over, as a real kubelet and API server told
+/// it, and the log that its node had left.
+fn recorded(status: &str) -> Failure {
+    let pod: Pod = serde_json::from_str(status).unwrap();
+    assert!(crate::phase::is_over(&pod, k8s_openapi::jiff::Timestamp::now()), "{status}");
+    let end = crate::phase::terminated(&pod).and_then(|end| end.message.clone());
+    verdict(&pod, &Log::of(&end.unwrap_or_default()), DOCKERFILE)
+}
+
+#[test]
+fn recorded_statuses_have_a_type() {
+    let cases = [
+        (include_str!("recorded/base.json"), BaseImageNotFound, "-no`"),
+        (include_str!("recorded/deleted.json"), PodDeleted, "someone deleted the Pod"),
+        (include_str!("recorded/evict.json"), Evicted, "EvictionByEvictionAPI"),
+        (include_str!("recorded/fail.json"), BuildFailed, "exit code 7"),
+        (include_str!("recorded/oom.json"), OutOfMemory, "its limit of 300Mi"),
+        (include_str!("recorded/storage.json"), Evicted, "total limit of containers 100Mi"),
+    ];
+    for (status, kind, words) in cases {
+        let failure = recorded(status);
+        assert_eq!(failure.kind, kind, "{failure:?}");
+        assert!(failure.message.contains(words), "{failure:?}");
+        assert_eq!(failure.node.as_deref(), Some("node1"));
+    }
+    let built: Pod = serde_json::from_str(include_str!("recorded/ok.json")).unwrap();
+    assert!(digest(&built).is_some());
+}

@@ -14,6 +14,7 @@ use kilnworks_workflows::{
     output::BuildOutput,
 };
 use serde_json::{Value, json};
+use strum::VariantArray;
 use temporalio_client::{WorkflowCancelOptions, WorkflowFetchHistoryOptions};
 use temporalio_common::{HasWorkflowDefinition, data_converters::RawValue};
 
@@ -43,12 +44,23 @@ async fn main() {
     record("component-cancelled", hangs(), BuildComponent::run, component, true).await;
     record("container", ok(), BuildContainer::run, container(), false).await;
     record("container-image", ok(), BuildContainer::run, use_only, false).await;
-    for kind in [FailureType::OutOfMemory, FailureType::Evicted, FailureType::RegistryUnavailable] {
-        let name = format!("container-{kind:?}").to_lowercase();
+    let mut fast = shop();
+    fast["failFast"] = json!(true);
+    let fast_fails = fails(FailureType::BuildFailed).fate("data/loader", Fate::Hangs);
+    record("app-failed-fast", fast_fails, BuildApp::run, fast, false).await;
+    for kind in [FailureType::OutOfMemory, FailureType::Evicted] {
+        let name = format!("container-again-{kind:?}").to_lowercase();
         record(&name, fails(kind), BuildContainer::run, container(), false).await;
     }
-    let failed = fails(FailureType::BuildFailed);
-    record("container-failed", failed, BuildContainer::run, container(), false).await;
+    for kind in FailureType::VARIANTS {
+        // As often as it takes; what is waited out never ends by itself.
+        let fate = Fate::Fails(vec![failure(*kind); if kind.waiting_mends() { 1 } else { 9 }]);
+        let steps = FakeSteps::default().fate("web/server", fate);
+        let name = format!("container-ends-{kind:?}").to_lowercase();
+        record(&name, steps, BuildContainer::run, container(), false).await;
+    }
+    let lost = FakeSteps::default().heartbeat(1).fate("web/server", Fate::LosesItsWorker);
+    record("container-worker-lost", lost, BuildContainer::run, container(), false).await;
     record("container-cancelled", hangs(), BuildContainer::run, container(), true).await;
     record("container-deadline", hangs(), BuildContainer::run, short, false).await;
 }
