@@ -119,9 +119,6 @@ impl Namespace {
             secret,
             {"apiVersion": "v1", "kind": "ResourceQuota",
                 "metadata": {"name": "full", "namespace": name}, "spec": {"hard": {"pods": "0"}}},
-            // A Pod is refused for the lack of it, and the controller takes a moment.
-            {"apiVersion": "v1", "kind": "ServiceAccount",
-                "metadata": {"name": "default", "namespace": name}},
         ]});
         let mut apply = std::process::Command::new("kubectl")
             .args(["apply", "-f", "-"])
@@ -137,21 +134,17 @@ impl Namespace {
     }
 
     fn lift(&self) {
-        run(&mut kubectl_of(&self.0, &["delete", "resourcequota", "full"]));
+        let lift = ["--namespace", &self.0, "delete", "resourcequota", "full"];
+        run(std::process::Command::new("kubectl").args(lift));
     }
 }
 
 impl Drop for Namespace {
     fn drop(&mut self) {
         let delete = ["delete", "namespace", &self.0, "--wait=false"];
-        let _ = kubectl_of("default", &delete).stdout(Stdio::null()).status();
+        let mut kubectl = std::process::Command::new("kubectl");
+        let _ = kubectl.args(delete).stdout(Stdio::null()).status();
     }
-}
-
-fn kubectl_of(namespace: &str, arguments: &[&str]) -> std::process::Command {
-    let mut kubectl = std::process::Command::new("kubectl");
-    kubectl.args(["--namespace", namespace]).args(arguments);
-    kubectl
 }
 
 /// A build secret that is not there: an end, with its name.

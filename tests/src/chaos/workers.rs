@@ -75,7 +75,9 @@ async fn failed(scene: Scene, step: &'static str) {
 async fn cancelled(scene: Scene, step: &'static str) {
     // An await is in its middle while the Pod runs; what others made is there already.
     let moment = if step == "await_build" { "before" } else { "after" };
-    let worker = scene.worker(&[("KILN_FAULT", &format!("{step}:{moment}:hang"))]).await;
+    // No cancel reaches a clean-up: it is waited for.
+    let kind = if step == "clean_up" { "wait" } else { "hang" };
+    let worker = scene.worker(&[("KILN_FAULT", &format!("{step}:{moment}:{kind}"))]).await;
     // The Pod's life is what an await is about, and a launch is followed by one.
     let is_long = matches!(step, "launch" | "await_build");
     let recipe = if is_long { Recipe::Sleep(20) } else { Recipe::Scratch };
