@@ -18,6 +18,12 @@ pub fn fail(kind: FailureType, message: impl Into<String>) -> anyhow::Error {
 #[error("{0}")]
 pub struct Ended(pub Failure);
 
+/// The engine does not answer what a step must know. It is the one neighbour that no failure type
+/// names: a build whose engine is away has nobody to tell.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unanswered(pub String);
+
 /// The failure at the root of an error, where it has one.
 pub fn failure_of(error: &anyhow::Error) -> Option<&Failure> {
     let ended = error.downcast_ref::<Ended>().map(|Ended(failure)| failure);
@@ -53,6 +59,7 @@ pub fn own_disk(error: anyhow::Error) -> anyhow::Error {
 /// What the engine sees. An error without a type is our own mistake, and no second run mends it.
 pub fn to_engine(error: anyhow::Error) -> ActivityError {
     let ended = error.is::<Ended>();
+    let unanswered = error.is::<Unanswered>();
     let failure = match failure_of(&error) {
         Some(failure) => failure.clone(),
         None => Failure::new(FailureType::Internal, format!("{error:#}")),
@@ -61,7 +68,7 @@ pub fn to_engine(error: anyhow::Error) -> ActivityError {
     ActivityError::application(
         ApplicationFailure::builder(failure.message.clone())
             .type_name(failure.kind.name())
-            .non_retryable(ended || !failure.kind.waiting_mends())
+            .non_retryable(ended || !(unanswered || failure.kind.waiting_mends()))
             .details(failure)
             .build(),
     )

@@ -33,6 +33,7 @@ pub mod source;
 pub mod split;
 pub mod start;
 pub mod store;
+pub mod sweep;
 pub mod template;
 pub mod upload;
 pub mod verdict;
@@ -48,6 +49,7 @@ use kilnworks_workflows::{
         FetchInput, Fetched, LaunchInput, Launched, RenderInput, Rendered, ResolveInput, Split,
         SplitInput, UploadInput,
     },
+    sweep::{SweepInput, SweepReport},
 };
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -59,9 +61,10 @@ use crate::{
     object::Site,
     registry::RegistryClient,
     secrets::Secrets,
-    settings::Settings,
+    settings::{Settings, SweepSettings},
     source::Sources,
     store::ContextStore,
+    sweep::{orphan::Owner, owner},
 };
 
 /// What the steps work with, opened once a worker.
@@ -71,6 +74,7 @@ pub struct Activities {
     store: Box<dyn ContextStore>,
     cluster: Cluster,
     registry: RegistryClient,
+    sweep: SweepSettings,
 }
 
 impl Activities {
@@ -96,6 +100,7 @@ impl Activities {
             store,
             registry: RegistryClient::new(client.clone(), &namespace),
             cluster: Cluster::new(client, site),
+            sweep: settings.sweep,
         }))
     }
 }
@@ -221,5 +226,25 @@ impl Activities {
         input: CleanUpInput,
     ) -> Result<(), ActivityError> {
         beating(&ctx, clean_up::clean_up(&self.cluster, input)).await
+    }
+
+    /// Removes what nobody owns any more.
+    #[activity(definition = steps::Sweep)]
+    pub async fn sweep(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: SweepInput,
+    ) -> Result<SweepReport, ActivityError> {
+        let client = ctx.client();
+        let own = ctx.info().workflow_id.clone();
+        let ask = |owner: Owner| {
+            let client = client.clone();
+            async move { owner::ask(&client, &owner).await }
+        };
+        let sweeping = async {
+            owner::check(&client, &own.unwrap_or_default()).await?;
+            sweep::sweep(&self.cluster, &*self.store, &self.sweep, input, ask).await
+        };
+        beating(&ctx, sweeping).await
     }
 }

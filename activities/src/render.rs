@@ -8,7 +8,7 @@ mod template;
 mod values;
 
 use kilnworks_workflows::{
-    checks,
+    bounds, checks,
     failure::FailureType,
     names,
     plan::{BuildPlan, ContainerPlan},
@@ -17,10 +17,6 @@ use kilnworks_workflows::{
 
 pub(crate) use self::dockerfile::context;
 use crate::{error::fail, source::Sources};
-
-/// Largest Dockerfile with its ignore file: they ride in an annotation, and all annotations of an
-/// object together may have 256 KiB.
-pub const MAX_BYTES: usize = 64 * 1024;
 
 /// Renders what a container's build needs.
 pub async fn render(sources: &Sources, input: RenderInput) -> anyhow::Result<Rendered> {
@@ -36,6 +32,7 @@ pub async fn render(sources: &Sources, input: RenderInput) -> anyhow::Result<Ren
         tags: tags(&texts, &plan, &build, &commit)?,
         ..Rendered::default()
     };
+    arguments(&rendered)?;
     let values = match &build.template {
         None => None,
         Some(given) => Some(values::of_dockerfile(&texts, &five, given)?),
@@ -46,6 +43,25 @@ pub async fn render(sources: &Sources, input: RenderInput) -> anyhow::Result<Ren
         .await?;
     (rendered.dockerfile, rendered.dockerignore) = files;
     Ok(rendered)
+}
+
+/// Whether the build args and labels fit into a Pod.
+fn arguments(rendered: &Rendered) -> anyhow::Result<()> {
+    let invalid = |message| fail(FailureType::InvalidTemplate, message);
+    let mut total = 0;
+    for (field, values) in [("buildArgs", &rendered.build_args), ("labels", &rendered.labels)] {
+        for (name, value) in values {
+            checks::value(value).map_err(|fault| invalid(format!("{field}.{name}: {fault}")))?;
+            total += name.len() + value.len();
+        }
+    }
+    match total > bounds::ARGUMENT_BYTES {
+        true => Err(invalid(format!(
+            "buildArgs and labels: {total} bytes; at most {} are accepted",
+            bounds::ARGUMENT_BYTES
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// All tags, the first one first, no two alike.

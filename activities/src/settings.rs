@@ -1,7 +1,7 @@
 //! What an installation is told: where its store, cluster and caches are. Plain data; the `kiln`
 //! command fills it from flags, environment and a file.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,20 @@ pub struct Settings {
     pub heartbeat: u64,
     /// How many Pods a container may take, the first one included.
     pub max_attempts: u32,
+    /// What a sweep goes by.
+    pub sweep: SweepSettings,
+}
+
+/// What a sweep goes by.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct SweepSettings {
+    /// Age below which no Pod or Job is looked at.
+    pub after: Duration,
+    /// Age above which contexts are removed, at least
+    /// [`crate::store::retention::SHORTEST_OF_CONTEXTS`].
+    pub keep_contexts: Duration,
+    /// Age above which logs are removed, at least [`crate::store::retention::SHORTEST_OF_LOGS`].
+    pub keep_logs: Duration,
 }
 
 /// Where contexts and records lie.

@@ -1,5 +1,6 @@
 //! The store: where contexts and records lie. An S3 bucket, or a shared volume.
 
+pub mod retention;
 pub mod s3;
 pub mod volume;
 
@@ -33,6 +34,13 @@ pub trait ContextStore: Send + Sync {
     /// Removes what is under a key. Nothing there is fine.
     async fn delete(&self, key: &str) -> anyhow::Result<()>;
 
+    /// Puts under a prefix that began before a time and never ended: their workers died.
+    async fn unfinished(&self, prefix: &str, before: SystemTime)
+    -> anyhow::Result<Vec<Unfinished>>;
+
+    /// Removes what is left of a put that never ended. Nothing there is fine.
+    async fn discard(&self, unfinished: &Unfinished) -> anyhow::Result<()>;
+
     /// Where a key is, for people: an URL.
     fn url(&self, key: &str) -> String;
 
@@ -50,6 +58,15 @@ pub struct Stored {
     pub size: u64,
     /// When it was put.
     pub modified: SystemTime,
+}
+
+/// A put that never ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unfinished {
+    /// The key under which it was to be; of a volume, the path of its file.
+    pub key: String,
+    /// What the store calls it.
+    pub id: String,
 }
 
 /// The most that is read out of a store into memory, in bytes.
@@ -88,8 +105,11 @@ pub async fn open(settings: &StoreSettings) -> anyhow::Result<Box<dyn ContextSto
     })
 }
 
+/// Where all contexts lie.
+pub const CONTEXTS: &str = "contexts/";
+
 /// Key of a packed context. It has a directory of its own, which is all that its Pod mounts of a
 /// shared volume.
 pub fn context_key(content: &str) -> String {
-    format!("contexts/{content}/context.tar.gz")
+    format!("{CONTEXTS}{content}/context.tar.gz")
 }

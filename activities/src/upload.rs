@@ -1,6 +1,9 @@
 //! `upload`: the context into the store, unless its key is there already.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use anyhow::Context as _;
 use kilnworks_workflows::steps::{Context, UploadInput};
@@ -10,11 +13,12 @@ use crate::{
     lfs,
     pack::{self, Large},
     source::{Snapshot, Sources, scratch},
-    store::{ContextStore, context_key},
+    store::{ContextStore, retention::context_key_at},
 };
 
 /// Puts the context of a container into the store. It can run at any time, again and twice at
-/// once: the same directory has the same key and the same bytes.
+/// once: the same directory has the same key and the same bytes. Who finds a key may rely on it for
+/// as long as a build may take: see [`crate::store::retention`].
 pub async fn upload(
     sources: &Sources,
     store: &dyn ContextStore,
@@ -23,7 +27,8 @@ pub async fn upload(
     let started = Instant::now();
     let snapshot = sources.ensure(&input.source, &input.commit).await?;
     let input = Arc::new(input);
-    let key = context_key(&content(&snapshot, input.clone()).await?);
+    let content = content(&snapshot, input.clone()).await?;
+    let key = context_key_at(&content, SystemTime::now());
     if let Some(found) = store.find(&key).await? {
         return Ok(Context { key, size: found.size, sent: false });
     }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::{io::Write, path::Path};
+use std::{io::Write, path::Path, time::SystemTime};
 
 use kilnworks_activities::{
     settings::{StoreSettings, VolumeMount},
@@ -84,6 +84,25 @@ async fn lists_and_deletes(store: &dyn ContextStore) {
     assert_eq!(store.list(&folder).await.unwrap(), []);
 }
 
+/// `begin` begins a put under a key and never ends it.
+async fn discards_what_never_ended(store: &dyn ContextStore, begin: impl AsyncFn(&str)) {
+    let hour = std::time::Duration::from_secs(3600);
+    let (past, future) = (SystemTime::now() - hour, SystemTime::now() + hour);
+    let folder = format!("test/{}/", uuid::Uuid::new_v4());
+    begin(&format!("{folder}a")).await;
+    begin(&format!("{folder}b/c")).await;
+    store.write(&format!("{folder}whole"), vec![1]).await.unwrap();
+    assert_eq!(store.unfinished(&folder, past).await.unwrap(), []);
+    assert_eq!(store.unfinished("test/nothing/", future).await.unwrap(), []);
+    let found = store.unfinished(&folder, future).await.unwrap();
+    assert_eq!(found.len(), 2, "{found:?}");
+    for one in found.iter().chain(&found) {
+        store.discard(one).await.unwrap();
+    }
+    assert_eq!(store.unfinished(&folder, future).await.unwrap(), []);
+    store.delete(&format!("{folder}whole")).await.unwrap();
+}
+
 async fn puts_at_once(store: &dyn ContextStore) {
     let file = file(20 * 1024 * 1024);
     let key = fresh_key(&file);
@@ -107,6 +126,13 @@ async fn a_volume_keeps_what_is_put() {
     keeps_what_is_put(store.as_ref()).await;
     puts_at_once(store.as_ref()).await;
     lists_and_deletes(store.as_ref()).await;
+    let begin = async |key: &str| {
+        let key = dir.path().join(key);
+        let folder = key.parent().unwrap();
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::write(folder.join(".tmp0a1b2c"), "half").unwrap();
+    };
+    discards_what_never_ended(store.as_ref(), begin).await;
 }
 
 #[tokio::test]
@@ -115,6 +141,23 @@ async fn a_bucket_keeps_what_is_put() {
     keeps_what_is_put(store.as_ref()).await;
     puts_at_once(store.as_ref()).await;
     lists_and_deletes(store.as_ref()).await;
+    let server = s3().await;
+    let begin = async |key: &str| {
+        let request = server.create_multipart_upload().bucket(of_stack("KILN_S3_BUCKET"));
+        request.key(key).send().await.expect("an upload in parts");
+    };
+    discards_what_never_ended(store.as_ref(), begin).await;
+}
+
+/// A client of the stack's S3 server that is not the store's.
+async fn s3() -> aws_sdk_s3::Client {
+    let shared = aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .region(aws_config::Region::new("us-east-1"))
+        .endpoint_url(of_stack("KILN_S3_ENDPOINT"))
+        .load()
+        .await;
+    let config = aws_sdk_s3::config::Builder::from(&shared).force_path_style(true).build();
+    aws_sdk_s3::Client::from_conf(config)
 }
 
 #[tokio::test]

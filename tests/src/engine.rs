@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use kilnworks_workflows::{
-    BuildApp, BuildComponent, BuildContainer, build::raw, failure::FailureDetails,
+    BuildApp, BuildComponent, BuildContainer, Sweep, build::raw, failure::FailureDetails,
     names::TaskQueues, output::BuildOutput,
 };
 use serde_json::Value;
@@ -36,6 +36,15 @@ pub async fn client() -> Client {
 
 /// Runs a test beside a worker whose steps are fakes. Every test has task queues of its own.
 pub async fn with_fakes<T>(steps: FakeSteps, test: impl AsyncFnOnce(Client, String) -> T) -> T {
+    with_fakes_within(Duration::from_secs(120), steps, test).await
+}
+
+/// The same for a test that may take so long.
+pub async fn with_fakes_within<T>(
+    limit: Duration,
+    steps: FakeSteps,
+    test: impl AsyncFnOnce(Client, String) -> T,
+) -> T {
     let client = client().await;
     let prefix = format!("test-{}", uuid::Uuid::new_v4().simple());
     let queues = TaskQueues::of(&prefix);
@@ -47,6 +56,7 @@ pub async fn with_fakes<T>(steps: FakeSteps, test: impl AsyncFnOnce(Client, Stri
             .register_workflow::<BuildApp>()
             .and_then(|options| options.register_workflow::<BuildComponent>())
             .and_then(|options| options.register_workflow::<BuildContainer>())
+            .and_then(|options| options.register_workflow::<Sweep>())
             .expect("the workflows register")
             .register_activities(steps.clone())
             .graceful_shutdown_period(Duration::from_secs(1))
@@ -64,9 +74,9 @@ pub async fn with_fakes<T>(steps: FakeSteps, test: impl AsyncFnOnce(Client, Stri
     let stop: Vec<_> = stop.chain(others.iter().map(|worker| worker.shutdown_handle())).collect();
     let [source, launch, await_build] = &mut others;
     let test = async {
-        let outcome = tokio::time::timeout(Duration::from_secs(120), test(client, prefix)).await;
+        let outcome = tokio::time::timeout(limit, test(client, prefix)).await;
         stop.iter().for_each(|stop| stop());
-        outcome.expect("the test ends within two minutes")
+        outcome.expect("the test ends in its time")
     };
     let (outcome, ..) =
         tokio::join!(test, main.run(), source.run(), launch.run(), await_build.run());

@@ -14,6 +14,7 @@ use kilnworks_workflows::{
     failure::{Failure, FailureType},
     output::Package,
     steps::{self, *},
+    sweep::{SweepInput, SweepReport},
 };
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -219,5 +220,17 @@ impl FakeSteps {
     ) -> Result<(), ActivityError> {
         self.note(format!("clean up {}", input.workflow_id));
         Ok(())
+    }
+
+    #[activity(definition = steps::Sweep)]
+    pub async fn sweep(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: SweepInput,
+    ) -> Result<SweepReport, ActivityError> {
+        self.note(format!("sweep, dry run {}", input.dry_run));
+        let mut report = SweepReport { dry_run: input.dry_run, ..SweepReport::default() };
+        report.contexts.add(10);
+        Ok(report)
     }
 }

@@ -1,4 +1,8 @@
-//! Documents for tests with fake steps.
+//! Documents for tests: a few by hand, and many that are generated.
+
+pub mod faults;
+pub mod mutations;
+pub mod valid;
 
 use serde_json::{Value, json};
 

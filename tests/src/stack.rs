@@ -85,7 +85,13 @@ pub struct Worker {
 impl Worker {
     /// Starts one and waits until it polls.
     pub async fn start(queue: &str, settings: &[(&str, &str)]) -> Self {
-        let own = [("KILN_TASK_QUEUE", queue), ("KILN_INSTALL", queue), ("KILN_HEARTBEAT", "5s")];
+        // A schedule would outlive the test.
+        let own = [
+            ("KILN_TASK_QUEUE", queue),
+            ("KILN_INSTALL", queue),
+            ("KILN_HEARTBEAT", "5s"),
+            ("KILN_SWEEP_EVERY", "never"),
+        ];
         let environment: Vec<_> = own
             .iter()
             .chain(settings)
@@ -141,6 +147,13 @@ impl Worker {
     /// What it has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// `kiln` with the settings of this worker.
+    pub fn kiln(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(kiln());
+        command.args(arguments).envs(self.environment.iter().cloned());
+        command
     }
 
     /// Ends it with SIGKILL.

@@ -8,18 +8,41 @@ use kilnworks_tests::{
     specs::{container, shop},
 };
 use kilnworks_workflows::{
-    BuildApp, BuildComponent, BuildContainer,
+    BuildApp, BuildComponent, BuildContainer, Sweep,
     failure::{Failure, FailureType},
     progress::State,
 };
 use serde_json::json;
+use temporalio_client::errors::WorkflowGetResultError;
 use temporalio_client::{
-    WorkflowCancelOptions, WorkflowQueryOptions, WorkflowSignalOptions, WorkflowStartOptions,
+    WorkflowCancelOptions, WorkflowGetResultOptions, WorkflowQueryOptions, WorkflowSignalOptions,
+    WorkflowStartOptions,
 };
 use temporalio_common::data_converters::RawValue;
 
 fn failure(kind: FailureType) -> Failure {
     Failure::new(kind, format!("{kind:?} happened"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_reports_and_a_wrong_one_ends_at_once() {
+    let steps = FakeSteps::default();
+    let (report, wrong) = with_fakes(steps.clone(), async |client, queue| {
+        let handle = start(&client, Sweep::run, &queue, &queue, json!({"dryRun": true})).await;
+        let report = handle.get_result(WorkflowGetResultOptions::default()).await;
+        let input = json!({"dryRun": true, "keep": "1s"});
+        let handle = start(&client, Sweep::run, &queue, &queue, input).await;
+        (report, handle.get_result(WorkflowGetResultOptions::default()).await)
+    })
+    .await;
+    let report = report.expect("it is swept");
+    assert!(report.dry_run);
+    assert_eq!(report.contexts.bytes, 10);
+    let Err(WorkflowGetResultError::Failed(error)) = wrong else {
+        panic!("a sweep that is not understood fails: {wrong:?}");
+    };
+    assert!(format!("{error:?}").contains("InvalidSpec"), "{error:?}");
+    assert_eq!(steps.ran(), ["sweep, dry run true"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

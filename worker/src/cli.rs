@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Cancels a build.
     Cancel(CancelArgs),
+    /// Removes what builds left behind: Pods of terminated builds, old contexts and logs.
+    Sweep(SweepArgs),
 }
 
 /// `kiln worker`.
@@ -173,6 +175,17 @@ pub(crate) struct CancelArgs {
     /// Wait until it has ended and what it made is cleaned up.
     #[arg(long)]
     pub(crate) wait: bool,
+}
+
+/// `kiln sweep`.
+#[derive(Debug, Args)]
+pub(crate) struct SweepArgs {
+    /// Only say what would be removed.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Form of the report.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
 }
 
 /// Form of a result.

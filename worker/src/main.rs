@@ -15,11 +15,13 @@ mod plan;
 mod poll;
 mod progress;
 mod run;
+mod schedule;
 mod schema;
 mod settings;
 mod setup;
 mod spec;
 mod status;
+mod sweep;
 mod table;
 mod tracing_setup;
 mod units;
@@ -58,6 +60,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
         Command::Plan(args) => plan::plan(args, &values).await,
         Command::Schema(args) => schema::schema(args),
         Command::Status(args) => status::status(args, start(&values, "error")?).await,
+        Command::Sweep(args) => sweep::sweep(args, start(&values, "error")?).await,
         Command::Cancel(args) => cancel::cancel(args, start(&values, "error")?).await,
     }
 }

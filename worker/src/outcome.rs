@@ -11,7 +11,9 @@ use serde::Serialize;
 use temporalio_client::{
     Client, WorkflowGetResultOptions, WorkflowHandle, errors::WorkflowGetResultError,
 };
-use temporalio_common::error::IncomingError;
+use temporalio_common::{
+    HasWorkflowDefinition, data_converters::TemporalDeserializable, error::IncomingError,
+};
 
 use crate::{
     cli::Output,
@@ -27,16 +29,16 @@ pub(crate) type Build = WorkflowHandle<Client, BuildApp>;
 /// How a build ended.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub(crate) enum Outcome {
-    /// Every image is in its registry.
-    Succeeded(Box<BuildOutput>),
+pub(crate) enum Outcome<T = BuildOutput> {
+    /// What was asked for is done: every image is in its registry.
+    Succeeded(Box<T>),
     /// Something failed.
     Failed(Box<FailureDetails>),
     /// Someone cancelled it.
     Cancelled,
 }
 
-impl Outcome {
+impl<T> Outcome<T> {
     /// The exit code of a command that waited for it.
     pub(crate) fn exit(&self) -> Exit {
         match self {
@@ -46,6 +48,17 @@ impl Outcome {
         }
     }
 
+    /// Puts what went wrong on stderr.
+    pub(crate) fn complain(&self, id: &str) {
+        match self {
+            Self::Succeeded(_) => {}
+            Self::Failed(details) => eprint!("{}", failures::render(&details.failures)),
+            Self::Cancelled => eprintln!("cancelled: `{id}`"),
+        }
+    }
+}
+
+impl Outcome {
     /// Puts the result on stdout, and what went wrong on stderr.
     pub(crate) fn show(&self, id: &str, output: Output) -> Result<(), Error> {
         match (output, self) {
@@ -59,15 +72,12 @@ impl Outcome {
             }
             (Output::Table, _) => {}
         }
-        match self {
-            Self::Succeeded(output) => {
-                if let Some(package) = &output.package {
-                    eprintln!("delivered {}", package.url);
-                }
-            }
-            Self::Failed(details) => eprint!("{}", failures::render(&details.failures)),
-            Self::Cancelled => eprintln!("cancelled: `{id}`"),
+        if let Self::Succeeded(output) = self
+            && let Some(package) = &output.package
+        {
+            eprintln!("delivered {}", package.url);
         }
+        self.complain(id);
         Ok(())
     }
 }
@@ -75,8 +85,15 @@ impl Outcome {
 /// How long a watcher bears with an engine that does not answer. The build itself goes on.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Waits for the end of a build, through restarts of the engine.
-pub(crate) async fn wait(engine: &Engine, build: &Build) -> Result<Outcome, Error> {
+/// Waits for the end of a build or a sweep, through restarts of the engine.
+pub(crate) async fn wait<W>(
+    engine: &Engine,
+    build: &WorkflowHandle<Client, W>,
+) -> Result<Outcome<W::Output>, Error>
+where
+    W: HasWorkflowDefinition,
+    W::Output: TemporalDeserializable,
+{
     let mut silent_since = None;
     loop {
         let asked = Instant::now();
@@ -98,13 +115,13 @@ pub(crate) async fn wait(engine: &Engine, build: &Build) -> Result<Outcome, Erro
     }
 }
 
-enum Ended {
-    As(Outcome),
+enum Ended<T> {
+    As(Outcome<T>),
     /// The engine did not say.
     Unknown(temporalio_client::tonic::Status),
 }
 
-fn read(ended: Result<BuildOutput, WorkflowGetResultError>, id: &str) -> Result<Ended, Error> {
+fn read<T>(ended: Result<T, WorkflowGetResultError>, id: &str) -> Result<Ended<T>, Error> {
     let failed = |kind, message: &str| Outcome::Failed(Box::new(details_of(kind, message)));
     Ok(Ended::As(match ended {
         Ok(output) => Outcome::Succeeded(Box::new(output)),
@@ -161,9 +178,9 @@ mod tests {
             images: Vec::new(),
             package: None,
         };
-        let failed = Outcome::Failed(Box::default());
+        let failed = Outcome::<()>::Failed(Box::default());
         assert_eq!(Outcome::Succeeded(Box::new(output)).exit(), Exit::Success);
         assert_eq!(failed.exit(), Exit::Failed);
-        assert_eq!(Outcome::Cancelled.exit(), Exit::Cancelled);
+        assert_eq!(Outcome::<()>::Cancelled.exit(), Exit::Cancelled);
     }
 }

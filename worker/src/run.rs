@@ -5,7 +5,7 @@ use std::{sync::Arc, thread::available_parallelism, time::Duration};
 use anyhow::Context;
 use futures::future::try_join_all;
 use kilnworks_activities::Activities;
-use kilnworks_workflows::{BuildApp, BuildComponent, BuildContainer, names::TaskQueues};
+use kilnworks_workflows::{BuildApp, BuildComponent, BuildContainer, Sweep, names::TaskQueues};
 use temporalio_sdk::{
     Runtime, Worker, WorkerOptions,
     activities::{ActivityDefinitions, ActivityImplementer},
@@ -20,6 +20,7 @@ use crate::{
     cli::{Queue, WorkerArgs},
     connect::{self, Engine},
     end::{Error, Exit},
+    schedule,
     settings::{Common, Installation},
     table,
 };
@@ -35,7 +36,7 @@ pub(crate) async fn worker(
     installation: Installation,
 ) -> Result<Exit, Error> {
     let engine = connect::patiently().await?;
-    let Installation { steps, grace } = installation;
+    let Installation { steps, grace, sweep_every } = installation;
     let install = steps.install.clone();
     let activities = Activities::open(steps, &engine.namespace).await?;
     let runtime = Runtime::from_current_tokio(RuntimeOptions::default())
@@ -48,6 +49,9 @@ pub(crate) async fn worker(
             Worker::new(&runtime, engine.client.clone(), options)
                 .context("cannot make a worker")?,
         );
+    }
+    if args.queues.contains(&Queue::Main) {
+        schedule::keep(&engine, &install, &queues.main, sweep_every).await;
     }
     table::print(&announcement(&install, &workers, &engine))?;
     serve(workers).await?;
@@ -93,7 +97,8 @@ fn options(
         options
             .register_workflow::<BuildApp>()?
             .register_workflow::<BuildComponent>()?
-            .register_workflow::<BuildContainer>()?;
+            .register_workflow::<BuildContainer>()?
+            .register_workflow::<Sweep>()?;
     }
     Ok(options)
 }

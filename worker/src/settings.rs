@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use kilnworks_activities::settings::{
-    ClusterSettings, LauncherKind, Settings, StoreSettings, VolumeMount,
+    ClusterSettings, LauncherKind, Settings, StoreSettings, SweepSettings, VolumeMount,
 };
+use kilnworks_activities::store::retention::{SHORTEST_OF_CONTEXTS, SHORTEST_OF_LOGS};
 use url::Url;
 
 pub(crate) use layers::Values;
 
 use crate::{end::Error, settings::lower::Lowering, units};
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Settings that every command has.
 #[derive(Clone, Debug)]
@@ -51,6 +54,8 @@ pub(crate) struct Installation {
     pub(crate) steps: Settings,
     /// How long running steps have to end when the worker is asked to stop.
     pub(crate) grace: Duration,
+    /// Time between two sweeps; none where nothing starts them.
+    pub(crate) sweep_every: Option<Duration>,
 }
 
 /// The settings that every command has.
@@ -67,6 +72,7 @@ pub(crate) fn installation(values: &Values) -> Result<Installation, Error> {
     let installation = Installation {
         steps: lower_steps(&mut lowering),
         grace: lowering.time("grace", "20s", Duration::ZERO..=units::HOUR),
+        sweep_every: lowering.time_or_never("sweep-every", "1h", MINUTE..=30 * units::DAY),
     };
     lowering.or(installation)
 }
@@ -97,6 +103,19 @@ fn lower_steps(lowering: &mut Lowering<'_>) -> Settings {
             .time("heartbeat", "60s", Duration::from_secs(1)..=units::HOUR)
             .as_secs(),
         max_attempts: lowering.number("max-attempts", 3, 1..=20),
+        sweep: lower_sweep(lowering),
+    }
+}
+
+/// What lies in the store is kept for longer than a build may take, or a sweep would take it from
+/// one that runs.
+fn lower_sweep(lowering: &mut Lowering<'_>) -> SweepSettings {
+    const LONGEST: Duration = Duration::from_secs(3650 * units::DAY.as_secs());
+    let second = Duration::from_secs(1);
+    SweepSettings {
+        after: lowering.time("sweep-after", "10min", second..=units::DAY),
+        keep_contexts: lowering.time("keep-contexts", "60days", SHORTEST_OF_CONTEXTS..=LONGEST),
+        keep_logs: lowering.time("keep-logs", "60days", SHORTEST_OF_LOGS..=LONGEST),
     }
 }
 

@@ -137,6 +137,14 @@ fn clocks(clocks: &Clocks) -> String {
     )
 }
 
+/// Rows under their headers.
+pub(crate) fn rows<const N: usize>(
+    header: &[&str; N],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> String {
+    table(header, rows).trim_fmt()
+}
+
 fn table<const N: usize>(header: &[&str; N], rows: impl Iterator<Item = Vec<String>>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);

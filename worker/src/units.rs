@@ -5,6 +5,9 @@ use std::time::Duration;
 /// An hour.
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
+/// A day.
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
+
 const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
 
 /// A size in bytes: a whole number and a unit, which may be left out.
@@ -41,14 +44,20 @@ pub(crate) fn seconds(seconds: f64) -> String {
     }
 }
 
-/// A time as it is written in a setting.
+/// A time as it is written in a setting. A month is no whole number of days: days go on.
 pub(crate) fn time(time: Duration) -> String {
+    let days = time.as_secs() / DAY.as_secs();
+    if days > 30 && time == DAY * days as u32 {
+        return format!("{days}days");
+    }
     humantime::format_duration(time).to_string()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, parse_bytes, seconds};
+    use std::time::Duration;
+
+    use super::{DAY, bytes, parse_bytes, seconds, time};
 
     #[test]
     fn sizes_are_read() {
@@ -76,6 +85,17 @@ mod tests {
         ] {
             assert_eq!(bytes(size), text);
         }
+    }
+
+    #[test]
+    fn times_are_written_as_they_are_read() {
+        let hour = Duration::from_secs(3600);
+        for (given, text) in [(hour, "1h"), (DAY, "1day"), (30 * DAY, "30days")] {
+            assert_eq!(time(given), text);
+        }
+        assert_eq!(time(60 * DAY), "60days");
+        assert_eq!(humantime::parse_duration(&time(60 * DAY)), Ok(60 * DAY));
+        assert_eq!(humantime::parse_duration(&time(60 * DAY + hour)), Ok(60 * DAY + hour));
     }
 
     #[test]

@@ -15,7 +15,9 @@ use temporalio_workflow::{
 };
 
 use crate::{
-    document::Kind,
+    bounds::{self, at_most},
+    document::{Kind, parse},
+    failure::FailureType,
     names, policy,
     steps::{Split, SplitInput, Steps},
     stop::Stop,
@@ -44,8 +46,8 @@ pub fn raw(document: &Value) -> RawValue {
     RawValue::from_value(document, &PayloadConverter::serde_json())
 }
 
-/// What someone sent, as JSON; `null` where it is none. A payload that the SDK cannot decode would
-/// fail the workflow's task for ever, so workflows and signals take raw ones.
+/// What a signal brought, as JSON; `null` where it is none. A payload that the SDK cannot decode
+/// would fail the workflow's task for ever, so workflows and signals take raw ones.
 pub(crate) fn json_of(raw: &RawValue) -> Value {
     let payload = raw.payloads.first();
     let value = payload.and_then(|payload| serde_json::from_slice(&payload.data).ok());
@@ -56,15 +58,36 @@ pub(crate) fn json_of(raw: &RawValue) -> Value {
 pub(crate) async fn split<W>(
     ctx: &WorkflowContext<W>,
     kind: Kind,
-    document: Value,
-) -> Result<Split, Stop> {
-    let input = SplitInput { kind, document };
-    let split = ctx.execute_local_activity(Steps::split, input, policy::split()).await;
-    let split = split.map_err(Stop::from);
+    input: &RawValue,
+) -> Result<(Value, Split), Stop> {
+    let split = match readable(ctx.workflow_id(), kind, input) {
+        Ok(document) => {
+            let input = SplitInput { kind, document: document.clone() };
+            let split = ctx.execute_local_activity(Steps::split, input, policy::split()).await;
+            split.map(|split| (document, split)).map_err(Stop::from)
+        }
+        Err(stop) => Err(stop),
+    };
     if let Err(stop) = &split {
         ctx.upsert_search_attributes([OUTCOME.value_set(stop.word())]);
     }
     split
+}
+
+/// The document, where it is one, and where the ids of all builds below have room.
+fn readable(id: &str, kind: Kind, input: &RawValue) -> Result<Value, Stop> {
+    let levels = match kind {
+        Kind::App => 2,
+        Kind::Component => 1,
+        Kind::Container => 0,
+    };
+    let bound = bounds::WORKFLOW_ID - levels * (1 + bounds::NAME);
+    let room = at_most(id.len(), bound, "bytes");
+    room.map_err(|fault| {
+        Stop::because(FailureType::InvalidSpec, format!("the workflow's id has {fault}"))
+    })?;
+    let text = input.payloads.first().map_or(&[][..], |payload| payload.data.as_slice());
+    parse(text).map_err(|faults| Stop::because(FailureType::InvalidSpec, faults.to_string()))
 }
 
 /// What a build is found by: its app, version and, below an app, its component and container.

@@ -44,8 +44,7 @@ impl BuildApp {
         ctx: &mut WorkflowContext<Self>,
         input: RawValue,
     ) -> WorkflowResult<BuildOutput> {
-        let input = json_of(&input);
-        let split = split(ctx, Kind::App, input.clone()).await?;
+        let (input, split) = split(ctx, Kind::App, &input).await?;
         let outline = &split.outline;
         ctx.upsert_search_attributes(attributes(
             &outline.app,

@@ -16,7 +16,7 @@ use crate::{
     output::BuildOutput,
     plan::Outline,
     policy::Policy,
-    progress::{Progress, State},
+    progress::{Progress, State, reason},
     steps::Split,
     stop::Stop,
 };
@@ -39,8 +39,7 @@ impl BuildComponent {
         ctx: &mut WorkflowContext<Self>,
         input: RawValue,
     ) -> WorkflowResult<BuildOutput> {
-        let input = json_of(&input);
-        let split = split(ctx, Kind::Component, input.clone()).await?;
+        let (input, split) = split(ctx, Kind::Component, &input).await?;
         let outline = &split.outline;
         ctx.state_mut(|s| s.progress = Progress::of(outline));
         let policy = Policy::new(ctx.task_queue(), split.settings, None);
@@ -151,7 +150,7 @@ async fn build_one(
             note(State::Done, reference, None);
         }
         Err(Stop::Cancelled) => note(State::Cancelled, None, None),
-        Err(stop) => note(State::Failed, None, stop.first().map(|one| one.message.clone())),
+        Err(stop) => note(State::Failed, None, stop.first().map(|one| reason(&one.message))),
     }
     outcome.map_err(|stop| stop.of(component, container))
 }

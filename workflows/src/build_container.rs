@@ -42,7 +42,7 @@ impl BuildContainer {
         ctx: &mut WorkflowContext<Self>,
         input: RawValue,
     ) -> WorkflowResult<BuildOutput> {
-        let split = split(ctx, Kind::Container, json_of(&input)).await?;
+        let (_, split) = split(ctx, Kind::Container, &input).await?;
         let plan = split.container.clone().unwrap_or_else(|| unreachable!("split gives it"));
         ctx.state_mut(|s| s.progress = Progress::of(&split.outline));
         let outcome = Build::new(ctx, &plan, &split).run().await;

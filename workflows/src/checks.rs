@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::fault::quoted;
+use crate::{bounds, fault::quoted};
 
 type Check = Result<(), String>;
 
@@ -13,7 +13,7 @@ fn ensure(holds: bool, value: &str, accepted: &str) -> Check {
 /// A DNS label (RFC 1123) of at most 40 characters, so that names made of three of them fit.
 pub fn name(value: &str) -> Check {
     ensure(
-        is_label(value) && value.len() <= 40,
+        is_label(value) && value.len() <= bounds::NAME,
         value,
         "a DNS label: a-z, 0-9 and `-`, not at either end, at most 40 characters",
     )
@@ -30,9 +30,9 @@ fn is_label(value: &str) -> bool {
 /// The name of a Kubernetes object: DNS labels joined by dots (RFC 1123), at most 253 characters.
 pub fn object_name(value: &str) -> Check {
     ensure(
-        value.len() <= 253 && value.split('.').all(is_label),
+        value.len() <= bounds::KEY && value.split('.').all(is_label),
         value,
-        "the name of a Kubernetes object: a-z, 0-9, `-` and `.`",
+        "the name of a Kubernetes object: a-z, 0-9, `-` and `.`, at most 253 characters",
     )
 }
 
@@ -41,11 +41,11 @@ pub fn data_key(value: &str) -> Check {
     let allowed = |c: u8| c.is_ascii_alphanumeric() || b"-_.".contains(&c);
     ensure(
         !value.is_empty()
-            && value.len() <= 253
+            && value.len() <= bounds::KEY
             && value.bytes().all(allowed)
             && !value.trim_matches('.').is_empty(),
         value,
-        "letters, digits, `-`, `_` and `.`",
+        "letters, digits, `-`, `_` and `.`, at most 253 characters",
     )
 }
 
@@ -69,7 +69,9 @@ pub fn tag(value: &str) -> Check {
 
 fn is_tag(value: &str) -> bool {
     let inner = |c: u8| c.is_ascii_alphanumeric() || b"_.-".contains(&c);
-    (1..=128).contains(&value.len()) && value.bytes().all(inner) && !value.starts_with(['.', '-'])
+    (1..=bounds::TAG).contains(&value.len())
+        && value.bytes().all(inner)
+        && !value.starts_with(['.', '-'])
 }
 
 /// A repository with its registry, `host[:port]/path`, in lower case, without tag and digest.
@@ -77,7 +79,7 @@ pub fn repository(value: &str) -> Check {
     ensure(
         is_repository(value),
         value,
-        "`host[:port]/path` in lower case, such as `registry.example.com/team`",
+        "`host[:port]/path` in lower case, at most 255 characters, such as `registry.example.com/team`",
     )
 }
 
@@ -86,7 +88,7 @@ pub fn registry_prefix(value: &str) -> Check {
     ensure(
         is_repository(&format!("{value}/x")),
         value,
-        "`host[:port][/path]` in lower case, such as `registry.example.com/team`",
+        "`host[:port][/path]` in lower case, at most 253 characters, such as `registry.example.com/team`",
     )
 }
 
@@ -126,7 +128,7 @@ fn is_repository(value: &str) -> bool {
     is_host
         && port.parse::<u16>().is_ok()
         && host_name.split('.').all(is_label)
-        && value.len() <= 255
+        && value.len() <= bounds::REPOSITORY
         && path.split('/').all(is_path_component)
 }
 
@@ -145,16 +147,18 @@ fn is_path_component(value: &str) -> bool {
 pub fn path(value: &str) -> Check {
     ensure(
         !value.is_empty()
+            && value.len() <= bounds::PATH
             && !value.starts_with('/')
             && !value.contains(['\\', '\0', '\n'])
             && value.split('/').all(|part| part != ".."),
         value,
-        "a relative path without `..`",
+        "a relative path without `..`, at most 1024 bytes",
     )
 }
 
 /// A git URL of a kind that can be fetched, without a password in it.
 pub fn git_url(value: &str) -> Check {
+    bounds::at_most(value.len(), bounds::URL, "bytes")?;
     if is_scp_like(value) {
         return Ok(());
     }
@@ -189,13 +193,13 @@ pub fn revision(value: &str) -> Check {
     let refused = |c: char| c.is_ascii_control() || " ~^:?*[\\".contains(c);
     ensure(
         !value.is_empty()
-            && value.len() <= 255
+            && value.len() <= bounds::REVISION
             && !value.contains(refused)
             && !value.contains("..")
             && !value.starts_with(['-', '/'])
             && !value.ends_with(['/', '.']),
         value,
-        "a branch, a tag or a full commit id",
+        "a branch, a tag or a full commit id, at most 255 characters",
     )
 }
 
@@ -208,9 +212,9 @@ pub fn quantity(value: &str) -> Check {
     let is_number = digits.starts_with(|c: char| c.is_ascii_digit())
         && digits.parse::<f64>().is_ok_and(|n| n > 0.0);
     ensure(
-        is_number && SUFFIXES.contains(&suffix),
+        is_number && value.len() <= bounds::TERM && SUFFIXES.contains(&suffix),
         value,
-        "a Kubernetes quantity above zero, such as `500m` or `2Gi`",
+        "a Kubernetes quantity above zero, at most 64 characters, such as `500m` or `2Gi`",
     )
 }
 
@@ -218,10 +222,15 @@ pub fn quantity(value: &str) -> Check {
 pub fn key(value: &str) -> Check {
     let inner = |c: u8| c.is_ascii_alphanumeric() || b"_.-/".contains(&c);
     ensure(
-        !value.is_empty() && value.len() <= 253 && value.bytes().all(inner),
+        !value.is_empty() && value.len() <= bounds::KEY && value.bytes().all(inner),
         value,
-        "letters, digits, `_`, `.`, `-` and `/`",
+        "letters, digits, `_`, `.`, `-` and `/`, at most 253 characters",
     )
+}
+
+/// The value of a build arg or a label, as it is written or as it is rendered.
+pub fn value(value: &str) -> Check {
+    bounds::at_most(value.len(), bounds::VALUE_BYTES, "bytes")
 }
 
 /// The flags of Kaniko that Kilnworks sets or that would undo what it relies on.
@@ -266,6 +275,7 @@ pub fn kaniko_flag(value: &str) -> Check {
     if OWNED_FLAGS.contains(&flag) {
         return Err(format!("`--{flag}` is set by Kilnworks and cannot be given here"));
     }
+    bounds::at_most(value.len(), bounds::FLAG_BYTES, "bytes")?;
     let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
     ensure(
         !flag.is_empty() && flag.bytes().all(inner) && !value.contains('\n'),

@@ -1,18 +1,17 @@
 //! The shape of a document: raw JSON in, a typed spec or every structural fault out.
 
+mod mend;
+mod schema;
+
 use jsonschema::error::ValidationErrorKind;
-use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
+    bounds,
     fault::{Faults, quoted},
     spec::{AppSpec, ComponentInput, ContainerInput},
 };
-
-/// The largest accepted document, in bytes of compact JSON. Far below the engine's 2 MB for a
-/// payload, since a document travels once more in parts to the children.
-pub const MAX_BYTES: usize = 1024 * 1024;
 
 /// The three documents that start a workflow.
 #[derive(Clone, Debug)]
@@ -43,41 +42,55 @@ impl Kind {
     pub(crate) fn read(self, mut raw: Value) -> (Option<Document>, Faults) {
         drop_nulls(&mut raw);
         match self {
-            Self::App => typed(raw, Document::App),
-            Self::Component => typed(raw, Document::Component),
-            Self::Container => typed(raw, Document::Container),
+            Self::App => typed(self, raw, Document::App),
+            Self::Component => typed(self, raw, Document::Component),
+            Self::Container => typed(self, raw, Document::Container),
         }
     }
 
     /// The JSON Schema of documents of this kind.
     pub fn schema(self) -> Value {
-        match self {
-            Self::App => schema::<AppSpec>(),
-            Self::Component => schema::<ComponentInput>(),
-            Self::Container => schema::<ContainerInput>(),
-        }
+        schema::of(self).document.clone()
     }
 }
 
-fn typed<T: DeserializeOwned + JsonSchema>(
+/// Reads a text as a document. The faults are those of any JSON.
+pub fn parse(text: &[u8]) -> Result<Value, Faults> {
+    let fault = |message: String| {
+        let mut faults = Faults::default();
+        faults.add("", message);
+        faults
+    };
+    if text.is_empty() {
+        return Err(fault("there is no document; it is the workflow's one input".to_owned()));
+    }
+    serde_json::from_slice(text).map_err(|error| {
+        let deep = error.to_string().starts_with("recursion limit");
+        fault(match deep {
+            true => too_deep("more than 127"),
+            false => format!("the document is no JSON: {error}"),
+        })
+    })
+}
+
+fn typed<T: DeserializeOwned>(
+    kind: Kind,
     mut raw: Value,
     document: fn(Box<T>) -> Document,
 ) -> (Option<Document>, Faults) {
     let mut faults = Faults::default();
-    let size = raw.to_string().len();
-    if size > MAX_BYTES {
-        let message = format!("the document has {size} bytes; at most {MAX_BYTES} are accepted");
-        faults.add("", message);
+    faults.check("", fits(&raw));
+    if !faults.0.is_empty() {
         return (None, faults);
     }
-    let validator = jsonschema::validator_for(&schema::<T>()).expect("our own schema is valid");
+    let schema = schema::of(kind);
     let mut mends = Vec::new();
-    for error in validator.iter_errors(&raw) {
+    for error in schema.validator.iter_errors(&raw) {
         note(&mut faults, &error);
-        mends.extend(mends_of(&error));
+        mends.extend(mend::mends(&schema.document, &error));
     }
     for (pointer, mend) in mends {
-        apply(&mut raw, &pointer, mend);
+        mend::apply(&mut raw, &pointer, mend);
     }
     match serde_json::from_value(raw) {
         Ok(spec) => (Some(document(Box::new(spec))), faults),
@@ -90,78 +103,30 @@ fn typed<T: DeserializeOwned + JsonSchema>(
     }
 }
 
-/// What makes the rest of a document readable where one place is wrong: a stand-in of the right
-/// type, or nothing. What is found at such a place later is not told ([`Faults::extend`]).
-fn mends_of(error: &jsonschema::ValidationError<'_>) -> Vec<(String, Option<Value>)> {
-    let at = error.instance_path().as_str();
-    match error.kind() {
-        ValidationErrorKind::AdditionalProperties { unexpected } => {
-            let escaped = unexpected.iter().map(|name| name.replace('~', "~0").replace('/', "~1"));
-            escaped.map(|name| (format!("{at}/{name}"), None)).collect()
-        }
-        ValidationErrorKind::Required { property } => {
-            let name = property.as_str().unwrap_or_default();
-            let stand_in = match name {
-                "components" | "containers" => Value::Array(Vec::new()),
-                _ => Value::String(String::new()),
-            };
-            vec![(format!("{at}/{name}"), Some(stand_in))]
-        }
-        ValidationErrorKind::Type { .. } if error.to_string().ends_with("\"string\"") => {
-            vec![(at.to_owned(), Some(Value::String(String::new())))]
-        }
-        ValidationErrorKind::Type { .. } if error.to_string().ends_with("\"array\"") => {
-            vec![(at.to_owned(), Some(Value::Array(Vec::new())))]
-        }
-        _ => vec![(at.to_owned(), None)],
+/// Whether a document has a size that the engine and the steps can bear.
+fn fits(raw: &Value) -> Result<(), String> {
+    let depth = depth(raw);
+    if depth > bounds::DEPTH {
+        return Err(too_deep(&depth.to_string()));
+    }
+    let resolved = raw.get("resolved").map_or(0, |resolved| resolved.to_string().len());
+    let size = raw.to_string().len() - resolved;
+    let bound = bounds::DOCUMENT_BYTES;
+    match size > bound {
+        true => Err(format!("the document has {size} bytes; at most {bound} are accepted")),
+        false => Ok(()),
     }
 }
 
-/// Puts a stand-in at a place, or takes away what is there. An item of an array is never taken
-/// away: the places of the others count.
-fn apply(raw: &mut Value, pointer: &str, mend: Option<Value>) {
-    let Some((parent, name)) = pointer.rsplit_once('/') else {
-        return;
-    };
-    let name = name.replace("~1", "/").replace("~0", "~");
-    match (raw.pointer_mut(parent), mend) {
-        (Some(Value::Object(parent)), Some(stand_in)) => drop(parent.insert(name, stand_in)),
-        (Some(Value::Object(parent)), None) => drop(parent.remove(&name)),
-        (Some(Value::Array(items)), Some(stand_in)) => {
-            if let Some(item) = name.parse().ok().and_then(|at: usize| items.get_mut(at)) {
-                *item = stand_in;
-            }
-        }
-        _ => {}
-    }
+fn too_deep(depth: &str) -> String {
+    format!("the document has {depth} levels; at most {} are accepted", bounds::DEPTH)
 }
 
-/// The schema without `null`s: a reader takes them for left out, so they need not be written down.
-fn schema<T: JsonSchema>() -> Value {
-    let generator = SchemaSettings::draft2020_12()
-        .with_transform(schemars::transform::RecursiveTransform(no_null))
-        .into_generator();
-    generator.into_root_schema_for::<T>().into()
-}
-
-fn no_null(schema: &mut schemars::Schema) {
-    let Some(object) = schema.as_object_mut() else {
-        return;
-    };
-    if let Some(Value::Array(types)) = object.get_mut("type") {
-        types.retain(|name| name != "null");
-        if let [only] = types.as_slice() {
-            let only = only.clone();
-            object.insert("type".to_owned(), only);
-        }
-    }
-    if let Some(Value::Array(any)) = object.get_mut("anyOf") {
-        any.retain(|one| one.get("type").is_none_or(|name| name != "null"));
-        if let [Value::Object(only)] = any.as_slice() {
-            let only = only.clone();
-            object.remove("anyOf");
-            object.extend(only);
-        }
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        _ => 0,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::output::ContainerImage;
+use crate::{bounds, output::ContainerImage};
 
 /// What went wrong, by what can be done about it. The names are public: a caller in any language
 /// reads them as the `type` of the application failure.
@@ -274,7 +274,16 @@ pub struct FailureDetails {
 
 /// Cuts a text to what an error may carry, keeping its end, where the reason is.
 pub fn cut(text: String) -> String {
-    tail(&text, 32 * 1024)
+    tail(&text, bounds::MESSAGE_BYTES)
+}
+
+/// The first `bytes` of a text at most, cut at a character, the cut marked.
+pub fn head(text: &str, bytes: usize) -> String {
+    if text.len() <= bytes {
+        return text.to_owned();
+    }
+    let end = (0..=bytes).rev().find(|at| text.is_char_boundary(*at));
+    format!("{}…", &text[..end.unwrap_or(0)])
 }
 
 /// The last `bytes` of a text at most, cut at a character, the cut marked.

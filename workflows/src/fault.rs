@@ -1,6 +1,6 @@
 //! Faults of a document: all of them, each with its place.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +17,13 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.path.as_str() {
             "" => write!(f, "{}", self.message),
-            path => write!(f, "{path}: {}", self.message),
+            path => write!(f, "{}: {}", cut(path, LONGEST_PATH), self.message),
         }
     }
 }
+
+/// Fields have short names; a key or an unknown field may have any.
+const LONGEST_PATH: usize = 160;
 
 /// How the message of a fault begins that is about something left out.
 pub const MISSING: &str = "missing";
@@ -43,13 +46,15 @@ impl Faults {
     }
 
     /// Adds what a later look found. It saw the document with its wrong places mended, so what it
-    /// says of such a place, or misses, may be due to that: then it is not told.
+    /// says of such a place, or of one in it, is due to that: then it is not told. Neither is what
+    /// it misses where the defaults were such a place.
     pub fn extend(&mut self, later: Self) {
-        let told = later.0.into_iter().filter(|fault| {
-            let mended = self.0.iter().any(|earlier| fault.path == earlier.path);
-            self.0.is_empty() || !(mended || fault.message.starts_with(MISSING))
-        });
-        let told: Vec<_> = told.collect();
+        let mended: BTreeSet<&str> = self.0.iter().map(|fault| fault.path.as_str()).collect();
+        let is_due = |fault: &Fault| {
+            let missing = fault.message.starts_with(MISSING) && mended.contains("defaults");
+            missing || enclosing(&fault.path).any(|path| mended.contains(path))
+        };
+        let told: Vec<_> = later.0.into_iter().filter(|fault| !is_due(fault)).collect();
         self.0.extend(told);
     }
 
@@ -57,6 +62,12 @@ impl Faults {
     pub fn or<T>(self, value: T) -> Result<T, Self> {
         if self.0.is_empty() { Ok(value) } else { Err(self) }
     }
+}
+
+/// A place and those around it, up to the document.
+fn enclosing(path: &str) -> impl Iterator<Item = &str> {
+    let outer = path.rmatch_indices(['.', '[']).map(|(end, _)| &path[..end]);
+    std::iter::once(path).chain(outer)
 }
 
 /// How many faults a message spells out. The rest is counted, so that the message stays readable
@@ -79,9 +90,13 @@ impl fmt::Display for Faults {
 
 /// A value of a user, cut to what a message can bear.
 pub fn quoted(value: &str) -> String {
-    const LONGEST: usize = 80;
-    match value.char_indices().nth(LONGEST) {
-        None => format!("`{value}`"),
-        Some((end, _)) => format!("`{}…`", &value[..end]),
+    format!("`{}`", cut(value, 80))
+}
+
+/// The first characters of a text, the cut marked.
+fn cut(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }

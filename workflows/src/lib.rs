@@ -1,11 +1,12 @@
 //! Kilnworks' contract with the engine and with everyone who starts a build: the spec, the plan,
-//! the steps' inputs and outputs, the policy table, and the three workflows.
+//! the steps' inputs and outputs, the policy table, and the workflows.
 //!
 //! Nothing here does input or output: this crate's manifest names no client of anything. What the
 //! workflows need done they ask for through [`steps`].
 //!
 //! Read [`build_app`], [`build_component`], [`build_container`]: top to bottom they are the product.
 
+pub mod bounds;
 pub mod build;
 pub mod build_app;
 pub mod build_component;
@@ -22,7 +23,9 @@ pub mod progress;
 pub mod spec;
 pub mod steps;
 pub mod stop;
+pub mod sweep;
 
 pub use build_app::BuildApp;
 pub use build_component::BuildComponent;
 pub use build_container::BuildContainer;
+pub use sweep::Sweep;

@@ -63,9 +63,12 @@ fn attempt_hash(run_id: &str, attempt: u32) -> String {
     hex(format!("{run_id}/{attempt}").as_bytes())[..10].to_owned()
 }
 
+/// Where all logs lie in the store.
+pub const LOGS: &str = "logs/";
+
 /// Where the log of an attempt lies in the store: everything under this prefix.
 pub fn log_prefix(run_id: &str, attempt: u32) -> String {
-    format!("logs/{run_id}/{attempt}/")
+    format!("{LOGS}{run_id}/{attempt}/")
 }
 
 /// A value as a label: a hash, as a label allows 63 characters of few kinds.

@@ -2,20 +2,20 @@
 
 mod lower;
 mod shared;
+mod weight;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use shared::LONGEST_CLOCK;
+
 use crate::{
     document::{Document, Kind},
     fault::Faults,
     spec::{BuildSecret, CaSpec},
 };
-
-/// The largest number of containers in one app.
-pub const MAX_CONTAINERS: usize = 500;
 
 /// Reads a document and says what will be done for it, or every fault of its shape and meaning.
 pub fn read(kind: Kind, raw: Value) -> Result<(Document, Plan), Faults> {

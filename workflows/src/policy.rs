@@ -9,7 +9,8 @@ use temporalio_common::{ActivityCloseTimeouts, RetryPolicy};
 use temporalio_workflow::{ActivityOptions, LocalActivityOptions, WorkflowCancellationToken};
 
 use crate::{
-    failure::FailureType,
+    bounds,
+    failure::{FailureType, head},
     names::TaskQueues,
     plan::{Clocks, Resources},
     steps::EngineSettings,
@@ -41,6 +42,8 @@ pub enum Step {
     CleanUp,
     /// Remove what was made, after a success.
     TidyUp,
+    /// Remove what nobody owns any more.
+    Sweep,
 }
 
 /// What every remote step of one workflow shares.
@@ -74,7 +77,7 @@ impl Policy {
         .task_queue(row.queue)
         .retry_policy(retry_policy())
         .cancellation_token(token)
-        .summary(summary)
+        .summary(head(&summary, bounds::SUMMARY_BYTES))
         .build()
     }
 
@@ -105,6 +108,8 @@ impl Policy {
             Step::CleanUp => row(&queues.main, 5 * MINUTE, HOUR),
             // The Pod has ended, so it may stay; the image is not to wait for that.
             Step::TidyUp => row(&queues.main, 5 * MINUTE, 5 * MINUTE),
+            // The next one comes by itself.
+            Step::Sweep => row(&queues.main, HOUR, 2 * HOUR),
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{output::BuildOutput, plan::Outline, stop::Stop};
+use crate::{bounds, failure::head, output::BuildOutput, plan::Outline, stop::Stop};
 
 /// Where a build stands.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, schemars::JsonSchema)]
@@ -107,6 +107,11 @@ pub struct Observed {
     pub since: String,
 }
 
+/// A reason as a row holds it: the rows of 500 containers travel together.
+pub(crate) fn reason(text: &str) -> String {
+    head(text, bounds::REASON_BYTES)
+}
+
 impl Progress {
     /// Nothing was begun.
     pub fn of(outline: &Outline) -> Self {
@@ -159,7 +164,7 @@ impl Progress {
             let failure = failures.iter().find(|failure| failure.container == row.container);
             row.state = if image.is_some() { State::Done } else { other };
             row.reference = image.map(|image| image.reference.clone());
-            row.reason = failure.map(|failure| failure.message.clone());
+            row.reason = failure.map(|failure| reason(&failure.message));
             let attempts = image.map(|image| image.attempts);
             row.attempt = attempts.or(failure.and_then(|failure| failure.attempt)).unwrap_or(0);
         }
@@ -177,7 +182,7 @@ impl Progress {
                 && is_for(&row.container, &observed.container);
             if is_meant && !row.state.is_final() {
                 row.state = observed.state;
-                row.reason = Some(observed.reason.clone()).filter(|reason| !reason.is_empty());
+                row.reason = Some(reason(&observed.reason)).filter(|reason| !reason.is_empty());
             }
         }
     }

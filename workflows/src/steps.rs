@@ -16,6 +16,7 @@ use crate::{
     output::{ContainerImage, Package},
     plan::{BuildPlan, Clocks, ContainerPlan, GitSource, Outline, Registry},
     spec::Resolved,
+    sweep::{SweepInput, SweepReport},
 };
 
 /// The steps of a build.
@@ -78,11 +79,17 @@ impl Steps {
     pub fn clean_up(_: CleanUpInput) -> Result<(), ActivityError> {
         unimplemented!()
     }
+
+    /// Removes what nobody owns any more, in the cluster and in the store.
+    #[activity(name = "sweep")]
+    pub fn sweep(_: SweepInput) -> Result<SweepReport, ActivityError> {
+        unimplemented!()
+    }
 }
 
 pub use steps::{
     AwaitBuild, CleanUp, Deliver, FetchSource, Launch, Render, ResolveImage, Split as SplitStep,
-    Upload,
+    Sweep, Upload,
 };
 
 /// A document and what it should be.
@@ -196,7 +203,7 @@ pub struct UploadInput {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Context {
-    /// Content key: the same bytes have the same key, whatever the commit.
+    /// Content key: the same bytes have the same key, whatever the commit, for some weeks.
     pub key: String,
     /// Size of the packed context in bytes.
     pub size: u64,

@@ -7,7 +7,10 @@ use temporalio_common::error::{
 use temporalio_common::protos::temporal::api::failure::v1::ApplicationFailureInfo;
 use temporalio_workflow::WorkflowTermination;
 
-use crate::failure::{FailedAttempt, Failure, FailureDetails, FailureType, tail};
+use crate::{
+    bounds,
+    failure::{FailedAttempt, Failure, FailureDetails, FailureType, tail},
+};
 
 /// Why a workflow ends without a result.
 #[derive(Debug)]
@@ -91,20 +94,19 @@ fn failure_of(mut details: FailureDetails) -> ApplicationFailure {
         .build()
 }
 
-/// How many bytes of texts one failure carries. The engine refuses a payload of 2 MB, and 500
-/// containers may fail at once.
-const TEXT_BYTES: usize = 512 * 1024;
-
 /// Keeps the whole texts of the first failures; those of the others are in their own workflows.
 fn spare_texts(details: &mut FailureDetails) {
-    let mut left = TEXT_BYTES;
+    let mut left = bounds::DETAILS_BYTES;
     for failure in &mut details.failures {
-        match left.checked_sub(failure.message.len() + failure.log_tail.len()) {
+        let instruction = failure.instruction.as_ref().map_or(0, String::len);
+        let texts = failure.message.len() + failure.log_tail.len() + instruction;
+        match left.checked_sub(texts) {
             Some(rest) => left = rest,
             None => {
                 failure.log_tail.clear();
                 failure.earlier.clear();
-                failure.message = tail(&failure.message, 512);
+                failure.instruction = None;
+                failure.message = tail(&failure.message, bounds::REASON_BYTES);
             }
         }
     }
@@ -175,5 +177,24 @@ impl From<ChildWorkflowStartError> for Stop {
             ),
             _ => Self::because(FailureType::Internal, error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_failures_fit_into_one_payload() {
+        let mut failure = Failure::new(FailureType::BuildFailed, "m".repeat(100_000));
+        failure.log_tail = "l".repeat(4_000);
+        failure.instruction = Some("i".repeat(60_000));
+        let mut details =
+            FailureDetails { failures: vec![failure.clone(); 500], images: Vec::new() };
+        spare_texts(&mut details);
+        let size = serde_json::to_vec(&details).expect("JSON").len();
+        assert!(size < 1_000_000, "{size}");
+        assert_eq!(details.failures[0], failure);
+        assert!(details.failures[499].message.starts_with('…'), "the cut is marked");
     }
 }

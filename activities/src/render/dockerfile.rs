@@ -5,10 +5,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use kilnworks_workflows::{failure::FailureType, plan::BuildPlan};
+use kilnworks_workflows::{bounds, failure::FailureType, plan::BuildPlan};
 use minijinja::Value;
 
-use super::{MAX_BYTES, template};
+use super::template;
 use crate::{
     error::fail,
     source::tree::{Entry, Kind, Tree},
@@ -32,7 +32,7 @@ pub(super) fn read(
     };
     let ignore = format!("{}.dockerignore", build.dockerfile);
     let dockerignore = place.text(&ignore)?;
-    if dockerfile.len() + dockerignore.as_ref().map_or(0, String::len) > MAX_BYTES {
+    if dockerfile.len() + dockerignore.as_ref().map_or(0, String::len) > bounds::DOCKERFILE_BYTES {
         return Err(invalid(&build.dockerfile, &template::too_large()));
     }
     Ok((dockerfile, dockerignore))
@@ -61,7 +61,7 @@ impl Place<'_> {
         if !matches!(entry.kind, Kind::File { .. }) {
             return Err(invalid(path, "is a directory; a file is wanted"));
         }
-        let Some(bytes) = self.tree.read(&entry, MAX_BYTES)? else {
+        let Some(bytes) = self.tree.read(&entry, bounds::DOCKERFILE_BYTES)? else {
             return Err(invalid(path, &template::too_large()));
         };
         let text = String::from_utf8(bytes).map_err(|_| invalid(path, "is not UTF-8"))?;

@@ -4,12 +4,11 @@
 
 use std::io;
 
-use kilnworks_workflows::failure::FailureType;
+use kilnworks_workflows::{bounds, failure::FailureType};
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, syntax::SyntaxConfig,
 };
 
-use super::MAX_BYTES;
 use crate::error::fail;
 
 /// How much a template may compute: some ten thousand turns of a loop. A spec is anybody's.
@@ -52,7 +51,7 @@ struct Bounded(Vec<u8>);
 
 impl io::Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > MAX_BYTES {
+        if self.0.len() + bytes.len() > bounds::DOCKERFILE_BYTES {
             return Err(io::Error::other(too_large()));
         }
         self.0.extend_from_slice(bytes);
@@ -68,7 +67,7 @@ impl io::Write for Bounded {
 pub(super) fn too_large() -> String {
     format!(
         "more than {} KiB, which is what a Dockerfile and its ignore file may have together",
-        MAX_BYTES / 1024
+        bounds::DOCKERFILE_BYTES / 1024
     )
 }
 

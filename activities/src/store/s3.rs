@@ -19,7 +19,7 @@ use aws_sdk_s3::{
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, SecretEnvSource};
 use kilnworks_workflows::failure::FailureType;
 
-use super::{Access, ContextStore, MAX_READ, Stored};
+use super::{Access, ContextStore, MAX_READ, Stored, Unfinished};
 use crate::error::fail;
 
 /// The region of a server that has none.
@@ -214,6 +214,18 @@ impl ContextStore for S3Store {
             Ok(_) => Ok(()),
             Err(error) => Err(self.explain("delete", key, error)),
         }
+    }
+
+    async fn unfinished(
+        &self,
+        prefix: &str,
+        before: SystemTime,
+    ) -> anyhow::Result<Vec<Unfinished>> {
+        multipart::unfinished(self, prefix, before).await
+    }
+
+    async fn discard(&self, unfinished: &Unfinished) -> anyhow::Result<()> {
+        multipart::discard(self, unfinished).await
     }
 
     fn url(&self, key: &str) -> String {

@@ -5,6 +5,7 @@ use std::{
     io::{ErrorKind, Read},
     os::unix::fs::PermissionsExt,
     path::{Component, Path, PathBuf},
+    time::SystemTime,
 };
 
 use anyhow::Context;
@@ -15,7 +16,7 @@ use k8s_openapi::api::core::v1::{
 use kilnworks_workflows::failure::FailureType;
 use walkdir::WalkDir;
 
-use super::{Access, ContextStore, MAX_READ, Stored};
+use super::{Access, ContextStore, MAX_READ, Stored, Unfinished};
 use crate::{
     blocking::blocking,
     error::{classed, fail},
@@ -69,7 +70,7 @@ impl ContextStore for VolumeStore {
 
     async fn list(&self, prefix: &str) -> anyhow::Result<Vec<Stored>> {
         let (path, root) = (self.path(prefix)?, self.dir.clone());
-        run("list", prefix, move || list(&path, &root)).await
+        run("list", prefix, move || list(&path, &root, |name| !is_unfinished(name))).await
     }
 
     async fn put(&self, key: &str, file: &Path) -> anyhow::Result<()> {
@@ -94,6 +95,21 @@ impl ContextStore for VolumeStore {
     async fn delete(&self, key: &str) -> anyhow::Result<()> {
         let path = self.path(key)?;
         run("delete", key, move || delete(&path)).await
+    }
+
+    async fn unfinished(
+        &self,
+        prefix: &str,
+        before: SystemTime,
+    ) -> anyhow::Result<Vec<Unfinished>> {
+        let (path, root) = (self.path(prefix)?, self.dir.clone());
+        let files = run("list", prefix, move || list(&path, &root, is_unfinished)).await?;
+        let old = files.into_iter().filter(|file| file.modified < before);
+        Ok(old.map(|file| Unfinished { id: file.key.clone(), key: file.key }).collect())
+    }
+
+    async fn discard(&self, unfinished: &Unfinished) -> anyhow::Result<()> {
+        self.delete(&unfinished.key).await
     }
 
     fn url(&self, key: &str) -> String {
@@ -168,7 +184,12 @@ fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
 /// Files whose name begins with this are not there yet.
 const UNFINISHED: &str = ".tmp";
 
-fn list(path: &Path, root: &Path) -> anyhow::Result<Vec<Stored>> {
+fn is_unfinished(name: &str) -> bool {
+    name.starts_with(UNFINISHED)
+}
+
+/// The files under a path whose names are such.
+fn list(path: &Path, root: &Path, such: fn(&str) -> bool) -> anyhow::Result<Vec<Stored>> {
     let mut found = Vec::new();
     for entry in WalkDir::new(path).sort_by_file_name() {
         let entry = match entry {
@@ -176,8 +197,7 @@ fn list(path: &Path, root: &Path) -> anyhow::Result<Vec<Stored>> {
             Err(error) if error.io_error().is_some_and(is_missing) => continue,
             entry => entry.context("cannot list it")?,
         };
-        let is_whole = !entry.file_name().to_string_lossy().starts_with(UNFINISHED);
-        if entry.file_type().is_file() && is_whole {
+        if entry.file_type().is_file() && such(&entry.file_name().to_string_lossy()) {
             let key = entry.path().strip_prefix(root).context("it is under the root")?;
             match fs::metadata(entry.path()) {
                 Ok(meta) => found.push(stored(key.display().to_string(), &meta)?),

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use kilnworks_activities::render::render;
 use kilnworks_workflows::{
+    bounds,
     document::Kind,
     failure::FailureType::{self, InvalidTemplate, RevisionNotFound},
     plan::{self, ContainerPlan},
@@ -196,4 +197,28 @@ async fn a_fault_says_where_and_what() {
         assert_eq!(found, kind, "{more} {message}");
         assert!(message.contains(expected), "{message}\nshould contain\n{expected}");
     }
+}
+
+#[tokio::test]
+async fn what_is_rendered_fits_into_a_pod() {
+    let repo = Repo::new();
+    repo.write("Dockerfile", "FROM scratch\n");
+    let refused = async |more: Value| {
+        let (kind, message) = failure(rendered(&repo, None, more).await);
+        assert_eq!(kind, InvalidTemplate, "{message}");
+        message
+    };
+    let grown = |count: usize| format!("{{% for _ in range({count}) %}}x{{% endfor %}}");
+    let value = |count| json!({"buildArgs": {"A": grown(count)}});
+    let at = rendered(&repo, None, value(bounds::VALUE_BYTES)).await.unwrap();
+    assert_eq!(at.build_args["A"].len(), bounds::VALUE_BYTES);
+    let message = refused(value(bounds::VALUE_BYTES + 1)).await;
+    assert_eq!(message, "buildArgs.A: 32769 bytes; at most 32768 are accepted");
+
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let full: BTreeMap<_, _> =
+        names.map(|name| (name, "x".repeat(bounds::ARGUMENT_BYTES / 8 - 1))).into();
+    rendered(&repo, None, json!({"buildArgs": full})).await.unwrap();
+    let message = refused(json!({"buildArgs": full, "labels": {"i": ""}})).await;
+    assert_eq!(message, "buildArgs and labels: 262145 bytes; at most 262144 are accepted");
 }

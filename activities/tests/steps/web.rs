@@ -88,3 +88,30 @@ async fn a_redirect_takes_no_credentials_to_another_host() {
         assert!(stolen.iter().all(|request| request.authorization.is_none()), "{stolen:?}");
     }
 }
+
+#[tokio::test]
+async fn a_secret_goes_to_no_host_that_it_does_not_list() {
+    let (thief, asked) = serve(|_, _| Response {
+        status: "401 Unauthorized",
+        header: "WWW-Authenticate: Basic realm=\"git\"".to_owned(),
+        body: Vec::new(),
+    });
+    let url = |host: &str| format!("http://{host}:{}/a.git", thief.port());
+    let port = thief.port() + 1;
+    for (hosts, host) in [
+        ("git.example.com", "127.0.0.1"),
+        ("", "127.0.0.1"),
+        ("localhost", "127.0.0.1"),
+        (&format!("127.0.0.1:{port}"), "127.0.0.1"),
+        ("127.0.0.1", "localhost"),
+        ("127.0.0.1", "127.0.0.1@localhost"),
+    ] {
+        let login = secret("basic-auth", hosts, &[("username", "me"), ("password", "hush")]);
+        let cache = cache_of(u64::MAX, vec![login]);
+        let source = with_secret(source(&url(host), None));
+        let (kind, message) = failure(cache.sources.fetch(&source).await);
+        assert_eq!(kind, SourceDenied, "{hosts} for {host}: {message}");
+        assert!(!message.contains("hush"), "{message}");
+    }
+    assert!(asked.lock().unwrap().is_empty(), "nobody is even asked: {:?}", asked.lock().unwrap());
+}

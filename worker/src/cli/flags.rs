@@ -91,4 +91,16 @@ pub(crate) struct InstallationFlags {
     /// its Pod. Default: 20s.
     #[arg(long, value_name = "TIME", env = "KILN_GRACE")]
     pub(crate) grace: Option<String>,
+    /// How long contexts are kept, at least 60 days. Default: 60days.
+    #[arg(long, value_name = "TIME", env = "KILN_KEEP_CONTEXTS")]
+    pub(crate) keep_contexts: Option<String>,
+    /// How long logs are kept, at least 31 days. Default: 60days.
+    #[arg(long, value_name = "TIME", env = "KILN_KEEP_LOGS")]
+    pub(crate) keep_logs: Option<String>,
+    /// Time between two sweeps, which remove what builds left behind; or never. Default: 1h.
+    #[arg(long, value_name = "TIME", env = "KILN_SWEEP_EVERY")]
+    pub(crate) sweep_every: Option<String>,
+    /// Age below which a sweep leaves a Pod or Job alone. Default: 10min.
+    #[arg(long, value_name = "TIME", env = "KILN_SWEEP_AFTER")]
+    pub(crate) sweep_after: Option<String>,
 }

@@ -116,6 +116,23 @@ impl<'a> Lowering<'a> {
         self.parsed(name, &accepted, in_range).unwrap_or_else(|| parse(default).unwrap_or_default())
     }
 
+    /// A time, or `never`, which `0s` is, too.
+    pub(crate) fn time_or_never(
+        &mut self,
+        name: &str,
+        default: &str,
+        range: RangeInclusive<Duration>,
+    ) -> Option<Duration> {
+        let never = |given: &str| {
+            let none = humantime::parse_duration(given).is_ok_and(|time| time.is_zero());
+            given == "never" || none
+        };
+        match self.values.get(name) {
+            Some(given) if never(given) => None,
+            _ => Some(self.time(name, default, range)),
+        }
+    }
+
     /// A size in bytes.
     pub(crate) fn bytes(&mut self, name: &str, default: &str) -> u64 {
         let accepted = "a size such as `500MiB` or `10GiB`";

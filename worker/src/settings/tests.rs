@@ -25,6 +25,23 @@ fn defaults_need_only_a_bucket() {
 }
 
 #[test]
+fn a_sweep_has_its_times() {
+    let bucket = ("s3-bucket", "b");
+    let defaults = installation(&Values::from([bucket])).unwrap();
+    let sweep = defaults.steps.sweep;
+    let days = |days: u64| days * 24 * 3600;
+    assert_eq!(defaults.sweep_every.map(|time| time.as_secs()), Some(3600));
+    assert_eq!(sweep.after.as_secs(), 600);
+    assert_eq!((sweep.keep_contexts.as_secs(), sweep.keep_logs.as_secs()), (days(60), days(60)));
+    for never in ["never", "0s", "0 h"] {
+        let settings = installation(&Values::from([bucket, ("sweep-every", never)])).unwrap();
+        assert_eq!(settings.sweep_every, None, "{never}");
+    }
+    let logs = installation(&Values::from([bucket, ("keep-logs", "31days")])).unwrap();
+    assert_eq!(logs.steps.sweep.keep_logs.as_secs(), days(31));
+}
+
+#[test]
 fn a_volume_is_a_claim_or_a_host_path() {
     let volume = [("store", "volume"), ("volume-dir", "/v")];
     let claim = installation(&Values::from([volume[0], volume[1], ("volume-claim", "c")]));
@@ -50,6 +67,10 @@ fn each_wrong_setting_has_its_message() {
         ("cache-size", "10 apples", "a size such as"),
         ("heartbeat", "0s", "a time from 1s to 1h"),
         ("grace", "soon", "a time from 0s to 1h"),
+        ("keep-contexts", "59days", "a time from 60days to 3650days"),
+        ("keep-logs", "30days", "a time from 31days to 3650days"),
+        ("sweep-after", "0s", "a time from 1s to 1day"),
+        ("sweep-every", "5s", "a time from 1m to 30days"),
         ("log", "kiln==x", "a filter such as"),
         ("log-format", "xml", "`text` or `json`"),
         ("temporal-ui", "localhost:8233", "an address such as"),

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    checks,
+    bounds, checks,
     document::{Document, member},
     fault::{Faults, quoted},
     names,
     plan::{
-        BuildPlan, Clocks, ComponentPlan, ContainerPlan, MAX_CONTAINERS, Plan, Work,
+        BuildPlan, Cache, Clocks, ComponentPlan, ContainerPlan, Plan, Work,
         shared::{self, Inherited},
+        weight,
     },
     spec::{
         API_VERSION, AppSpec, ComponentInput, ComponentSpec, ContainerInput, ContainerSpec, Shared,
@@ -24,6 +25,7 @@ pub(super) fn lower(document: &Document) -> (Plan, Faults) {
         Document::Component(input) => lowering.component_alone(input),
         Document::Container(input) => lowering.container_alone(input),
     };
+    weight::check(&mut lowering.faults, document, &plan);
     (plan, lowering.faults)
 }
 
@@ -51,11 +53,6 @@ impl Lowering {
         let app = self.head(&spec.app, spec.version.as_deref(), &spec.defaults);
         let names = spec.components.iter().map(|component| component.name.as_str());
         self.unique("components", names);
-        let count: usize = spec.components.iter().map(|component| component.containers.len()).sum();
-        if count > MAX_CONTAINERS {
-            let message = format!("{count} containers; at most {MAX_CONTAINERS} are accepted");
-            self.faults.add("components", message);
-        }
         let components = spec.components.iter().enumerate().map(|(index, component)| {
             self.component(app, &format!("components[{index}]"), component)
         });
@@ -185,18 +182,22 @@ impl Lowering {
         }
         let prefix = shared.prefix().unwrap_or_default();
         let repository = names::repository(prefix, app.name, component, &spec.name);
+        let length = bounds::at_most(repository.len(), bounds::REPOSITORY, "characters");
+        let length = length.map_err(|fault| format!("the name of its image has {fault}"));
+        self.faults.check(&at("name"), length);
         if let Some(other) = self.repositories.insert(repository.clone(), path.to_owned()) {
             let message = format!("its image `{repository}` is the image of `{other}` too");
             self.faults.add(at("name"), message);
         }
+        self.many(path, spec);
         for (index, value) in spec.tags.iter().enumerate().filter(|(_, tag)| !is_template(tag)) {
             self.faults.check(&format!("{}[{index}]", at("tags")), checks::tag(value));
         }
         for (index, value) in spec.kaniko.iter().enumerate() {
             self.faults.check(&format!("{}[{index}]", at("kaniko")), checks::kaniko_flag(value));
         }
-        self.keys(&at("buildArgs"), spec.build_args.keys());
-        self.keys(&at("labels"), spec.labels.keys());
+        self.values(&at("buildArgs"), &spec.build_args);
+        self.values(&at("labels"), &spec.labels);
         self.secrets(&at("secrets"), spec);
         if let Some(target) = &spec.target {
             self.faults.check(&at("target"), checks::key(target));
@@ -211,7 +212,7 @@ impl Lowering {
             repository,
             tags: spec.tags.clone(),
             labels: spec.labels.clone(),
-            cache: shared.cache(format!("{prefix}/{}-cache", app.name)),
+            cache: self.cache(path, shared, format!("{prefix}/{}-cache", app.name)),
             flags: spec.kaniko.clone(),
             secrets: spec.secrets.clone(),
             lfs: spec.lfs,
@@ -220,9 +221,34 @@ impl Lowering {
         }))
     }
 
-    fn keys<'a>(&mut self, path: &str, keys: impl Iterator<Item = &'a String>) {
-        for name in keys {
-            self.faults.check(&member(path, name), checks::key(name));
+    fn cache(&mut self, path: &str, shared: &Inherited<'_>, repo: String) -> Option<Cache> {
+        let cache = shared.cache(repo.clone())?;
+        if cache.repo == repo {
+            let length = bounds::at_most(repo.len(), bounds::REPOSITORY, "characters");
+            let length = length.map_err(|fault| format!("the name of its repository has {fault}"));
+            self.faults.check(&member(path, "cache"), length);
+        }
+        Some(cache)
+    }
+
+    fn many(&mut self, path: &str, spec: &ContainerSpec) {
+        let given = [
+            ("tags", spec.tags.len(), bounds::TAGS),
+            ("buildArgs", spec.build_args.len(), bounds::BUILD_ARGS),
+            ("labels", spec.labels.len(), bounds::LABELS),
+            ("kaniko", spec.kaniko.len(), bounds::FLAGS),
+            ("secrets", spec.secrets.len(), bounds::SECRETS),
+        ];
+        for (name, count, bound) in given {
+            self.faults.check(&member(path, name), bounds::at_most(count, bound, "entries"));
+        }
+    }
+
+    fn values(&mut self, path: &str, values: &BTreeMap<String, String>) {
+        for (name, value) in values {
+            let path = member(path, name);
+            self.faults.check(&path, checks::key(name));
+            self.faults.check(&path, checks::value(value));
         }
     }
 

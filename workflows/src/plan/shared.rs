@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::{
-    checks,
+    bounds, checks,
     document::member,
     fault::{Faults, quoted},
     plan::{Cache, Clocks, GitSource, Registry, Resources},
@@ -94,16 +94,22 @@ fn time(value: &str) -> Result<(), String> {
     match seconds(value) {
         Some(_) => Ok(()),
         None => {
-            let accepted = "a time from `1s` to `30d`, such as `90s` or `1h 30m`";
+            let accepted =
+                "a time from `1s` to `30d`, at most 64 characters, such as `90s` or `1h 30m`";
             Err(format!("{}; accepted is {accepted}", quoted(value)))
         }
     }
 }
 
+/// The longest time that a spec may ask for: no build lasts longer than this, its whole clock.
+pub const LONGEST_CLOCK: Duration = Duration::from_secs(30 * 24 * 3600);
+
 fn seconds(value: &str) -> Option<u64> {
-    const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+    if value.len() > bounds::TERM {
+        return None;
+    }
     let time = humantime::parse_duration(value).ok()?;
-    (time >= Duration::from_secs(1) && time <= LONGEST).then_some(time.as_secs())
+    (time >= Duration::from_secs(1) && time <= LONGEST_CLOCK).then_some(time.as_secs())
 }
 
 fn prefix(spec: &RegistrySpec) -> &str {

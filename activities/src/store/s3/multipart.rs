@@ -1,15 +1,16 @@
 //! Putting a large file in parts, a few at once.
 
-use std::path::Path;
+use std::{path::Path, time::SystemTime};
 
 use anyhow::Context;
 use aws_sdk_s3::{
+    error::ProvideErrorMetadata,
     primitives::{ByteStream, Length},
     types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart},
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::S3Store;
+use super::{S3Store, Unfinished};
 
 /// Size of a part in bytes, and the size above which a file is put in parts. The last part may be
 /// smaller.
@@ -22,7 +23,7 @@ const MOST_PARTS: u64 = 10_000;
 const AT_ONCE: usize = 4;
 
 /// Puts a file in parts. The object is there once all of them are; when one fails, those that were
-/// sent are removed. Those of a worker that died are the bucket's lifecycle rule's to remove.
+/// sent are removed. Those of a worker that died are found by [`unfinished`].
 pub(super) async fn put(store: &S3Store, key: &str, file: &Path, size: u64) -> anyhow::Result<()> {
     let created = store
         .client
@@ -92,4 +93,39 @@ async fn part(
         .set_e_tag(sent.e_tag)
         .set_checksum_crc32(sent.checksum_crc32)
         .build())
+}
+
+/// Uploads in parts under a prefix that were begun before a time and never completed.
+pub(super) async fn unfinished(
+    store: &S3Store,
+    prefix: &str,
+    before: SystemTime,
+) -> anyhow::Result<Vec<Unfinished>> {
+    let (mut found, mut from) = (Vec::new(), (None, None));
+    loop {
+        let request = store.client.list_multipart_uploads().bucket(&store.bucket.name);
+        let request = request.prefix(prefix).set_key_marker(from.0).set_upload_id_marker(from.1);
+        let page = request.send().await;
+        let page = page.map_err(|error| store.explain("list uploads under", prefix, error))?;
+        found.extend(page.uploads().iter().filter_map(|upload| {
+            let begun = SystemTime::try_from(*upload.initiated()?).ok()?;
+            let (key, id) = (upload.key()?.to_owned(), upload.upload_id()?.to_owned());
+            // Not every server heeds the prefix, and the bucket may be others', too.
+            (begun < before && key.starts_with(prefix)).then_some(Unfinished { key, id })
+        }));
+        from = (page.next_key_marker, page.next_upload_id_marker);
+        if !page.is_truncated.unwrap_or_default() || from.0.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+/// Removes the parts of an upload.
+pub(super) async fn discard(store: &S3Store, upload: &Unfinished) -> anyhow::Result<()> {
+    let abort = store.client.abort_multipart_upload().bucket(&store.bucket.name);
+    match abort.key(&upload.key).upload_id(&upload.id).send().await {
+        Ok(_) => Ok(()),
+        Err(error) if error.code() == Some("NoSuchUpload") => Ok(()),
+        Err(error) => Err(store.explain("remove an upload of", &upload.key, error)),
+    }
 }

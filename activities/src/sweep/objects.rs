@@ -1,0 +1,70 @@
+//! The Jobs and Pods of this installation: which are there, and how an orphan is removed.
+
+use k8s_openapi::api::core::v1::Pod;
+use kilnworks_workflows::names;
+use kube::{
+    Api,
+    api::{DeleteParams, ListParams, Preconditions},
+};
+use serde::de::DeserializeOwned;
+
+use super::orphan::{Facts, Fate};
+use crate::{
+    clean_up::delete,
+    cluster::{Cluster, unavailable},
+};
+
+/// How many objects are read at once: a Pod carries its Dockerfile.
+const PAGE: u32 = 200;
+
+/// Every Job and Pod of this installation, Jobs first.
+pub async fn list(cluster: &Cluster) -> anyhow::Result<Vec<Facts>> {
+    let selector = format!("{}={}", names::label("instance"), cluster.site.instance);
+    let mut found = pages("Job", &cluster.jobs(), &selector).await?;
+    found.extend(pages("Pod", &cluster.pods(), &selector).await?);
+    Ok(found)
+}
+
+async fn pages<K>(kind: &'static str, api: &Api<K>, selector: &str) -> anyhow::Result<Vec<Facts>>
+where
+    K: Clone + DeserializeOwned + std::fmt::Debug,
+{
+    let mut params = ListParams::default().labels(selector).limit(PAGE);
+    let mut found = Vec::new();
+    loop {
+        let page = api.list_metadata(&params).await;
+        let page = page.map_err(|error| unavailable("list what builds made", &error))?;
+        found.extend(page.items.into_iter().map(|object| Facts::of(kind, object.metadata)));
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(found),
+        }
+    }
+}
+
+/// Removes orphans, Jobs first, or a Job would see its Pod go. What is gone meanwhile is fine.
+pub async fn remove(cluster: &Cluster, orphans: &[(&Facts, Fate)]) -> anyhow::Result<()> {
+    // Whoever deletes a Pod keeps the rest of its log first. It must be here, before the Jobs: the
+    // Pod of a deleted Job goes at once.
+    for (object, fate) in orphans {
+        let (name, uid) = (&object.name, object.uid.clone());
+        match (object.kind, fate) {
+            (_, Fate::Left(_)) => {}
+            ("Job", _) => delete(&cluster.jobs(), name, uid).await?,
+            (_, Fate::Forced(_)) => force(&cluster.pods(), name, uid).await?,
+            (_, Fate::Deleted(_)) => delete(&cluster.pods(), name, uid).await?,
+        }
+    }
+    Ok(())
+}
+
+/// Takes a Pod out of the API without asking its node.
+async fn force(pods: &Api<Pod>, name: &str, uid: Option<String>) -> anyhow::Result<()> {
+    let preconditions = Some(Preconditions { uid, resource_version: None });
+    let params = DeleteParams { preconditions, ..DeleteParams::default() }.grace_period(0);
+    match pods.delete(name, &params).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
+        Err(error) => Err(unavailable(&format!("remove the Pod `{name}`"), &error)),
+    }
+}

@@ -1,0 +1,99 @@
+//! The bounds of what is accepted, and of what is told. Over one of the first is a fault that names
+//! the field, the size and the bound; a text over one of the second is cut, and the cut is marked.
+//!
+//! They follow from what stands below us: the engine takes payloads of 2 MB, requests of 4 MB,
+//! histories of 50 MB and ids of 1000 characters; Kubernetes takes 256 KiB
+//! of annotations and objects of about 1 MB; Linux takes arguments of 128 KiB; a registry takes
+//! names of 255 characters.
+
+/// Bytes of a document as compact JSON, without what a parent workflow adds. What a document passes
+/// on to a child is smaller than itself, so a child never refuses what its parent took.
+pub const DOCUMENT_BYTES: usize = 1024 * 1024;
+
+/// How deep a document may be nested. Steps wrap its parts, and JSON readers stop at 128.
+pub const DEPTH: usize = 64;
+
+/// Containers of one app.
+pub const CONTAINERS: usize = 500;
+
+/// Bytes of the names and sources of a document, which the workflows keep beside it.
+pub const OUTLINE_BYTES: usize = 1024 * 1024;
+
+/// Bytes of all documents together that a workflow hands to its children, which may all start in
+/// one request.
+pub const HANDED_DOWN_BYTES: usize = 3 * 1024 * 1024;
+
+/// Characters of the name of an app, a component, a container.
+pub const NAME: usize = 40;
+
+/// Characters of a workflow id in the engine.
+pub const WORKFLOW_ID: usize = 1000;
+
+/// Characters of a version and of a tag.
+pub const TAG: usize = 128;
+
+/// Characters of the name of a Kubernetes object, of a key in it, of the name of an `ARG`.
+pub const KEY: usize = 253;
+
+/// Characters of an image's name, with its registry.
+pub const REPOSITORY: usize = 255;
+
+/// Bytes of a git URL.
+pub const URL: usize = 1024;
+
+/// Characters of a revision.
+pub const REVISION: usize = 255;
+
+/// Bytes of a path in the source.
+pub const PATH: usize = 1024;
+
+/// Characters of a quantity and of a time.
+pub const TERM: usize = 64;
+
+/// Build args of a container.
+pub const BUILD_ARGS: usize = 128;
+
+/// Labels of an image.
+pub const LABELS: usize = 128;
+
+/// Tags of an image beside the first one. All of them are in the result of an app.
+pub const TAGS: usize = 16;
+
+/// More flags for Kaniko.
+pub const FLAGS: usize = 64;
+
+/// Build secrets of a container.
+pub const SECRETS: usize = 32;
+
+/// Bytes of one value of a build arg or a label, as it is written and as it is rendered.
+pub const VALUE_BYTES: usize = 32 * 1024;
+
+/// Bytes of one flag for Kaniko.
+pub const FLAG_BYTES: usize = 1024;
+
+/// Bytes of the rendered build args and labels of one container. Kubernetes doubles each `$`.
+pub const ARGUMENT_BYTES: usize = 256 * 1024;
+
+/// Bytes of a rendered Dockerfile with its ignore file: they ride in annotations.
+pub const DOCKERFILE_BYTES: usize = 64 * 1024;
+
+/// Bytes of a failure's message.
+pub const MESSAGE_BYTES: usize = 32 * 1024;
+
+/// Bytes of the texts of all failures of one workflow. Where there are more, the first ones are
+/// told in full.
+pub const DETAILS_BYTES: usize = 512 * 1024;
+
+/// Bytes of a failure's message beyond [`DETAILS_BYTES`], and of a reason in the progress.
+pub const REASON_BYTES: usize = 512;
+
+/// Bytes of the summary of a step, one line in the engine's UI. It may hold a URL.
+pub const SUMMARY_BYTES: usize = 200;
+
+/// Says what is over a bound. `unit` is what is counted.
+pub(crate) fn at_most(count: usize, bound: usize, unit: &str) -> Result<(), String> {
+    match count > bound {
+        true => Err(format!("{count} {unit}; at most {bound} are accepted")),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,203 @@
+//! `Sweep`: removes what builds left behind. A schedule starts it; `kiln sweep` does, too.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use temporalio_common::data_converters::RawValue;
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{WorkflowContext, WorkflowResult};
+
+use crate::{
+    failure::FailureType,
+    policy::{Policy, Step},
+    steps::{EngineSettings, Steps},
+    stop::Stop,
+};
+
+/// What a sweep may do. What it goes by otherwise are the worker's own settings, so that the input
+/// in a schedule never grows old.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct SweepInput {
+    /// Only say what would be removed.
+    pub dry_run: bool,
+}
+
+/// What a sweep did, or would do.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SweepReport {
+    /// Nothing was removed.
+    pub dry_run: bool,
+    /// Jobs and Pods whose owner no longer runs: those that were removed.
+    pub objects: Objects,
+    /// Contexts that nobody can need any more.
+    pub contexts: Amount,
+    /// Parts of logs that are older than their retention.
+    pub logs: Amount,
+    /// What was being put into the store when a worker died.
+    pub unfinished_uploads: u64,
+    /// What was looked at and left.
+    pub kept: Kept,
+}
+
+/// What was looked at and left.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Kept {
+    /// Jobs and Pods.
+    pub objects: Objects,
+    /// Contexts.
+    pub contexts: Amount,
+    /// Parts of logs.
+    pub logs: Amount,
+}
+
+/// Some things of the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Amount {
+    /// How many.
+    pub count: u64,
+    /// Their size.
+    pub bytes: u64,
+}
+
+/// Some objects of the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+pub struct Objects {
+    /// How many.
+    pub count: u64,
+    /// The first [`MOST_NAMED`] of them: a result must be small.
+    pub named: Vec<SweptObject>,
+}
+
+/// How many objects a report names.
+pub const MOST_NAMED: usize = 200;
+
+impl Objects {
+    /// Notes one more.
+    pub fn add(&mut self, object: SweptObject) {
+        self.count += 1;
+        if self.named.len() < MOST_NAMED {
+            self.named.push(object);
+        }
+    }
+}
+
+impl Amount {
+    /// Notes one more.
+    pub fn add(&mut self, bytes: u64) {
+        self.count += 1;
+        self.bytes += bytes;
+    }
+}
+
+/// An object of the cluster, and why it was removed or left.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SweptObject {
+    /// `Pod` or `Job`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Id of the workflow that made it; empty where it does not say.
+    pub workflow_id: String,
+    /// Why, in a few words.
+    pub reason: String,
+}
+
+/// Removes what builds left behind.
+#[workflow]
+#[derive(Debug, Default)]
+pub struct Sweep;
+
+#[workflow_methods]
+impl Sweep {
+    /// Input: a [`SweepInput`], raw, so that a wrong one is told and not retried.
+    #[run(name = "Sweep")]
+    pub async fn run(
+        ctx: &mut WorkflowContext<Self>,
+        input: RawValue,
+    ) -> WorkflowResult<SweepReport> {
+        let input = read(&input)?;
+        let summary = if input.dry_run { "look what to sweep" } else { "sweep" };
+        let policy = Policy::new(ctx.task_queue(), EngineSettings::default(), None);
+        let options = policy.options(Step::Sweep, summary.to_owned(), ctx.cancellation_token());
+        let report = ctx.execute_activity(Steps::sweep, input, options).await;
+        Ok(report.map_err(Stop::from)?)
+    }
+}
+
+/// Nothing at all is a sweep, too; what is not understood is none, as it may ask for a dry run.
+fn read(input: &RawValue) -> Result<SweepInput, Stop> {
+    let wrong = |error| {
+        let message =
+            format!("the input is none of a sweep: {error}; accepted is `{{dryRun: true}}`");
+        Stop::because(FailureType::InvalidSpec, message)
+    };
+    let Some(payload) = input.payloads.first() else {
+        return Ok(SweepInput::default());
+    };
+    let value = match payload.data.as_slice() {
+        [] => Value::Null,
+        data => serde_json::from_slice(data).map_err(wrong)?,
+    };
+    let input: Option<SweepInput> = serde_json::from_value(value).map_err(wrong)?;
+    Ok(input.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Amount, MOST_NAMED, Objects, SweepInput, SweptObject, read};
+    use crate::build::raw;
+
+    fn given(value: Value) -> Result<bool, String> {
+        let read = read(&raw(&value));
+        read.map(|it| it.dry_run).map_err(|stop| stop.first().unwrap().message.clone())
+    }
+
+    #[test]
+    fn every_field_is_optional() {
+        for (value, dry) in [
+            (Value::Null, false),
+            (json!({}), false),
+            (json!({"dryRun": false}), false),
+            (json!({"dryRun": true}), true),
+        ] {
+            assert_eq!(given(value.clone()), Ok(dry), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_input_is_no_sweep() {
+        for value in [json!({"dryrun": true}), json!({"dryRun": "yes"}), json!("dry"), json!([1])] {
+            let message = given(value.clone()).expect_err("it is wrong");
+            assert!(message.contains("accepted is `{dryRun: true}`"), "{value}: {message}");
+        }
+        let mut broken = raw(&json!({"dryRun": true}));
+        broken.payloads[0].data.pop();
+        assert!(read(&broken).is_err());
+        broken.payloads.clear();
+        assert_eq!(read(&broken).unwrap(), SweepInput::default());
+    }
+
+    #[test]
+    fn a_report_names_so_many_and_counts_all() {
+        let (mut objects, mut amount) = (Objects::default(), Amount::default());
+        for number in 0..MOST_NAMED + 5 {
+            objects.add(SweptObject {
+                kind: "Pod".to_owned(),
+                name: format!("{number}"),
+                // The engine takes no longer ids.
+                workflow_id: "x".repeat(1000),
+                reason: "its workflow ended".to_owned(),
+            });
+            amount.add(2);
+        }
+        assert_eq!((objects.count, objects.named.len()), (205, 200));
+        assert_eq!(amount, Amount { count: 205, bytes: 410 });
+        // Twice this, those removed and those left, is well below the engine's 2 MB.
+        assert!(serde_json::to_vec(&objects).unwrap().len() < 512 * 1024);
+    }
+}

@@ -1,0 +1,243 @@
+//! Every bound: what is exactly at it is accepted, and one more is a fault that names the field,
+//! the size or the value, and the bound.
+
+use kilnworks_workflows::{
+    bounds,
+    document::{Kind, parse},
+    plan,
+};
+use serde_json::{Map, Value, json};
+
+fn spec(container: Value) -> Value {
+    json!({
+        "apiVersion": "kilnworks/v1",
+        "app": "shop",
+        "defaults": {
+            "registry": {"prefix": "r.io"},
+            "source": {"git": {"url": "https://git.example.com/shop.git"}}
+        },
+        "components": [{"name": "web", "containers": [container]}]
+    })
+}
+
+fn message(document: Value) -> Option<String> {
+    plan::read(Kind::App, document).err().map(|faults| faults.to_string())
+}
+
+/// What is at the bound is accepted, and what is over it refused with these words.
+fn bounded(at: Value, over: Value, words: &[&str]) {
+    assert_eq!(message(at), None);
+    let message = message(over).expect("it is over the bound");
+    for word in words {
+        assert!(message.contains(word), "`{word}` is not in {message}");
+    }
+}
+
+/// The same for a field of a container, whose value has a size.
+fn field(name: &str, value: impl Fn(usize) -> Value, bound: usize, place: &str, words: &[&str]) {
+    let document = |size| spec(json!({"name": "server", name: value(size)}));
+    let place = format!("components[0].containers[0].{place}: ");
+    let words: Vec<_> = words.iter().copied().chain([place.as_str()]).collect();
+    bounded(document(bound), document(bound + 1), &words);
+}
+
+fn many(count: usize, value: &str) -> Value {
+    (0..count).map(|index| (format!("N{index}"), json!(value))).collect::<Map<_, _>>().into()
+}
+
+#[test]
+fn the_number_of_each() {
+    let over =
+        |count: usize, bound: usize| format!("{count} entries; at most {bound} are accepted");
+    let list = |value: fn(usize) -> Value| move |count| (0..count).map(value).collect();
+    for (name, bound, value) in [
+        ("tags", bounds::TAGS, list(|index| json!(format!("t{index}")))),
+        ("kaniko", bounds::FLAGS, list(|index| json!(format!("--flag-{index}")))),
+        (
+            "secrets",
+            bounds::SECRETS,
+            list(|index| json!({"name": format!("n{index}"), "secret": "s", "key": "k"})),
+        ),
+    ] {
+        field(name, value, bound, name, &[&over(bound + 1, bound)]);
+    }
+    for (name, bound) in [("buildArgs", bounds::BUILD_ARGS), ("labels", bounds::LABELS)] {
+        field(name, |count| many(count, "x"), bound, name, &[&over(bound + 1, bound)]);
+    }
+}
+
+#[test]
+fn the_length_of_each() {
+    let text = |length: usize| json!("x".repeat(length));
+    let bytes = |bound: usize| format!("{} bytes; at most {bound} are accepted", bound + 1);
+    for name in ["buildArgs", "labels"] {
+        let value = |length| json!({"NAME": "x".repeat(length)});
+        let over = bytes(bounds::VALUE_BYTES);
+        field(name, value, bounds::VALUE_BYTES, &format!("{name}.NAME"), &[&over]);
+        let key = |length| json!({"x".repeat(length): "x"});
+        let place = format!("{name}.{}", "x".repeat(80));
+        let document = |size| spec(json!({"name": "server", name: key(size)}));
+        let over = &["at most 253 characters", &place];
+        bounded(document(bounds::KEY), document(bounds::KEY + 1), over);
+    }
+    let flag = |length: usize| json!([format!("--flag={}", "x".repeat(length - 7))]);
+    field("kaniko", flag, bounds::FLAG_BYTES, "kaniko[0]", &[&bytes(bounds::FLAG_BYTES)]);
+    let tag = |length: usize| json!(["x".repeat(length)]);
+    field("tags", tag, bounds::TAG, "tags[0]", &["`xxx", "up to 128"]);
+    for name in ["contextDir", "dockerfile"] {
+        field(name, text, bounds::PATH, name, &["`xxx", "at most 1024 bytes"]);
+    }
+    field("target", text, bounds::KEY, "target", &["`xxx", "at most 253 characters"]);
+    field("pushSecret", text, bounds::KEY, "pushSecret", &["`xxx", "at most 253 characters"]);
+    let cpu = |length| json!({"cpu": "1".repeat(length)});
+    field("resources", cpu, bounds::TERM, "resources.cpu", &["`111", "at most 64 characters"]);
+    let whole = |length: usize| json!({"whole": format!("{}1s", "0".repeat(length - 2))});
+    field("timeouts", whole, bounds::TERM, "timeouts.whole", &["`000", "at most 64 characters"]);
+    let url =
+        |length: usize| json!({"git": {"url": format!("https://a/{}", "x".repeat(length - 10))}});
+    field("source", url, bounds::URL, "source.git.url", &[&bytes(bounds::URL)]);
+    let revision =
+        |length: usize| json!({"git": {"url": "https://a/b", "revision": "x".repeat(length)}});
+    let over = &["`xxx", "at most 255 characters"];
+    field("source", revision, bounds::REVISION, "source.git.revision", over);
+}
+
+#[test]
+fn the_length_of_names() {
+    let named = |pointer: &str, length: usize| {
+        let mut document = spec(json!({"name": "server"}));
+        *document.pointer_mut(pointer).expect("a name") = json!("x".repeat(length));
+        document
+    };
+    for (pointer, place) in [
+        ("/app", "app: `xxx"),
+        ("/components/0/name", "components[0].name: `xxx"),
+        ("/components/0/containers/0/name", "components[0].containers[0].name: `xxx"),
+    ] {
+        let words = &[place, "at most 40 characters"];
+        bounded(named(pointer, bounds::NAME), named(pointer, bounds::NAME + 1), words);
+    }
+    let version = |length: usize| {
+        let mut document = spec(json!({"name": "server"}));
+        document["version"] = json!("1".repeat(length));
+        document
+    };
+    bounded(version(bounds::TAG), version(bounds::TAG + 1), &["version: `111", "up to 128"]);
+}
+
+#[test]
+fn the_name_of_an_image_and_of_its_cache() {
+    let prefix = |length: usize, cache: bool| {
+        let mut document = spec(json!({"name": "b"}));
+        document["defaults"]["registry"]["prefix"] =
+            json!(format!("r.io/{}", "x".repeat(length - 5)));
+        document["defaults"]["cache"] = json!({"enabled": cache});
+        document["components"][0]["name"] = json!("a");
+        document
+    };
+    let over = "has 256 characters; at most 255 are accepted";
+    let image = bounds::REPOSITORY - "/shop-a-b".len();
+    let words = &["components[0].containers[0].name: the name of its image", over];
+    bounded(prefix(image, false), prefix(image + 1, false), words);
+    let cache = bounds::REPOSITORY - "/shop-cache".len();
+    let words = &["components[0].containers[0].cache: the name of its repository", over];
+    bounded(prefix(cache, true), prefix(cache + 1, true), words);
+}
+
+#[test]
+fn the_size_and_depth_of_a_document() {
+    let sized = |size: usize| {
+        let mut document = spec(json!({"name": "server", "template": {"x": ""}}));
+        let rest = document.to_string().len();
+        let container = &mut document["components"][0]["containers"][0];
+        container["template"]["x"] = json!("x".repeat(size - rest));
+        document
+    };
+    let bound = bounds::DOCUMENT_BYTES;
+    bounded(sized(bound), sized(bound + 1), &["the document has 1048577 bytes; at most 1048576"]);
+    let deep = |levels: usize| {
+        let nested = (0..levels - 6).fold(json!(1), |value, _| json!([value]));
+        spec(json!({"name": "server", "template": {"x": nested}}))
+    };
+    let bound = bounds::DEPTH;
+    bounded(deep(bound), deep(bound + 1), &["the document has 65 levels; at most 64"]);
+    let text = "[".repeat(100_000);
+    let faults = parse(text.as_bytes()).expect_err("no reader takes it");
+    assert!(faults.to_string().contains("more than 127 levels; at most 64"), "{faults}");
+}
+
+/// What a document passes on is taken by the child, whatever the parent adds.
+#[test]
+fn the_document_of_a_child_has_room() {
+    let mut document = spec(json!({"name": "server", "template": {"x": ""}}));
+    let rest = document.to_string().len();
+    let container = &mut document["components"][0]["containers"][0];
+    container["template"]["x"] = json!("x".repeat(bounds::DOCUMENT_BYTES - rest));
+    assert_eq!(message(document.clone()), None);
+    let (defaults, component) = (&document["defaults"], &document["components"][0]);
+    let resolved = json!({"commits": {"x".repeat(2000): "c"}, "root": "r".repeat(1000)});
+    let of_component = json!({
+        "app": "shop", "version": null, "defaults": defaults, "maxParallel": 500,
+        "component": component, "resolved": resolved,
+    });
+    plan::read(Kind::Component, of_component).expect("it has room");
+    let of_container = json!({
+        "app": "shop", "version": null, "defaults": defaults, "component": "web",
+        "container": component["containers"][0], "resolved": resolved,
+    });
+    plan::read(Kind::Container, of_container).expect("it has room");
+}
+
+fn containers(count: usize, container: impl Fn(usize) -> Value) -> Value {
+    let mut document = spec(json!({}));
+    document["components"][0]["containers"] = (0..count).map(container).collect();
+    document
+}
+
+#[test]
+fn the_number_of_containers() {
+    let named = |index: usize| json!({"name": format!("c{index}")});
+    let (at, over) = (containers(500, named), containers(501, named));
+    bounded(at, over.clone(), &["components: 501 containers; at most 500 are accepted"]);
+    let input = json!({
+        "app": "shop", "defaults": over["defaults"], "component": over["components"][0],
+    });
+    let faults = plan::read(Kind::Component, input).expect_err("too many");
+    let words = "component.containers: 501 containers; at most 500 are accepted";
+    assert!(faults.to_string().contains(words), "{faults}");
+}
+
+#[test]
+fn the_weight_of_what_the_workflows_keep_and_hand_down() {
+    let url = |length: usize| format!("https://a/{}", "x".repeat(length - 10));
+    let source = |index: usize| {
+        let url = url(bounds::URL - 5) + &format!("{index:05}");
+        json!({"name": format!("c{index}"), "source": {"git": {"url": url}}})
+    };
+    assert_eq!(message(containers(450, source)), None);
+    let message_of = |document| message(document).expect("it is too much");
+    let found = message_of(containers(500, source));
+    assert!(found.contains("components: their names and sources have 1"), "{found}");
+    assert!(found.contains("bytes; at most 1048576 are accepted"), "{found}");
+
+    let key = "x".repeat(bounds::KEY);
+    let registry = json!({
+        "prefix": format!("r.io/{}", "x".repeat(200)), "ca": {"configMap": key, "key": key},
+    });
+    let git = json!({"url": url(bounds::URL), "revision": "x".repeat(255), "secret": key});
+    let inherited = json!({"registry": registry, "source": {"git": git}, "pushSecret": key});
+    let heavy = |dockerfile: usize| {
+        let (path, file) = ("x".repeat(512), "x".repeat(dockerfile));
+        let container =
+            |index| json!({"name": format!("c{index}"), "contextDir": path, "dockerfile": file});
+        let mut document = containers(500, container);
+        document["defaults"] = inherited.clone();
+        let component = document["components"][0].as_object_mut().expect("a component");
+        component.extend(inherited.as_object().expect("fields").clone());
+        document
+    };
+    assert_eq!(message(heavy(100)), None);
+    let found = message_of(heavy(900));
+    assert!(found.contains("components: with what they inherit they have 3"), "{found}");
+    assert!(found.contains("bytes; at most 3145728 are accepted"), "{found}");
+}
