@@ -25,6 +25,7 @@ mod points {
             LazyLock,
             atomic::{AtomicBool, Ordering},
         },
+        time::Duration,
     };
 
     use kilnworks_workflows::failure::FailureType;
@@ -45,6 +46,8 @@ mod points {
         Fail,
         /// The step never ends by itself.
         Hang,
+        /// The step takes five seconds longer.
+        Wait,
     }
 
     #[derive(Debug, PartialEq)]
@@ -85,6 +88,7 @@ mod points {
             "kill" => Kind::Kill,
             "fail" => Kind::Fail,
             "hang" => Kind::Hang,
+            "wait" => Kind::Wait,
             _ => return None,
         };
         Some(Fault { step: step.to_owned(), moment, kind })
@@ -107,6 +111,10 @@ mod points {
             }
             Kind::Fail => Err(fail(FailureType::ClusterUnavailable, "a fault point failed")),
             Kind::Hang => pending().await,
+            Kind::Wait => {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                Ok(())
+            }
         }
     }
 

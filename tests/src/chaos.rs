@@ -6,7 +6,9 @@
 
 mod builds;
 mod cluster;
+mod engine;
 mod judge;
+mod planted;
 mod recipe;
 mod running;
 mod scene;
@@ -20,6 +22,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
+pub use planted::planted;
 pub use recipe::Recipe;
 pub use running::Build;
 pub use scene::{Hand, Scene};
@@ -28,6 +31,9 @@ pub use table::{Verdict, table};
 
 /// How long a case may take if it does not say so itself.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// Deleting a Pod takes its grace period, and a cancelled launch is waited for.
+const TIDY: Duration = Duration::from_secs(50);
 
 /// One fault, and the builds that must survive it.
 pub struct Case {
@@ -39,6 +45,8 @@ pub struct Case {
     pub is_alone: bool,
     /// When everything must be over.
     pub limit: Duration,
+    /// How long what a build made may stay after its end.
+    tidy: Duration,
     strike: Box<dyn Fn(Scene) -> BoxFuture<'static, ()> + Send + Sync>,
 }
 
@@ -53,6 +61,7 @@ impl Case {
             is_sharp: false,
             is_alone: false,
             limit: LIMIT,
+            tidy: TIDY,
             strike: Box::new(move |scene| Box::pin(strike(scene))),
         }
     }
@@ -68,6 +77,12 @@ impl Case {
     fn within(self, seconds: u64) -> Self {
         Self { limit: Duration::from_secs(seconds), ..self }
     }
+}
+
+/// Whether the stack is someone else's: its parts are not ours to stop, and its Pods do not reach
+/// what listens here.
+fn is_external() -> bool {
+    std::env::var("KILN_STACK").is_ok_and(|stack| stack == "external")
 }
 
 /// Every case, by place.

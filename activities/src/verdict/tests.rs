@@ -102,6 +102,16 @@ fn last_words_have_a_type() {
         ),
         (
             PULL,
+            "Get \"https://127.0.0.1:1/v2/\": http: server gave HTTP response to HTTPS client; GET http://127.0.0.1:1/v2/: unexpected status code 503 Service Unavailable",
+            RegistryUnavailable,
+        ),
+        (
+            PULL,
+            "Get \"https://127.0.0.1:1/v2/\": http: server gave HTTP response to HTTPS client; GET http://127.0.0.1:1/v2/: unexpected status code 401 Unauthorized",
+            RegistryDenied,
+        ),
+        (
+            PULL,
             "Get \"https://localhost:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused; Get \"http://localhost:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused",
             RegistryUnavailable,
         ),

@@ -201,6 +201,9 @@ fn registry(words: &str) -> Option<FailureType> {
         ": EOF",
         "stream error: ",
     ];
+    // An insecure registry is asked by TLS first; what counts is its answer to plain http.
+    let plain = words.rsplit_once("HTTP response to HTTPS client; ");
+    let words = plain.map_or(words, |(_, answer)| answer);
     let says = |words_of: &[&str]| words_of.iter().any(|word| words.contains(word));
     match () {
         () if says(&DENIED) => Some(FailureType::RegistryDenied),

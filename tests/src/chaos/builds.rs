@@ -1,6 +1,10 @@
 //! Pods that are taken away, cannot start, or take too much; caches that are full or broken.
 
-use std::{io::Write, path::Path, process::Stdio};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
@@ -9,7 +13,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{Case, Recipe, Scene};
+use super::{Case, Recipe, Scene, is_external, scene::until};
 use crate::{
     engine::variable,
     registry::kubectl,
@@ -17,10 +21,11 @@ use crate::{
 };
 
 pub(super) fn cases() -> Vec<Case> {
-    vec![
-        Case::new("pod-deleted", |scene| pod_taken(scene, false)).sharp(),
-        Case::new("pod-evicted", |scene| pod_taken(scene, true)),
-        Case::new("out-of-memory", out_of_memory).sharp(),
+    let mut cases = vec![
+        Case::new("pod-deleted", |scene| pod_taken(scene, "pod", false)).sharp(),
+        Case::new("pod-of-job-deleted", |scene| pod_taken(scene, "job", false)),
+        Case::new("pod-evicted", |scene| pod_taken(scene, "pod", true)),
+        Case::new("out-of-memory", out_of_memory),
         Case::new("executor-image-missing", executor_missing),
         Case::new("unschedulable", unschedulable),
         Case::new("quota-full", quota_full),
@@ -29,12 +34,17 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("whole-clock", |scene| clock(scene, "whole")),
         Case::new("cache-full", cache_full),
         Case::new("cache-corrupted", cache_corrupted).sharp(),
-    ]
+    ];
+    // It takes root to make a disk.
+    if !is_external() {
+        cases.push(Case::new("disk-full", disk_full));
+    }
+    cases
 }
 
 /// Someone takes the running Pod: a new one builds.
-async fn pod_taken(scene: Scene, evicts: bool) {
-    scene.worker(&[]).await;
+async fn pod_taken(scene: Scene, launcher: &'static str, evicts: bool) {
+    scene.worker(&[("KILN_LAUNCHER", launcher)]).await;
     let build = scene.build(&[Recipe::Sleep(6)]).await;
     let pod = scene.running(&build).await;
     scene.moment(0.0..4.0).await;
@@ -91,8 +101,8 @@ async fn quota_full(scene: Scene) {
     scene.says_it_waits(&build, "exceeded quota").await;
     namespace.lift();
     scene.succeeds(&build).await;
-    // Before its objects are looked for: they would go with it.
-    super::judge::judge(&scene).await;
+    // While the namespace is there: what is left in it would go with it.
+    until(|| async { scene.pods(&build).await.is_empty() }).await;
 }
 
 /// A namespace of one case, with the store's Secret and a quota that lets no Pod in.
@@ -109,11 +119,9 @@ impl Namespace {
             secret,
             {"apiVersion": "v1", "kind": "ResourceQuota",
                 "metadata": {"name": "full", "namespace": name}, "spec": {"hard": {"pods": "0"}}},
-            // A Pod is refused for the lack of it, and the controller takes a moment.
-            {"apiVersion": "v1", "kind": "ServiceAccount",
-                "metadata": {"name": "default", "namespace": name}},
         ]});
-        let mut apply = kubectl_of("default", &["apply", "-f", "-"])
+        let mut apply = std::process::Command::new("kubectl")
+            .args(["apply", "-f", "-"])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
@@ -126,21 +134,17 @@ impl Namespace {
     }
 
     fn lift(&self) {
-        run(&mut kubectl_of(&self.0, &["delete", "resourcequota", "full"]));
+        let lift = ["--namespace", &self.0, "delete", "resourcequota", "full"];
+        run(std::process::Command::new("kubectl").args(lift));
     }
 }
 
 impl Drop for Namespace {
     fn drop(&mut self) {
         let delete = ["delete", "namespace", &self.0, "--wait=false"];
-        let _ = kubectl_of("default", &delete).stdout(Stdio::null()).status();
+        let mut kubectl = std::process::Command::new("kubectl");
+        let _ = kubectl.args(delete).stdout(Stdio::null()).status();
     }
-}
-
-fn kubectl_of(namespace: &str, arguments: &[&str]) -> std::process::Command {
-    let mut kubectl = std::process::Command::new("kubectl");
-    kubectl.args(["--namespace", namespace]).args(arguments);
-    kubectl
 }
 
 /// A build secret that is not there: an end, with its name.
@@ -174,6 +178,42 @@ async fn cache_full(scene: Scene) {
     }
     for build in &builds {
         scene.succeeds(build).await;
+    }
+}
+
+/// The disk of the cache has no room for a source, until it has.
+async fn disk_full(scene: Scene) {
+    let disk = Disk::of(scene.directory.path(), "2m");
+    let path = disk.0.to_str().expect("a path");
+    let worker = scene.worker(&[("KILN_CACHE_DIR", path)]).await;
+    let build = scene.build(&[Recipe::Random(8_000_000)]).await;
+    worker.says("SourceUnavailable").await;
+    scene.moment(0.0..4.0).await;
+    disk.mount("remount,size=200m");
+    scene.succeeds(&build).await;
+}
+
+/// A small disk in memory. It goes with this value.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn of(directory: &Path, size: &str) -> Self {
+        let disk = Self(directory.join("disk"));
+        std::fs::create_dir(&disk.0).expect("a directory");
+        disk.mount(&format!("size={size}"));
+        disk
+    }
+
+    fn mount(&self, options: &str) {
+        let mut mount = std::process::Command::new("mount");
+        run(mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&self.0));
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Its worker may have it open still.
+        let _ = std::process::Command::new("umount").arg("--lazy").arg(&self.0).status();
     }
 }
 

@@ -17,9 +17,6 @@ use serde_json::Value;
 use super::{Scene, sightings::Sighting};
 use crate::engine::variable;
 
-/// How long what a build made may stay after its end. Deleting a Pod takes its grace period.
-const TIDY: Duration = Duration::from_secs(50);
-
 /// The stack's registry, asked without any wire between.
 pub struct Registry(reqwest::Client);
 
@@ -97,10 +94,10 @@ impl Uploads {
 }
 
 /// Judges what the case itself cannot say.
-pub(super) async fn judge(scene: &Scene) {
+pub(super) async fn judge(scene: &Scene, tidy: Duration) {
     let seen = scene.stage.sightings.of_apps(&scene.name);
     let twice = duplicated(&seen, &scene.ended.lock().expect("no panic"));
-    let orphans = orphans(scene).await;
+    let orphans = orphans(scene, tidy).await;
     let mut found = scene.found.lock().expect("no panic");
     found.duplicated.extend(twice);
     found.orphans.extend(orphans);
@@ -130,8 +127,8 @@ fn duplicated(seen: &[Sighting], ended: &[BuildOutput]) -> Vec<String> {
 }
 
 /// What is still there when there was time enough to remove it.
-async fn orphans(scene: &Scene) -> Vec<String> {
-    let until = Instant::now() + TIDY;
+async fn orphans(scene: &Scene, tidy: Duration) -> Vec<String> {
+    let until = Instant::now() + tidy;
     loop {
         let left = left(scene).await;
         if left.is_empty() || Instant::now() > until {

@@ -76,22 +76,21 @@ impl Stage {
         let begun = Instant::now();
         let mut task = tokio::spawn((case.strike)(scene.clone()));
         match tokio::time::timeout(case.limit, &mut task).await {
-            Ok(Ok(())) => judge(&scene).await,
+            Ok(Ok(())) => judge(&scene, case.tidy).await,
             Ok(Err(error)) => {
                 scene.lost(format!("the case broke: {}", words(error.into_panic())));
-                give_up(&scene).await;
             }
             Err(_) => {
                 task.abort();
                 let what = format!("not over after {:?}", case.limit);
                 scene.found.lock().expect("no panic").hung.push(what);
-                give_up(&scene).await;
             }
         }
         let mut verdict = scene.found.lock().expect("no panic").clone();
         verdict.took = begun.elapsed();
         if !verdict.is_good() {
             show(&scene);
+            give_up(&scene).await;
         }
         verdict
     }

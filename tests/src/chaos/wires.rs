@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::Command, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{Case, Recipe, Scene, scene::until};
+use super::{Case, Recipe, Scene, is_external, scene::until};
 use crate::{
     engine::variable,
     stack::run,
@@ -13,7 +13,23 @@ use crate::{
 
 pub(super) fn cases() -> Vec<Case> {
     let broken = |name: &str, mode| Case::new(name, move |scene| registry(scene, mode));
-    vec![
+    let mut cases = vec![
+        Case::new("git-stalls", git_stalls),
+        Case::new("git-refuses", git_refuses),
+        Case::new("git-resets-in-fetch", git_resets),
+        Case::new("git-loses-branch", git_loses_branch),
+        Case::new("watch-cut-again-and-again", watch_cut).sharp(),
+        Case::new("apiserver-away", |scene| apiserver(scene, Mode::Refuse)),
+        Case::new("cancel-while-apiserver-away", cancelled_away),
+        Case::new("apiserver-stalls", |scene| apiserver(scene, Mode::Stall)),
+        Case::new("engine-away", |scene| engine(scene, Mode::Refuse)),
+        Case::new("engine-stalls", |scene| engine(scene, Mode::Stall)),
+    ];
+    if is_external() {
+        return cases;
+    }
+    // Through these wires go the Pods, too.
+    cases.extend([
         broken("registry-503", Mode::Answer(503)).sharp(),
         broken("registry-429", Mode::Answer(429)),
         broken("registry-resets", Mode::Reset),
@@ -21,16 +37,8 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("registry-slow", registry_slow),
         Case::new("s3-reset-in-upload", s3_reset).sharp(),
         Case::new("s3-503", s3_503),
-        Case::new("git-stalls", git_stalls),
-        Case::new("git-refuses", git_refuses),
-        Case::new("git-resets-in-fetch", git_resets),
-        Case::new("git-loses-branch", git_loses_branch),
-        Case::new("watch-cut-again-and-again", watch_cut).sharp(),
-        Case::new("apiserver-away", |scene| apiserver(scene, Mode::Refuse)),
-        Case::new("apiserver-stalls", |scene| apiserver(scene, Mode::Stall)),
-        Case::new("engine-away", |scene| engine(scene, Mode::Refuse)),
-        Case::new("engine-stalls", |scene| engine(scene, Mode::Stall)),
-    ]
+    ]);
+    cases
 }
 
 /// The address in a URL of the stack, as the proxy dials it.
@@ -222,6 +230,19 @@ async fn apiserver(scene: Scene, mode: Mode) {
     wire.set(Mode::Forward);
     wire.cut();
     scene.succeeds(&build).await;
+}
+
+/// A cancel is clean, if late, when the cluster could not be asked to delete anything.
+async fn cancelled_away(scene: Scene) {
+    let wire = cluster(&scene).await;
+    let build = scene.build(&[Recipe::Sleep(60)]).await;
+    scene.running(&build).await;
+    wire.set(Mode::Refuse);
+    scene.moment(0.0..2.0).await;
+    build.cancel().await;
+    scene.moment(5.0..10.0).await;
+    wire.set(Mode::Forward);
+    scene.is_cancelled(&build).await;
 }
 
 /// The engine is away for a while; what was done then is told it later.

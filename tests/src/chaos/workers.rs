@@ -23,13 +23,21 @@ pub(super) fn cases() -> Vec<Case> {
     for step in STEPS {
         for moment in ["before", "after"] {
             let name = format!("kill-{moment}-{step}");
-            let sharp = ["kill-after-launch", "kill-after-upload", "kill-before-clean_up"];
-            let case = Case::new(&name, move |scene| killed(scene, step, moment));
-            cases.push(if sharp.contains(&name.as_str()) { case.sharp() } else { case });
+            let is_sharp = name == "kill-after-launch";
+            let case = Case::new(name, move |scene| killed(scene, step, moment, &[]));
+            cases.push(if is_sharp { case.sharp() } else { case });
         }
         cases.push(Case::new(format!("fail-after-{step}"), move |scene| failed(scene, step)));
         let case = Case::new(format!("cancel-in-{step}"), move |scene| cancelled(scene, step));
         cases.push(if step == "launch" { case.sharp() } else { case });
+    }
+    for (name, step, settings) in [
+        ("kill-after-launch-of-job", "launch", &[("KILN_LAUNCHER", "job")]),
+        ("kill-in-await-of-job", "await_build", &[("KILN_LAUNCHER", "job")]),
+        ("kill-after-upload-to-volume", "upload", &[("KILN_STORE", "volume")]),
+    ] {
+        let moment = if step == "await_build" { "before" } else { "after" };
+        cases.push(Case::new(name, move |scene| killed(scene, step, moment, settings)));
     }
     cases.push(Case::new("kill-two-workers", two_killed).sharp());
     cases.push(Case::new("kill-again-and-again", killed_again_and_again));
@@ -40,11 +48,18 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// The worker ends at a step; another one, on another machine, goes on.
-async fn killed(scene: Scene, step: &'static str, moment: &'static str) {
-    let worker = scene.worker(&[("KILN_FAULT", &format!("{step}:{moment}:kill"))]).await;
+async fn killed(
+    scene: Scene,
+    step: &'static str,
+    moment: &'static str,
+    settings: &'static [(&'static str, &'static str)],
+) {
+    let fault = format!("{step}:{moment}:kill");
+    let struck = [settings, &[("KILN_FAULT", &fault)]].concat();
+    let worker = scene.worker(&struck).await;
     let build = scene.build(&EVERY_STEP).await;
     worker.ended().await;
-    scene.worker(&[]).await;
+    scene.worker(settings).await;
     scene.succeeds(&build).await;
 }
 
@@ -60,8 +75,13 @@ async fn failed(scene: Scene, step: &'static str) {
 async fn cancelled(scene: Scene, step: &'static str) {
     // An await is in its middle while the Pod runs; what others made is there already.
     let moment = if step == "await_build" { "before" } else { "after" };
-    let worker = scene.worker(&[("KILN_FAULT", &format!("{step}:{moment}:hang"))]).await;
-    let build = scene.build(&[Recipe::Sleep(20), Recipe::Use]).await;
+    // No cancel reaches a clean-up: it is waited for.
+    let kind = if step == "clean_up" { "wait" } else { "hang" };
+    let worker = scene.worker(&[("KILN_FAULT", &format!("{step}:{moment}:{kind}"))]).await;
+    // The Pod's life is what an await is about, and a launch is followed by one.
+    let is_long = matches!(step, "launch" | "await_build");
+    let recipe = if is_long { Recipe::Sleep(20) } else { Recipe::Scratch };
+    let build = scene.build(&[recipe, Recipe::Use]).await;
     worker.says("fault point").await;
     build.cancel().await;
     scene.is_cancelled(&build).await;
