@@ -263,7 +263,7 @@ async fn what_a_lost_pod_has_pushed_counts() {
             run_id: build.input.id.run_id.clone(),
             launching: false,
         };
-        clean_up(&build.cluster, input).await.expect("its Pod goes");
+        clean_up(&build.cluster, build.logs(), input).await.expect("its Pod goes");
         let begun = std::time::Instant::now();
         while !matches!(build.cluster.ask(&launched).await, Ok(Found::Gone)) {
             assert!(begun.elapsed().as_secs() < 60, "the Pod is not gone");
