@@ -28,7 +28,7 @@ done
 # A bucket that has a policy asks nothing else, not even who owns it.
 policy=$(jq -nc --arg bucket "arn:aws:s3:::$BUCKET" '{Version: "2012-10-17", Statement: [
   {Effect: "Allow", Principal: {AWS: ["worker"]}, Action: "s3:*", Resource: [$bucket, "\($bucket)/*"]},
-  {Effect: "Allow", Principal: {AWS: ["reader"]}, Action: "s3:GetObject", Resource: "\($bucket)/*"}]}')
+  {Effect: "Allow", Principal: {AWS: ["reader"]}, Action: "s3:GetObject", Resource: "\($bucket)/contexts/*"}]}')
 http "$endpoint/$BUCKET?policy=" --request PUT --data "$policy" \
   --aws-sigv4 aws:amz:us-east-1:s3 --config - <<<"user = \"root:$(secret s3-root)\"" \
   --header "x-amz-content-sha256: $(printf %s "$policy" | sha256sum | cut -d' ' -f1)" ||
