@@ -5,7 +5,10 @@
 //! worker that begins anew goes on where this one was. When it fails the Pod is still there: the
 //! workflow's clean-up deletes it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
 use kilnworks_workflows::{
@@ -21,9 +24,10 @@ use crate::{
     cluster::{Cluster, Found},
     engine::Observer,
     error::Ended,
-    events, log,
-    log::Log,
+    events,
+    log::{self, Log, Logs, follow::follow},
     phase::{self, Standing},
+    redact,
     registry::RegistryClient,
     verdict,
 };
@@ -31,22 +35,60 @@ use crate::{
 /// How long a silent wait lasts before the events are read, and the pause between two readings.
 const EVENTS: Duration = Duration::from_secs(2);
 
-/// Waits for the end of a build.
+/// How long a build that is over waits for its log to be kept.
+const LOG: Duration = Duration::from_secs(5);
+
+/// Waits for the end of a build, and keeps its log meanwhile.
 pub async fn await_build(
     cluster: &Cluster,
     registry: &RegistryClient,
+    logs: Logs<'_>,
     input: AwaitInput,
     observer: &mut Observer,
 ) -> anyhow::Result<Built> {
+    let prefix = names::log_prefix(&input.id.run_id, input.id.attempt);
+    let keeping = follow(logs, cluster, &input.launched, &prefix);
+    let waiting = wait(cluster, &input, observer);
+    tokio::pin!(keeping, waiting);
+    let (ended, kept) = tokio::select! {
+        ended = &mut waiting => (ended, false),
+        () = &mut keeping => (waiting.await, true),
+    };
+    let rest = async {
+        if !kept {
+            // What is not kept by then is read again before the Pod is deleted.
+            let _ = tokio::time::timeout(LOG, keeping).await;
+        }
+    };
+    let outcome = match ended {
+        Ok(Some(pod)) => conclude(cluster, registry, logs, &input, &pod, rest).await,
+        Ok(None) => {
+            rest.await;
+            lost(registry, &input, gone()).await
+        }
+        Err(error) => Err(error),
+    };
+    outcome.map_err(|error| match error.downcast() {
+        Ok(Ended(failure)) => {
+            Ended(Failure { log: Some(logs.store.url(&prefix)), ..failure }).into()
+        }
+        Err(error) => error,
+    })
+}
+
+/// Waits until the executor has ended, and gives its Pod; none where that is gone.
+async fn wait(
+    cluster: &Cluster,
+    input: &AwaitInput,
+    observer: &mut Observer,
+) -> anyhow::Result<Option<Arc<Pod>>> {
     let mut bell = cluster.bell();
     let mut explained = Explained::default();
     cluster.ready().await?;
     loop {
         let now = Timestamp::now();
         let standing = match cluster.find(&input.launched).await? {
-            Found::Pod(pod) if phase::is_over(&pod, now) => {
-                return conclude(cluster, registry, &input, &pod).await;
-            }
+            Found::Pod(pod) if phase::is_over(&pod, now) => return Ok(Some(pod)),
             Found::Pod(pod) => {
                 let uid = pod.uid().unwrap_or_default();
                 explained.fill(cluster, &uid, phase::standing(&pod)).await
@@ -56,18 +98,16 @@ pub async fn await_build(
                     Standing { state: State::Scheduling, since: None, reason: String::new() };
                 explained.fill(cluster, &input.launched.uid, none).await
             }
-            Found::Gone => return lost(registry, &input, gone()).await,
+            Found::Gone => return Ok(None),
         };
         observer.see(standing.state, &standing.reason).await;
         if let Some(failure) = ran_out(&standing, &input.clocks, now) {
             // The watch may be behind: the API's word counts before a build is given up.
             return match cluster.ask(&input.launched).await? {
-                Found::Pod(pod) if phase::is_over(&pod, now) => {
-                    conclude(cluster, registry, &input, &pod).await
-                }
+                Found::Pod(pod) if phase::is_over(&pod, now) => Ok(Some(pod)),
                 Found::Pod(pod) if phase::standing(&pod).state != standing.state => continue,
-                Found::Gone => lost(registry, &input, gone()).await,
-                _ => Err(failed(&input, failure)),
+                Found::Gone => Ok(None),
+                _ => Err(failed(input, failure)),
             };
         }
         bell.rung().await;
@@ -146,16 +186,19 @@ impl Explained {
     }
 }
 
-/// What came of a build that is over.
+/// What came of a build that is over, once the rest of its log is kept.
 async fn conclude(
     cluster: &Cluster,
     registry: &RegistryClient,
+    logs: Logs<'_>,
     input: &AwaitInput,
     pod: &Pod,
+    rest: impl Future<Output = ()>,
 ) -> anyhow::Result<Built> {
     if let Some(digest) = verdict::digest(pod) {
         let reference = names::reference(&input.repository, digest);
-        return match registry.inspect(&reference, &input.registry).await? {
+        let (image, ()) = tokio::join!(registry.inspect(&reference, &input.registry), rest);
+        return match image? {
             Some(built) => Ok(Built { pod_seconds: phase::seconds(pod), ..built }),
             None => {
                 let message = format!(
@@ -166,7 +209,13 @@ async fn conclude(
             }
         };
     }
-    let log = match log::read(cluster, &pod.name_any()).await {
+    rest.await;
+    let prefix = names::log_prefix(&input.id.run_id, input.id.attempt);
+    // As the log says it, so that its instructions are found; line by line, as lines are counted.
+    let redactor = redact::known();
+    let dockerfile = input.dockerfile.lines().map(|line| redactor.text(line) + "\n");
+    let dockerfile: String = dockerfile.collect();
+    let log = match log::whole(logs.store, cluster, &prefix, &pod.name_any()).await {
         Ok(log) => log,
         // The end of the log is in the status too, if shorter.
         Err(error) => {
@@ -175,7 +224,7 @@ async fn conclude(
             Log::of(end.unwrap_or_default())
         }
     };
-    lost(registry, input, verdict::verdict(pod, &log, &input.dockerfile)).await
+    lost(registry, input, verdict::verdict(pod, &log, &dockerfile)).await
 }
 
 /// A build whose Pod the cluster took, or someone deleted, may have pushed its image before: the

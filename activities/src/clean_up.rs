@@ -4,26 +4,31 @@ use std::time::Duration;
 
 use kilnworks_workflows::{names, steps::CleanUpInput};
 use kube::{
-    Api, Resource,
+    Api, Resource, ResourceExt,
     api::{DeleteParams, ListParams},
 };
 use serde::de::DeserializeOwned;
 
 use crate::{
     cluster::{Cluster, unavailable},
+    log::{Logs, keep::keep},
     pod::GRACE_SECONDS,
 };
 
 /// Pauses before it looks again for what a launch made meanwhile.
 const AGAIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
 
-/// Deletes the Jobs and Pods of an execution, finished or not. It returns once every one of them
-/// is accepted for deletion; running it again finds nothing and is harmless.
+/// Deletes the Jobs and Pods of an execution, finished or not, once their logs are kept. It returns
+/// once every one of them is accepted for deletion; running it again finds nothing and is harmless.
 ///
 /// A launch that was on its way may create its Pod after the first look. It asks after that
 /// whether it is still wanted and deletes it itself; two more looks are for a launch that was cut
 /// off in between.
-pub async fn clean_up(cluster: &Cluster, input: CleanUpInput) -> anyhow::Result<()> {
+pub async fn clean_up(
+    cluster: &Cluster,
+    logs: Logs<'_>,
+    input: CleanUpInput,
+) -> anyhow::Result<()> {
     let owned = format!(
         "{}={},{}={}",
         names::label("instance"),
@@ -31,33 +36,42 @@ pub async fn clean_up(cluster: &Cluster, input: CleanUpInput) -> anyhow::Result<
         names::label("run"),
         input.run_id
     );
-    remove(cluster, &owned).await?;
+    remove(cluster, logs, &owned).await?;
     for pause in AGAIN.into_iter().filter(|_| input.launching) {
         tokio::time::sleep(pause).await;
-        remove(cluster, &owned).await?;
+        remove(cluster, logs, &owned).await?;
     }
     Ok(())
 }
 
-async fn remove(cluster: &Cluster, owned: &str) -> anyhow::Result<()> {
+async fn remove(cluster: &Cluster, logs: Logs<'_>, owned: &str) -> anyhow::Result<()> {
+    let pods = list(&cluster.pods(), owned).await?;
+    keep(logs, cluster, &pods).await?;
     // Jobs first, or a Job would see its Pod go.
-    delete_all(&cluster.jobs(), owned).await?;
-    delete_all(&cluster.pods(), owned).await
+    let jobs = list(&cluster.jobs(), owned).await?;
+    delete_all(&cluster.jobs(), &jobs).await?;
+    delete_all(&cluster.pods(), &pods).await
 }
 
-/// Deletes what is not being deleted yet.
-async fn delete_all<K>(api: &Api<K>, owned: &str) -> anyhow::Result<()>
+/// Finds what is not being deleted yet.
+async fn list<K>(api: &Api<K>, owned: &str) -> anyhow::Result<Vec<K>>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
 {
     let selector = ListParams::default().labels(owned);
     let listed = api.list(&selector).await;
     let listed = listed.map_err(|error| unavailable("list what the build made", &error))?;
-    for object in listed.items {
-        let meta = object.meta();
-        if let (Some(name), None) = (&meta.name, &meta.deletion_timestamp) {
-            delete(api, name, meta.uid.clone()).await?;
-        }
+    let mut objects = listed.items;
+    objects.retain(|object| object.meta().deletion_timestamp.is_none());
+    Ok(objects)
+}
+
+async fn delete_all<K>(api: &Api<K>, objects: &[K]) -> anyhow::Result<()>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+{
+    for object in objects {
+        delete(api, &object.name_any(), object.uid()).await?;
     }
     Ok(())
 }

@@ -7,6 +7,8 @@ use kilnworks_workflows::failure::{Failure, FailureType};
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::ActivityError;
 
+use crate::redact;
+
 /// A failure as an error, to be returned with `?`.
 pub fn fail(kind: FailureType, message: impl Into<String>) -> anyhow::Error {
     Failure::new(kind, message).into()
@@ -64,6 +66,7 @@ pub fn to_engine(error: anyhow::Error) -> ActivityError {
         Some(failure) => failure.clone(),
         None => Failure::new(FailureType::Internal, format!("{error:#}")),
     };
+    let failure = redact::known().failure(failure);
     tracing::warn!(kind = failure.kind.name(), "{failure}");
     ActivityError::application(
         ApplicationFailure::builder(failure.message.clone())

@@ -24,6 +24,7 @@ pub mod object;
 pub mod pack;
 pub mod phase;
 pub mod pod;
+pub mod redact;
 pub mod registry;
 pub mod registry_auth;
 pub mod render;
@@ -58,6 +59,7 @@ use crate::{
     cluster::Cluster,
     engine::{Observer, beating, is_wanted, telling},
     error::to_engine,
+    log::Logs,
     object::Site,
     registry::RegistryClient,
     secrets::Secrets,
@@ -72,6 +74,7 @@ pub struct Activities {
     engine: EngineSettings,
     sources: Sources,
     store: Box<dyn ContextStore>,
+    log_bytes: u64,
     cluster: Cluster,
     registry: RegistryClient,
     sweep: SweepSettings,
@@ -98,10 +101,15 @@ impl Activities {
             },
             sources,
             store,
+            log_bytes: settings.log_bytes,
             registry: RegistryClient::new(client.clone(), &namespace),
             cluster: Cluster::new(client, site),
             sweep: settings.sweep,
         }))
+    }
+
+    fn logs(&self) -> Logs<'_> {
+        Logs { store: &*self.store, max_bytes: self.log_bytes }
     }
 }
 
@@ -194,7 +202,8 @@ impl Activities {
     ) -> Result<Built, ActivityError> {
         let id = input.id.clone();
         let mut observer = observer(&ctx, &id);
-        let wait = await_build::await_build(&self.cluster, &self.registry, input, &mut observer);
+        let (cluster, registry, logs) = (&self.cluster, &self.registry, self.logs());
+        let wait = await_build::await_build(cluster, registry, logs, input, &mut observer);
         watched(&ctx, &id, State::Building, wait).await
     }
 
@@ -225,7 +234,7 @@ impl Activities {
         ctx: ActivityContext,
         input: CleanUpInput,
     ) -> Result<(), ActivityError> {
-        beating(&ctx, clean_up::clean_up(&self.cluster, input)).await
+        beating(&ctx, clean_up::clean_up(&self.cluster, self.logs(), input)).await
     }
 
     /// Removes what nobody owns any more.
@@ -243,7 +252,7 @@ impl Activities {
         };
         let sweeping = async {
             owner::check(&client, &own.unwrap_or_default()).await?;
-            sweep::sweep(&self.cluster, &*self.store, &self.sweep, input, ask).await
+            sweep::sweep(&self.cluster, self.logs(), &self.sweep, input, ask).await
         };
         beating(&ctx, sweeping).await
     }

@@ -1,10 +1,26 @@
-//! The executor's log: its end, and what in it is Kaniko's own.
+//! The executor's log: how it is kept and read, and what in it is Kaniko's own.
 
-use futures::{AsyncReadExt, io::AsyncRead};
+pub mod cut;
+pub mod follow;
+pub mod keep;
+pub mod live;
+pub mod parts;
+pub mod read;
+#[cfg(test)]
+mod tests;
+
 use kilnworks_workflows::failure::tail;
-use kube::api::LogParams;
 
-use crate::{cluster::Cluster, dockerfile, executor};
+use crate::{cluster::Cluster, dockerfile, store::ContextStore};
+
+/// Where logs are kept, and how much of each.
+#[derive(Clone, Copy)]
+pub struct Logs<'a> {
+    /// The store.
+    pub store: &'a dyn ContextStore,
+    /// The most that is kept of one attempt's log, in bytes.
+    pub max_bytes: u64,
+}
 
 /// How much of a log's end is kept.
 pub const TAIL_BYTES: usize = 64 * 1024;
@@ -25,22 +41,6 @@ pub struct Log {
 }
 
 impl Log {
-    /// Reads a log to its end. The steps are looked for in all of it, as the output of one `RUN`
-    /// alone may be longer than the tail. Where reading breaks off, what was read counts.
-    pub async fn read(mut from: impl AsyncRead + Unpin) -> std::io::Result<Self> {
-        let mut scan = Scan::default();
-        let mut chunk = vec![0; 32 * 1024];
-        loop {
-            match from.read(&mut chunk).await {
-                Ok(0) => break,
-                Ok(count) => scan.push(&chunk[..count]),
-                Err(error) if scan.tail.is_empty() => return Err(error),
-                Err(_) => break,
-            }
-        }
-        Ok(scan.end())
-    }
-
     /// A log that is a text.
     pub fn of(text: &str) -> Self {
         let mut scan = Scan::default();
@@ -128,15 +128,38 @@ fn unquoted(text: &str) -> String {
     out
 }
 
-/// Reads the log of a Pod's executor.
-pub async fn read(cluster: &Cluster, pod: &str) -> anyhow::Result<Log> {
-    let params = LogParams { container: Some(executor::NAME.to_owned()), ..LogParams::default() };
-    let stream = cluster.pods().log_stream(pod, &params).await?;
-    Ok(Log::read(stream).await?)
+/// Reads the whole log of an attempt: out of the store, and the rest from its Pod. The steps are
+/// looked for in all of it, as the output of one `RUN` alone may be longer than the tail. Where one
+/// of the two cannot be read the other counts.
+pub async fn whole(
+    store: &dyn ContextStore,
+    cluster: &Cluster,
+    prefix: &str,
+    pod: &str,
+) -> anyhow::Result<Log> {
+    let (mut scan, mut reader) = (Scan::default(), read::Reader::default());
+    let mut push = |line: read::Line<'_>| {
+        scan.push(line.text);
+        scan.push(b"\n");
+        Ok(())
+    };
+    if let Err(error) = reader.stored(store, prefix, &mut push).await {
+        tracing::warn!(pod, "the log is read from the cluster alone: {error:#}");
+    }
+    let since = reader.last();
+    let mut add = |at, text: &[u8]| {
+        // Taking a line cannot fail here.
+        let _ = reader.line(at, text, &mut push);
+    };
+    let rest = live::read(&cluster.pods(), pod, since, false, &mut add).await;
+    match rest {
+        Err(error) if scan.tail.is_empty() => Err(error),
+        _ => Ok(scan.end()),
+    }
 }
 
 #[cfg(test)]
-mod tests {
+mod scan_tests {
     use super::*;
 
     #[test]

@@ -35,6 +35,12 @@ pub fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
     executor(pod)?.state.as_ref()?.terminated.as_ref()
 }
 
+/// Whether the executor was started, so that there is a log.
+pub fn has_begun(pod: &Pod) -> bool {
+    let state = executor(pod).and_then(|status| status.state.as_ref());
+    state.is_some_and(|state| state.running.is_some() || state.terminated.is_some())
+}
+
 /// The Pod's phase.
 pub fn phase(pod: &Pod) -> &str {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());

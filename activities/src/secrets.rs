@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kilnworks_workflows::{failure::FailureType, names};
 use kube::{Api, Client, ResourceExt};
 
-use crate::error::fail;
+use crate::{error::fail, redact};
 
 /// Reads a Secret of the build namespace for a host. `denied` is the public type of a refusal:
 /// `SourceDenied` or `RegistryDenied`.
@@ -36,6 +36,7 @@ pub async fn read(
             return Err(fail(FailureType::ClusterUnavailable, message));
         }
     };
+    redact::learn(&secret);
     permit(&secret, name, host, denied)?;
     Ok(secret)
 }

@@ -18,6 +18,9 @@ pub struct Settings {
     pub cache_dir: PathBuf,
     /// Size in bytes above which the mirrors used longest ago are removed.
     pub cache_bytes: u64,
+    /// The most that is kept of one attempt's log, in bytes: half of it from the beginning, half
+    /// from the end.
+    pub log_bytes: u64,
     /// Seconds without a heartbeat after which a worker counts as dead.
     pub heartbeat: u64,
     /// How many Pods a container may take, the first one included.

@@ -20,11 +20,7 @@ use kilnworks_workflows::{
 };
 
 use self::orphan::{Facts, Fate, Owner, OwnerState};
-use crate::{
-    cluster::Cluster,
-    settings::SweepSettings,
-    store::{CONTEXTS, ContextStore},
-};
+use crate::{cluster::Cluster, log::Logs, settings::SweepSettings, store::CONTEXTS};
 
 /// How many owners are asked after at once.
 const AT_ONCE: usize = 8;
@@ -34,7 +30,7 @@ const AT_ONCE: usize = 8;
 /// Run twice, also at once, it does no more than once: what one removed, the other does not find.
 pub async fn sweep<F>(
     cluster: &Cluster,
-    store: &dyn ContextStore,
+    logs: Logs<'_>,
     settings: &SweepSettings,
     input: SweepInput,
     ask: impl Fn(Owner) -> F,
@@ -44,8 +40,8 @@ where
 {
     let now = SystemTime::now();
     let mut report = SweepReport { dry_run: input.dry_run, ..SweepReport::default() };
-    sweep_objects(cluster, settings, now, &mut report, ask).await?;
-    let dry = input.dry_run;
+    sweep_objects(cluster, logs, settings, now, &mut report, ask).await?;
+    let (store, dry) = (logs.store, input.dry_run);
     let contexts = aged::remove(store, CONTEXTS, settings.keep_contexts, now, dry).await?;
     let logs = aged::remove(store, names::LOGS, settings.keep_logs, now, dry).await?;
     (report.contexts, report.kept.contexts) = (contexts.removed, contexts.kept);
@@ -64,6 +60,7 @@ where
 
 async fn sweep_objects<F>(
     cluster: &Cluster,
+    logs: Logs<'_>,
     settings: &SweepSettings,
     now: SystemTime,
     report: &mut SweepReport,
@@ -95,7 +92,7 @@ where
     }
     if !report.dry_run {
         tell(&orphans);
-        objects::remove(cluster, &orphans).await?;
+        objects::remove(cluster, logs, &orphans).await?;
     }
     Ok(())
 }

@@ -12,10 +12,11 @@ use kilnworks_activities::{
     engine::Observer,
     error::failure_of,
     launch::launch,
+    log::Logs,
     object::{Site, sample},
     registry::{RegistryClient, resolve_image},
-    settings::{ClusterSettings, LauncherKind},
-    store::Access,
+    settings::{self, ClusterSettings, LauncherKind},
+    store::{Access, volume::VolumeStore},
 };
 use kilnworks_workflows::{
     failure::{Failure, FailureType},
@@ -54,6 +55,8 @@ struct Build {
     cluster: Cluster,
     registry: RegistryClient,
     input: LaunchInput,
+    store: VolumeStore,
+    _directory: tempfile::TempDir,
 }
 
 impl Build {
@@ -71,7 +74,15 @@ impl Build {
         let site = Site::new(settings, "stack-cluster", &run_id).expect("a Pod template");
         let registry = RegistryClient::new(client.clone(), &site.settings.namespace);
         let input = input(name, &run_id, dockerfile);
-        Self { cluster: Cluster::new(client, site), registry, input }
+        let directory = tempfile::tempdir().expect("a directory");
+        let mount = settings::VolumeMount::Claim("none".to_owned());
+        let store = VolumeStore::open(directory.path(), mount).expect("a store");
+        let cluster = Cluster::new(client, site);
+        Self { cluster, registry, input, store, _directory: directory }
+    }
+
+    fn logs(&self) -> Logs<'_> {
+        Logs { store: &self.store, max_bytes: 64 * 1024 * 1024 }
     }
 
     async fn launch(&self) -> Launched {
@@ -94,7 +105,8 @@ impl Build {
             clocks: self.input.build.clocks,
         };
         let mut observer = Observer::new(None, self.input.id.clone());
-        let built = await_build(&self.cluster, &self.registry, input, &mut observer).await;
+        let (cluster, registry) = (&self.cluster, &self.registry);
+        let built = await_build(cluster, registry, self.logs(), input, &mut observer).await;
         built.map_err(|error| match failure_of(&error) {
             Some(failure) => failure.clone(),
             None => panic!("an error without a type: {error:#}"),
@@ -108,8 +120,8 @@ impl Build {
             run_id: self.input.id.run_id.clone(),
             launching: false,
         };
-        clean_up(&self.cluster, input.clone()).await.expect("a clean-up");
-        clean_up(&self.cluster, input).await.expect("a second clean-up");
+        clean_up(&self.cluster, self.logs(), input.clone()).await.expect("a clean-up");
+        clean_up(&self.cluster, self.logs(), input).await.expect("a second clean-up");
         let pods: Api<Pod> =
             Api::namespaced(self.cluster.client.clone(), &self.cluster.site.settings.namespace);
         let ours = format!("kiln.io/run={}", self.input.id.run_id);
@@ -251,7 +263,7 @@ async fn what_a_lost_pod_has_pushed_counts() {
             run_id: build.input.id.run_id.clone(),
             launching: false,
         };
-        clean_up(&build.cluster, input).await.expect("its Pod goes");
+        clean_up(&build.cluster, build.logs(), input).await.expect("its Pod goes");
         let begun = std::time::Instant::now();
         while !matches!(build.cluster.ask(&launched).await, Ok(Found::Gone)) {
             assert!(begun.elapsed().as_secs() < 60, "the Pod is not gone");

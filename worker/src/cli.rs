@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Schema(SchemaArgs),
     /// Shows where a build stands, or how it ended.
     Status(StatusArgs),
+    /// Prints the logs of a build: before, while and after it runs.
+    Logs(LogsArgs),
     /// Cancels a build.
     Cancel(CancelArgs),
     /// Removes what builds left behind: Pods of terminated builds, old contexts and logs.
@@ -167,6 +169,27 @@ pub(crate) struct StatusArgs {
     pub(crate) output: Output,
 }
 
+/// `kiln logs`.
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// Id of the build of an app, a component or a container.
+    pub(crate) id: String,
+    /// Only this container: `component/container`, or its name where no other has it.
+    pub(crate) container: Option<String>,
+    /// Go on until the build has ended.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Which Pod of a container, counted from 1. Default: the last one.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) attempt: Option<u32>,
+    /// Begin each line with its time.
+    #[arg(long)]
+    pub(crate) timestamps: bool,
+    /// Settings of the installation: where the store and the Pods are.
+    #[command(flatten)]
+    pub(crate) installation: InstallationFlags,
+}
+
 /// `kiln cancel`.
 #[derive(Debug, Args)]
 pub(crate) struct CancelArgs {
@@ -204,6 +227,7 @@ impl Command {
         match self {
             Self::Worker(args) => Some(&args.installation),
             Self::Plan(args) => Some(&args.installation),
+            Self::Logs(args) => Some(&args.installation),
             _ => None,
         }
     }

@@ -9,6 +9,7 @@ mod cli;
 mod connect;
 mod end;
 mod failures;
+mod logs;
 mod namespace;
 mod outcome;
 mod plan;
@@ -61,6 +62,11 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
         Command::Schema(args) => schema::schema(args),
         Command::Status(args) => status::status(args, start(&values, "error")?).await,
         Command::Sweep(args) => sweep::sweep(args, start(&values, "error")?).await,
+        Command::Logs(args) => {
+            let installation = settings::installation(&values)?;
+            start(&values, "error")?;
+            logs::logs(args, installation.steps).await
+        }
         Command::Cancel(args) => cancel::cancel(args, start(&values, "error")?).await,
     }
 }

@@ -99,6 +99,7 @@ fn lower_steps(lowering: &mut Lowering<'_>) -> Settings {
         cluster: lower_cluster(lowering),
         cache_dir: lowering.path("cache-dir").unwrap_or_else(layers::default_cache_dir),
         cache_bytes: lowering.bytes("cache-size", "10GiB"),
+        log_bytes: lower_log_bytes(lowering),
         heartbeat: lowering
             .time("heartbeat", "60s", Duration::from_secs(1)..=units::HOUR)
             .as_secs(),
@@ -117,6 +118,15 @@ fn lower_sweep(lowering: &mut Lowering<'_>) -> SweepSettings {
         keep_contexts: lowering.time("keep-contexts", "60days", SHORTEST_OF_CONTEXTS..=LONGEST),
         keep_logs: lowering.time("keep-logs", "60days", SHORTEST_OF_LOGS..=LONGEST),
     }
+}
+
+/// Less than this leaves nothing of a log worth reading.
+fn lower_log_bytes(lowering: &mut Lowering<'_>) -> u64 {
+    let (name, least) = ("logs-max-bytes", 1024 * 1024);
+    lowering.check(name, "a size of `1MiB` or more", |given| {
+        units::parse_bytes(given).is_none_or(|bytes| bytes >= least)
+    });
+    lowering.bytes(name, "64MiB")
 }
 
 fn lower_cluster(lowering: &mut Lowering<'_>) -> ClusterSettings {

@@ -68,7 +68,12 @@ pub const LOGS: &str = "logs/";
 
 /// Where the log of an attempt lies in the store: everything under this prefix.
 pub fn log_prefix(run_id: &str, attempt: u32) -> String {
-    format!("{LOGS}{run_id}/{attempt}/")
+    format!("{}{attempt}/", logs_prefix(run_id))
+}
+
+/// Where the logs of all attempts of an execution lie.
+pub fn logs_prefix(run_id: &str) -> String {
+    format!("{LOGS}{run_id}/")
 }
 
 /// A value as a label: a hash, as a label allows 63 characters of few kinds.

@@ -7,7 +7,7 @@ use kube::{Api, ResourceExt};
 use crate::{
     cluster::{Cluster, unavailable},
     error::fail,
-    mounts, secrets,
+    mounts, redact, secrets,
     store::Access,
 };
 
@@ -34,6 +34,7 @@ pub(super) async fn check(
     for wanted in &input.build.secrets {
         let secret = api.get_opt(&wanted.secret).await;
         let secret = secret.map_err(|error| unavailable("read a build secret", &error))?;
+        secret.iter().for_each(redact::learn);
         let message = match secret {
             None => format!("there is no Secret `{}` in namespace `{namespace}`", wanted.secret),
             Some(secret) if !has_key(&secret, &wanted.key) => {

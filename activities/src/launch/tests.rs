@@ -15,10 +15,11 @@ use crate::{
     engine::Observer,
     error::failure_of,
     fixtures::{Call, Scenario, call, full, minimal, refusal},
+    log::Logs,
     object::Site,
     pod,
-    settings::LauncherKind,
-    store::Access,
+    settings::{LauncherKind, VolumeMount},
+    store::{Access, volume::VolumeStore},
 };
 
 /// The Pod of the input as the API gives it back.
@@ -250,27 +251,64 @@ async fn secrets_must_be_there_and_allowed() {
     }
 }
 
-#[tokio::test]
-async fn clean_up_deletes_what_it_finds() {
-    let pod = json_of(&created(&minimal()));
-    let name = pod::name(&minimal().id);
-    let jobs = || Call {
-        path: "/apis/batch/v1/namespaces/builds/jobs?".to_owned(),
-        ..call("GET", "", 200, json!({"metadata": {}, "items": []}))
-    };
-    let pods = |items: Value| call("GET", "pods?", 200, json!({"metadata": {}, "items": items}));
-    let calls = vec![
-        jobs(),
-        pods(json!([pod])),
-        call("DELETE", &format!("pods/{name}"), 404, refusal(404, "NotFound", "gone")),
-    ];
-    let (scenario, cluster) = Scenario::new(Vec::new(), calls);
-    let input = CleanUpInput {
+/// A store in a directory of its own.
+fn store() -> (tempfile::TempDir, VolumeStore) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = VolumeStore::open(dir.path(), VolumeMount::Claim("kiln".to_owned())).unwrap();
+    (dir, store)
+}
+
+fn clean_up_input() -> CleanUpInput {
+    CleanUpInput {
         workflow_id: minimal().id.workflow_id,
         run_id: minimal().id.run_id,
         launching: false,
+    }
+}
+
+/// A Pod whose executor has ended.
+fn ended() -> Value {
+    let mut pod = json_of(&created(&minimal()));
+    pod["status"] = json!({"phase": "Succeeded", "containerStatuses": [{
+        "name": "executor", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+        "state": {"terminated": {"exitCode": 0}},
+    }]});
+    pod
+}
+
+fn listed(items: Value) -> Call {
+    call("GET", "pods?", 200, json!({"metadata": {}, "items": items}))
+}
+
+#[tokio::test]
+async fn clean_up_asks_for_the_log_and_deletes_what_it_finds() {
+    let name = pod::name(&minimal().id);
+    let jobs = Call {
+        path: "/apis/batch/v1/namespaces/builds/jobs?".to_owned(),
+        ..call("GET", "", 200, json!({"metadata": {}, "items": []}))
     };
-    clean_up(&cluster, input).await.unwrap();
+    let calls = vec![
+        listed(json!([ended()])),
+        // That nobody has the log is no reason to keep the Pod.
+        call("GET", &format!("pods/{name}/log?"), 404, refusal(404, "NotFound", "gone")),
+        jobs,
+        call("DELETE", &format!("pods/{name}"), 404, refusal(404, "NotFound", "gone")),
+    ];
+    let (scenario, cluster) = Scenario::new(Vec::new(), calls);
+    let (_dir, store) = store();
+    let logs = Logs { store: &store, max_bytes: 1 << 20 };
+    clean_up(&cluster, logs, clean_up_input()).await.unwrap();
+    scenario.end();
+}
+
+#[tokio::test]
+async fn a_pod_stays_until_the_store_has_its_log() {
+    let (scenario, cluster) = Scenario::new(Vec::new(), vec![listed(json!([ended()]))]);
+    let (dir, store) = store();
+    std::fs::write(dir.path().join("logs"), "no directory").unwrap();
+    let logs = Logs { store: &store, max_bytes: 1 << 20 };
+    let error = clean_up(&cluster, logs, clean_up_input()).await.unwrap_err();
+    assert_eq!(kind(&error), FailureType::StoreUnavailable, "{error:#}");
     scenario.end();
 }
 
@@ -288,6 +326,8 @@ async fn steps_can_move_between_threads() {
         "clocks": minimal().build.clocks,
     }));
     let input = input.unwrap();
-    is_send(&crate::await_build::await_build(&cluster, &registry, input, &mut observer));
+    let (_dir, store) = store();
+    let logs = Logs { store: &store, max_bytes: 1 };
+    is_send(&crate::await_build::await_build(&cluster, &registry, logs, input, &mut observer));
     scenario.end();
 }

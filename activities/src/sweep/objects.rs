@@ -1,5 +1,6 @@
 //! The Jobs and Pods of this installation: which are there, and how an orphan is removed.
 
+use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kilnworks_workflows::names;
 use kube::{
@@ -12,6 +13,7 @@ use super::orphan::{Facts, Fate};
 use crate::{
     clean_up::delete,
     cluster::{Cluster, unavailable},
+    log::{Logs, keep::keep},
 };
 
 /// How many objects are read at once: a Pod carries its Dockerfile.
@@ -42,10 +44,25 @@ where
     }
 }
 
-/// Removes orphans, Jobs first, or a Job would see its Pod go. What is gone meanwhile is fine.
-pub async fn remove(cluster: &Cluster, orphans: &[(&Facts, Fate)]) -> anyhow::Result<()> {
-    // Whoever deletes a Pod keeps the rest of its log first. It must be here, before the Jobs: the
-    // Pod of a deleted Job goes at once.
+/// How many logs are kept at once.
+const LOGS: usize = 8;
+
+/// Removes orphans once their logs are kept, Jobs first, or a Job would see its Pod go. What is gone
+/// meanwhile is fine.
+pub async fn remove(
+    cluster: &Cluster,
+    logs: Logs<'_>,
+    orphans: &[(&Facts, Fate)],
+) -> anyhow::Result<()> {
+    let is_reached = |fate: &Fate| matches!(fate, Fate::Deleted(_));
+    let pods = orphans.iter().filter(|(object, fate)| object.kind == "Pod" && is_reached(fate));
+    let names: Vec<_> = pods.map(|(object, _)| object.name.as_str()).collect();
+    for names in names.chunks(LOGS) {
+        let pods = cluster.pods();
+        let pods = try_join_all(names.iter().map(|name| pods.get_opt(name))).await;
+        let pods = pods.map_err(|error| unavailable("read an orphan", &error))?;
+        keep(logs, cluster, &pods.into_iter().flatten().collect::<Vec<_>>()).await?;
+    }
     for (object, fate) in orphans {
         let (name, uid) = (&object.name, object.uid.clone());
         match (object.kind, fate) {

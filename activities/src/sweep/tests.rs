@@ -20,6 +20,7 @@ use crate::{
     cluster::Cluster,
     error::Unanswered,
     fixtures::{Call, Scenario, call, refusal},
+    log::Logs,
     settings::{SweepSettings, VolumeMount},
     store::{
         ContextStore,
@@ -74,7 +75,8 @@ impl Neighbours {
                 })
             }
         };
-        sweep(cluster, &self.store, &settings, SweepInput { dry_run }, ask).await
+        let logs = Logs { store: &self.store, max_bytes: 1 << 20 };
+        sweep(cluster, logs, &settings, SweepInput { dry_run }, ask).await
     }
 }
 
@@ -143,10 +145,14 @@ fn listed() -> Vec<Call> {
 async fn orphans_go_and_all_others_stay() {
     let neighbours = Neighbours::new();
     let mut calls = listed();
+    let gone = || refusal(404, "NotFound", "gone");
     calls.extend([
+        // Their logs are kept first, where they are still there.
+        call("GET", "pods/b", 404, gone()),
+        call("GET", "pods/c", 404, gone()),
         jobs("DELETE", "jobs/j?", 200, done()),
         // Gone by itself; another of its name; removed by force.
-        call("DELETE", "pods/b?", 404, refusal(404, "NotFound", "gone")),
+        call("DELETE", "pods/b?", 404, gone()),
         call("DELETE", "pods/stuck?", 200, done()),
         call("DELETE", "pods/c?", 409, refusal(409, "Conflict", "another")),
     ]);

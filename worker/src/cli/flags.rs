@@ -81,6 +81,10 @@ pub(crate) struct InstallationFlags {
     /// Size above which mirrors are removed. Default: 10GiB.
     #[arg(long, value_name = "SIZE", env = "KILN_CACHE_SIZE")]
     pub(crate) cache_size: Option<String>,
+    /// The most that is kept of the log of one Pod: half from its beginning, half from its end.
+    /// Default: 64MiB.
+    #[arg(long, value_name = "SIZE", env = "KILN_LOGS_MAX_BYTES")]
+    pub(crate) logs_max_bytes: Option<String>,
     /// Time without a heartbeat after which a worker counts as dead. Default: 60s.
     #[arg(long, value_name = "TIME", env = "KILN_HEARTBEAT")]
     pub(crate) heartbeat: Option<String>,

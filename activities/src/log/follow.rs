@@ -1,0 +1,142 @@
+//! Keeps a log while its build runs.
+
+use std::time::Duration;
+
+use futures::AsyncReadExt;
+use k8s_openapi::jiff::Timestamp;
+use kilnworks_workflows::steps::Launched;
+use kube::ResourceExt;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{
+    Logs,
+    cut::Cutter,
+    live::{self, CHUNK},
+    parts::Writer,
+};
+use crate::{cluster::Cluster, phase, redact};
+
+/// Silence after which a stream has nothing more to say of an executor that has ended. What it
+/// may have missed is read at once by another call; only a rotated file is in the stream alone.
+const LAST_WORDS: Duration = Duration::from_millis(50);
+
+/// Keeps the log of a created Pod or Job, up to its end. It never fails: what goes wrong is logged
+/// and tried again.
+pub async fn follow(logs: Logs<'_>, cluster: &Cluster, launched: &Launched, prefix: &str) {
+    let Some(pod) = begun(cluster, launched).await else { return };
+    let mut pause = Pause::default();
+    let mut writer = loop {
+        match Writer::begin(logs.store, prefix, logs.max_bytes).await {
+            Ok(writer) => break writer,
+            Err(error) => pause.after(&error).await,
+        }
+    };
+    let mut pause = Pause::default();
+    loop {
+        match copy(cluster, launched, &pod, &mut writer).await {
+            Ok(true) => return,
+            Ok(false) => pause = Pause::default(),
+            Err(error) => pause.after(&error).await,
+        }
+    }
+}
+
+/// Grows with every failure.
+struct Pause(Duration);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(Duration::from_secs(1))
+    }
+}
+
+impl Pause {
+    async fn after(&mut self, error: &anyhow::Error) {
+        tracing::warn!("a log is not kept now, next try in {:?}: {error:#}", self.0);
+        sleep(self.0).await;
+        self.0 = (self.0 * 2).min(Duration::from_secs(30));
+    }
+}
+
+/// Waits until there is a log, and gives its Pod's name; none where there will be no log.
+async fn begun(cluster: &Cluster, launched: &Launched) -> Option<String> {
+    let mut bell = cluster.bell();
+    let mut was_there = false;
+    loop {
+        match cluster.watched(launched) {
+            Some(pod) if phase::has_begun(&pod) => return Some(pod.name_any()),
+            Some(pod) if !phase::is_unfinished(&pod) => return None,
+            Some(_) => was_there = true,
+            None if was_there => return None,
+            None => {}
+        }
+        bell.rung().await;
+    }
+}
+
+/// Whether nothing more is written to the log.
+fn is_over(cluster: &Cluster, launched: &Launched) -> bool {
+    cluster.watched(launched).is_none_or(|pod| !phase::is_unfinished(&pod))
+}
+
+/// Copies a log until its stream ends. True where that is the end of the log.
+async fn copy(
+    cluster: &Cluster,
+    launched: &Launched,
+    pod: &str,
+    writer: &mut Writer<'_>,
+) -> anyhow::Result<bool> {
+    let mut over = is_over(cluster, launched);
+    let follows = !over;
+    let opened = live::open(&cluster.pods(), pod, writer.last(), follows).await;
+    let mut stream = match opened {
+        // Nobody has the log any more.
+        Err(kube::Error::Api(status)) if over && matches!(status.code, 400 | 404) => {
+            flush(writer).await;
+            return Ok(true);
+        }
+        opened => opened?,
+    };
+    let (mut cutter, mut chunk) = (Cutter::default(), vec![0; CHUNK]);
+    let mut bell = cluster.bell();
+    loop {
+        let due = writer.due();
+        tokio::select! {
+            biased;
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                flush(writer).await;
+            }
+            read = stream.read(&mut chunk) => match read {
+                Ok(0) => break,
+                Ok(count) => {
+                    let mut add = |at, line: &[u8]| writer.add(at, line);
+                    cutter.push(&chunk[..count], &redact::known(), &mut add);
+                }
+                // A build that is silent for a minute looks like a connection that died.
+                Err(error) => {
+                    tracing::debug!(pod, %error, "the log is read anew");
+                    break;
+                }
+            },
+            () = bell.rung(), if !over => over = is_over(cluster, launched),
+            () = sleep(LAST_WORDS), if over && follows => break,
+        }
+    }
+    let ends = over && !follows;
+    if ends {
+        cutter.end(&redact::known(), &mut |at: Timestamp, line: &[u8]| writer.add(at, line));
+        flush(writer).await;
+    } else if !over {
+        // The stream may end before the watch tells of the executor's end.
+        bell.rung().await;
+    }
+    Ok(ends)
+}
+
+/// Puts what was read into the store, however long that takes: meanwhile no more is read.
+async fn flush(writer: &mut Writer<'_>) {
+    let mut pause = Pause::default();
+    while let Err(error) = writer.flush().await {
+        pause.after(&error).await;
+    }
+}

@@ -1,0 +1,49 @@
+//! A log as the cluster has it: of the node's current file, which begins anew at 10 MiB.
+
+use futures::{AsyncBufRead, AsyncReadExt};
+use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
+use kube::{Api, api::LogParams};
+
+use super::cut::Cutter;
+use crate::{executor, redact};
+
+/// How much is read at once.
+pub const CHUNK: usize = 32 * 1024;
+
+/// Opens the log of a Pod's executor, from the second of a time on.
+pub async fn open(
+    pods: &Api<Pod>,
+    pod: &str,
+    since: Option<Timestamp>,
+    follow: bool,
+) -> kube::Result<impl AsyncBufRead + Unpin + Send + use<>> {
+    let second = |since: Timestamp| Timestamp::from_second(since.as_second()).ok();
+    let params = LogParams {
+        container: Some(executor::NAME.to_owned()),
+        follow,
+        timestamps: true,
+        since_time: since.and_then(second),
+        ..LogParams::default()
+    };
+    pods.log_stream(pod, &params).await.map(Box::pin)
+}
+
+/// Reads a log to the end that it has now, or to its executor's, and gives its lines.
+pub async fn read(
+    pods: &Api<Pod>,
+    pod: &str,
+    since: Option<Timestamp>,
+    follow: bool,
+    out: &mut (dyn FnMut(Timestamp, &[u8]) + Send),
+) -> anyhow::Result<()> {
+    let mut stream = open(pods, pod, since, follow).await?;
+    let (mut cutter, mut chunk) = (Cutter::default(), vec![0; CHUNK]);
+    loop {
+        match stream.read(&mut chunk).await? {
+            0 => break,
+            count => cutter.push(&chunk[..count], &redact::known(), out),
+        }
+    }
+    cutter.end(&redact::known(), out);
+    Ok(())
+}

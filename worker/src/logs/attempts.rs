@@ -1,0 +1,76 @@
+//! Which attempts of a container's build have a log.
+
+use k8s_openapi::api::core::v1::Pod;
+use kilnworks_activities::{phase, store::ContextStore};
+use kilnworks_workflows::names;
+use kube::{Api, ResourceExt, api::ListParams};
+
+/// The attempts that have a log, in the store or in the cluster.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    /// Run id of the container's build.
+    pub(super) run_id: String,
+    /// Their numbers, in order.
+    pub(super) numbers: Vec<u32>,
+}
+
+impl Attempts {
+    /// Asks both.
+    pub(super) async fn find(
+        store: &dyn ContextStore,
+        pods: &Api<Pod>,
+        run_id: String,
+    ) -> anyhow::Result<Self> {
+        let prefix = names::logs_prefix(&run_id);
+        let stored = store.list(&prefix).await?;
+        let stored = stored
+            .iter()
+            .filter_map(|part| part.key.strip_prefix(&prefix)?.split('/').next()?.parse().ok());
+        let selector = format!("{}={run_id}", names::label("run"));
+        let listed = pods.list(&ListParams::default().labels(&selector)).await?;
+        let begun = listed.iter().filter(|pod| phase::has_begun(pod));
+        let begun =
+            begun.filter_map(|pod| pod.labels().get(&names::label("attempt"))?.parse().ok());
+        let mut numbers: Vec<u32> = stored.chain(begun).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        Ok(Self { run_id, numbers })
+    }
+
+    /// What to show: what was asked for, else the last one, else the first one after `shown`.
+    pub(super) fn next(&self, asked: Option<u32>, shown: Option<u32>) -> Option<u32> {
+        let mut numbers = self.numbers.iter().copied();
+        match (asked, shown) {
+            (Some(asked), _) => numbers.find(|number| *number == asked),
+            (None, None) => numbers.last(),
+            (None, Some(shown)) => numbers.find(|number| *number > shown),
+        }
+    }
+}
+
+/// The Pod of an attempt, while it is there.
+pub(super) async fn pod(
+    pods: &Api<Pod>,
+    run_id: &str,
+    attempt: u32,
+) -> anyhow::Result<Option<Pod>> {
+    let (run, number) = (names::label("run"), names::label("attempt"));
+    let selector = format!("{run}={run_id},{number}={attempt}");
+    let listed = pods.list(&ListParams::default().labels(&selector)).await?;
+    Ok(listed.items.into_iter().next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Attempts;
+
+    #[test]
+    fn the_last_attempt_is_shown_and_then_those_after_it() {
+        let attempts = Attempts { run_id: String::new(), numbers: vec![1, 2, 3] };
+        assert_eq!(attempts.next(None, None), Some(3));
+        assert_eq!(attempts.next(None, Some(1)), Some(2));
+        assert_eq!(attempts.next(None, Some(3)), None);
+        assert_eq!(attempts.next(Some(1), None), Some(1));
+        assert_eq!(attempts.next(Some(4), None), None);
+    }
+}

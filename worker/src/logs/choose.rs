@@ -1,0 +1,174 @@
+//! Which containers of a build are meant, and where their builds are in the engine.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use kilnworks_workflows::{BuildApp, names::child_workflow_id};
+use temporalio_client::{
+    WorkflowDescribeOptions, WorkflowExecutionDescription, WorkflowExecutionStatus,
+    errors::WorkflowInteractionError,
+};
+
+use super::PAUSE;
+use crate::{
+    cli::LogsArgs,
+    connect::{Engine, waiting_mends},
+    end::{Error, Exit},
+    outcome::{self, Outcome},
+    poll,
+    status::not_told,
+};
+
+/// How long this command bears with an engine that does not answer.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A container whose log is wanted.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    /// `component/container`.
+    pub(super) name: String,
+    /// Id of its own workflow.
+    workflow_id: String,
+    /// Id of the build that was named, and when that began: a child that is older belongs to an
+    /// earlier build of the same id.
+    root: (String, Option<SystemTime>),
+}
+
+impl Chosen {
+    /// Run id of the container's build; none where that has not begun.
+    pub(super) async fn run_id(&self, engine: &Engine) -> anyhow::Result<Option<String>> {
+        let described = self.describe(engine, &self.workflow_id).await?;
+        let described = described.filter(|one| one.start_time() >= self.root.1);
+        Ok(described.map(|one| {
+            let first = one.raw().workflow_execution_info.as_ref();
+            let first = first.map(|info| info.first_run_id.clone()).unwrap_or_default();
+            if first.is_empty() { one.run_id().to_owned() } else { first }
+        }))
+    }
+
+    /// Whether nothing more happens with the container.
+    pub(super) async fn has_ended(&self, engine: &Engine) -> anyhow::Result<bool> {
+        let runs =
+            |one: &WorkflowExecutionDescription| one.status() == WorkflowExecutionStatus::Running;
+        let own = self.describe(engine, &self.workflow_id).await?;
+        match own.filter(|one| one.start_time() >= self.root.1) {
+            Some(own) => Ok(!runs(&own)),
+            // It may never begin.
+            None => Ok(!self.describe(engine, &self.root.0).await?.is_some_and(|root| runs(&root))),
+        }
+    }
+
+    /// What the engine knows. One that is away for a while is asked again.
+    async fn describe(
+        &self,
+        engine: &Engine,
+        id: &str,
+    ) -> anyhow::Result<Option<WorkflowExecutionDescription>> {
+        let build = engine.client.get_workflow_handle::<BuildApp>(id);
+        let asked = Instant::now();
+        loop {
+            match build.describe(WorkflowDescribeOptions::default()).await {
+                Ok(described) => return Ok(Some(described)),
+                Err(WorkflowInteractionError::NotFound(_)) => return Ok(None),
+                Err(WorkflowInteractionError::Rpc(status))
+                    if waiting_mends(&status) && asked.elapsed() < PATIENCE => {}
+                Err(error) => return Err(error.into()),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// The containers that were asked for, in plan order.
+pub(super) async fn choose(engine: &Engine, args: &LogsArgs) -> Result<Vec<Chosen>, Error> {
+    let build = engine.client.get_workflow_handle::<BuildApp>(&args.id);
+    let described = build.describe(WorkflowDescribeOptions::default()).await;
+    let described = described.map_err(|error| not_told(error, engine, &args.id))?;
+    let all = all(engine, args).await?;
+    let root = (args.id.clone(), described.start_time());
+    let wanted = match &args.container {
+        Some(wanted) => vec![one_of(&all, wanted)?],
+        None => all,
+    };
+    let chosen = wanted.into_iter().map(|(component, container)| Chosen {
+        workflow_id: match described.workflow_type() {
+            "BuildContainer" => args.id.clone(),
+            "BuildComponent" => child_workflow_id(&args.id, &container),
+            _ => child_workflow_id(&child_workflow_id(&args.id, &component), &container),
+        },
+        name: format!("{component}/{container}"),
+        root: root.clone(),
+    });
+    Ok(chosen.collect())
+}
+
+type Name = (String, String);
+
+/// All containers of a build. A build that has ended tells of them by its end where no worker
+/// answers any more.
+async fn all(engine: &Engine, args: &LogsArgs) -> Result<Vec<Name>, Error> {
+    let build = engine.client.get_workflow_handle::<BuildApp>(&args.id);
+    loop {
+        let described = build.describe(WorkflowDescribeOptions::default()).await;
+        let described = described.map_err(|error| not_told(error, engine, &args.id))?;
+        let runs = described.status() == WorkflowExecutionStatus::Running;
+        let progress = poll::ask(&build).await.unwrap_or_default();
+        let mut rows: Vec<_> =
+            progress.containers.into_iter().map(|row| (row.component, row.container)).collect();
+        if rows.is_empty() && !runs {
+            rows = by_end(outcome::wait(engine, &build).await?);
+        }
+        match (rows.is_empty(), runs && args.follow) {
+            (false, _) => return Ok(rows),
+            (true, true) => tokio::time::sleep(PAUSE).await,
+            (true, false) => {
+                let what = format!("nobody tells the containers of `{}`", args.id);
+                return Err(Error::new(Exit::Failed, what)
+                    .hint("it may not have come so far, or no `kiln worker` runs"));
+            }
+        }
+    }
+}
+
+fn by_end(outcome: Outcome) -> Vec<Name> {
+    let (images, failures) = match outcome {
+        Outcome::Succeeded(output) => (output.images, Vec::new()),
+        Outcome::Failed(details) => (details.images, details.failures),
+        Outcome::Cancelled => return Vec::new(),
+    };
+    let images = images.into_iter().map(|one| (one.component, one.container));
+    let failures = failures.into_iter().map(|one| (one.component, one.container));
+    images.chain(failures).filter(|(_, container)| !container.is_empty()).collect()
+}
+
+fn one_of(all: &[Name], wanted: &str) -> Result<Name, Error> {
+    let full = |(component, container): &Name| format!("{component}/{container}");
+    let named = |name: &&Name| full(name) == wanted || name.1 == wanted;
+    let listed = |names: Vec<&Name>| {
+        let names: Vec<_> = names.into_iter().map(|name| format!("`{}`", full(name))).collect();
+        names.join(", ")
+    };
+    let found: Vec<_> = all.iter().filter(named).collect();
+    match found[..] {
+        [one] => Ok(one.clone()),
+        [] => Err(Error::input(format!("there is no container `{wanted}` in this build"))
+            .hint(format!("there are {}", listed(all.iter().collect())))),
+        _ => Err(Error::input(format!("several containers are named `{wanted}`"))
+            .hint(format!("name one of {}", listed(found)))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_of;
+
+    #[test]
+    fn a_container_is_named_in_full_or_alone() {
+        let name = |component: &str, container: &str| (component.to_owned(), container.to_owned());
+        let all = [name("web", "server"), name("web", "init"), name("data", "init")];
+        assert_eq!(one_of(&all, "server").unwrap(), all[0]);
+        assert_eq!(one_of(&all, "data/init").unwrap(), all[2]);
+        let said = |wanted| one_of(&all, wanted).unwrap_err().to_string();
+        assert!(said("init").contains("name one of `web/init`, `data/init`"), "{}", said("init"));
+        assert!(said("x").contains("there are `web/server`, `web/init`, `data/init`"));
+    }
+}
