@@ -1,8 +1,13 @@
 //! Workers that die, fail and stop, and people who cancel.
 
-use super::{Case, Recipe, Scene};
+use std::{process::Command, time::Duration};
 
-/// Every step of a build.
+use tokio::task::JoinHandle;
+
+use super::{Case, Recipe, Scene};
+use crate::stack::{kiln, run};
+
+/// Every step of a build. The sweep has cases of its own.
 const STEPS: [&str; 9] = [
     "split",
     "fetch_source",
@@ -42,6 +47,13 @@ pub(super) fn cases() -> Vec<Case> {
     cases.push(Case::new("kill-two-workers", two_killed).sharp());
     cases.push(Case::new("kill-again-and-again", killed_again_and_again));
     cases.push(Case::new("stop-worker", stopped).sharp());
+    for (name, fault) in [
+        ("kill-before-sweep", "sweep:before:kill"),
+        ("kill-after-sweep", "sweep:after:kill"),
+        ("fail-after-sweep", "sweep:after:fail"),
+    ] {
+        cases.push(Case::new(name, move |scene| swept(scene, fault)).within(180));
+    }
     cases.push(Case::new("cancel-and-kill", cancelled_and_killed));
     cases.push(Case::new("start-twice", started_twice));
     cases
@@ -85,6 +97,38 @@ async fn cancelled(scene: Scene, step: &'static str) {
     worker.says("fault point").await;
     build.cancel().await;
     scene.is_cancelled(&build).await;
+}
+
+/// A terminated build runs no clean-up. The sweep that is to do it is struck, and does it again.
+async fn swept(scene: Scene, fault: &'static str) {
+    const SETTING: (&str, &str) = ("KILN_SWEEP_AFTER", "1s");
+    let first = scene.worker(&[]).await;
+    let build = scene.build(&[Recipe::Sleep(300)]).await;
+    scene.running(&build).await;
+    first.kill();
+    for part in ["", "/web", "/web/c0"] {
+        let id = format!("{}{part}", build.id);
+        run(Command::new("temporal").args(["workflow", "terminate", "--workflow-id", &id]));
+    }
+    let worker = scene.worker(&[SETTING, ("KILN_FAULT", fault)]).await;
+    let first = sweep(&scene);
+    if fault.ends_with("kill") {
+        worker.ended().await;
+        scene.worker(&[SETTING]).await;
+    }
+    first.await.expect("the sweep ends");
+    worker.says("fault point").await;
+    // What has just ended is left alone for a while.
+    while !scene.pods(&build).await.is_empty() {
+        sweep(&scene).await.expect("the sweep ends");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}
+
+fn sweep(scene: &Scene) -> JoinHandle<String> {
+    let mut sweep = Command::new(kiln());
+    sweep.args(["sweep", "--task-queue", &scene.name]);
+    tokio::task::spawn_blocking(move || run(&mut sweep))
 }
 
 /// Two workers share the builds, and both die at once.
