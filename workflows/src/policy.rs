@@ -105,9 +105,9 @@ impl Policy {
             Step::AwaitBuild => row(&queues.await_build, whole, whole),
             Step::ResolveImage => row(&queues.main, 5 * MINUTE, whole),
             Step::Deliver => row(&queues.main, 10 * MINUTE, DAY),
-            Step::CleanUp => row(&queues.main, 5 * MINUTE, HOUR),
+            Step::CleanUp => row(&queues.main, MINUTE, HOUR),
             // The Pod has ended, so it may stay; the image is not to wait for that.
-            Step::TidyUp => row(&queues.main, 5 * MINUTE, 5 * MINUTE),
+            Step::TidyUp => row(&queues.main, MINUTE, MINUTE),
             // The next one comes by itself.
             Step::Sweep => row(&queues.main, HOUR, 2 * HOUR),
         }

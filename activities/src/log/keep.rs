@@ -16,14 +16,18 @@ use super::{
 };
 use crate::{cluster::Cluster, phase, redact};
 
-/// How long an executor that still runs may hold up its own deletion.
+/// How long the log of an executor that still runs may hold up its deletion.
 const WHILE_RUNNING: Duration = Duration::from_secs(5);
+
+/// How much of that is for reading.
+const READING: Duration = Duration::from_secs(3);
 
 /// Silence after which a node that was asked for a log counts as gone.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// Keeps the rest of the logs of Pods that are about to be deleted. It fails where the store does:
-/// then the Pods must stay. That a log cannot be read is no reason for that.
+/// Keeps the rest of the logs of Pods that are about to be deleted. Where the store fails, so does it
+/// for a Pod that has ended, which must stay then; one that still runs is ended all the same. That a
+/// log cannot be read is no reason for that.
 pub async fn keep(logs: Logs<'_>, cluster: &Cluster, pods: &[Pod]) -> anyhow::Result<()> {
     let kept = pods.iter().map(|pod| keep_one(logs, cluster, pod));
     try_join_all(kept).await.map(drop)
@@ -40,16 +44,28 @@ async fn keep_one(logs: Logs<'_>, cluster: &Cluster, pod: &Pod) -> anyhow::Resul
     let Some(prefix) = prefix(pod).filter(|_| phase::has_begun(pod)) else {
         return Ok(());
     };
-    let mut writer = Writer::begin(logs.store, &prefix, logs.max_bytes).await?;
     let name = pod.name_any();
-    match phase::is_unfinished(pod) {
-        true => {
-            let read = timeout(WHILE_RUNNING, rest(cluster, &name, &mut writer)).await;
-            read.unwrap_or(Ok(()))?;
-            writer.mark_cut();
-        }
-        false => rest(cluster, &name, &mut writer).await?,
+    if !phase::is_unfinished(pod) {
+        let mut writer = Writer::begin(logs.store, &prefix, logs.max_bytes).await?;
+        rest(cluster, &name, &mut writer).await?;
+        return writer.flush().await;
     }
+    // Who ends a build waits for its Pod to go, not for a store that is away.
+    match timeout(WHILE_RUNNING, so_far(logs, cluster, &name, &prefix)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(name, "the end of the log is not kept: {error:#}"),
+        Err(_) => tracing::warn!(name, "the end of the log is not kept: the store is slow"),
+    }
+    Ok(())
+}
+
+/// Keeps the log of an executor that is to be ended, as far as it is, and marks that.
+async fn so_far(logs: Logs<'_>, cluster: &Cluster, name: &str, prefix: &str) -> anyhow::Result<()> {
+    let mut writer = Writer::begin(logs.store, prefix, logs.max_bytes).await?;
+    if let Ok(read) = timeout(READING, rest(cluster, name, &mut writer)).await {
+        read?;
+    }
+    writer.mark_cut();
     writer.flush().await
 }
 
