@@ -37,6 +37,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("registry-slow", registry_slow),
         Case::new("s3-reset-in-upload", s3_reset).sharp(),
         Case::new("s3-503", s3_503),
+        Case::new("cancel-while-s3-stalls", cancelled_without_store).within(50),
     ]);
     cases
 }
@@ -125,6 +126,19 @@ async fn s3_503(scene: Scene) {
     until(|| async { wire.taken() >= 8 }).await;
     wire.set(Mode::Forward);
     scene.succeeds(&build).await;
+}
+
+/// A cancel is not held up by a log that cannot be kept: the Pod goes while the store stalls.
+async fn cancelled_without_store(scene: Scene) {
+    let wire = s3(&scene).await;
+    let build = scene.build(&[Recipe::Sleep(60)]).await;
+    scene.running(&build).await;
+    wire.set(Mode::Stall);
+    wire.cut();
+    build.cancel().await;
+    until(|| async { scene.pods(&build).await.is_empty() }).await;
+    wire.set(Mode::Forward);
+    scene.is_cancelled(&build).await;
 }
 
 /// A build whose source is reached through a wire.

@@ -31,8 +31,9 @@ pub(super) fn cases() -> Vec<Case> {
             let is_sharp = name == "kill-after-launch";
             let case = Case::new(name, move |scene| killed(scene, step, moment, &[]));
             cases.push(if is_sharp { case.sharp() } else { case });
+            let name = format!("fail-{moment}-{step}");
+            cases.push(Case::new(name, move |scene| failed(scene, step, moment)));
         }
-        cases.push(Case::new(format!("fail-after-{step}"), move |scene| failed(scene, step)));
         let case = Case::new(format!("cancel-in-{step}"), move |scene| cancelled(scene, step));
         cases.push(if step == "launch" { case.sharp() } else { case });
     }
@@ -75,9 +76,9 @@ async fn killed(
     scene.succeeds(&build).await;
 }
 
-/// A step did its work, and the engine hears that it failed.
-async fn failed(scene: Scene, step: &'static str) {
-    let worker = scene.worker(&[("KILN_FAULT", &format!("{step}:after:fail"))]).await;
+/// A step fails once, before its work or when it did it: the engine hears the same.
+async fn failed(scene: Scene, step: &'static str, moment: &'static str) {
+    let worker = scene.worker(&[("KILN_FAULT", &format!("{step}:{moment}:fail"))]).await;
     let build = scene.build(&EVERY_STEP).await;
     scene.succeeds(&build).await;
     worker.says("fault point").await;
