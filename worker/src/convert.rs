@@ -9,6 +9,7 @@ mod component;
 mod container;
 mod credentials;
 mod documents;
+mod fields;
 mod flags;
 mod reading;
 mod spec;

@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     container::{Container, Means},
+    fields::Fields,
     flags::Flags,
-    reading::{Fields, Reading, scalar},
+    reading::Reading,
     texts::{literal, values_of},
 };
 
@@ -27,7 +28,9 @@ pub(super) fn built(means: &mut Means<'_>, build: &mut Fields, made: &mut Contai
     let context = context.map(|path| path.trim_matches('/').trim_start_matches("./").to_owned());
     put(made, "contextDir", context.filter(|path| !path.is_empty() && path != "."));
     dockerfile(means, build, made);
-    let mut args = values_of(means, build, "args", |value| scalar(value).map(|it| json!(it)));
+    let mut args = values_of(means, build, "args", |reading, path, value| {
+        reading.text_of(path, &value).map(Value::String)
+    });
     args.extend(std::mem::take(&mut flags.build_args));
     put_map(made, "buildArgs", args);
     put(made, "target", flags.target.take());
@@ -114,7 +117,7 @@ fn dockerfile(means: &mut Means<'_>, build: &mut Fields, made: &mut Container) {
         put(made, "dockerfile", Some(file));
     }
     let path = build.at("dockerfileTemplateArgs");
-    let values = values_of(means, build, "dockerfileTemplateArgs", |it| Some(it.clone()));
+    let values = values_of(means, build, "dockerfileTemplateArgs", |_, _, value| Some(value));
     for name in values.keys().filter(|name| OURS.contains(&name.as_str())) {
         let message = "the name belongs to Kilnworks; choose another in the Dockerfile and here";
         means.reading.fault(&format!("{path}.{name}"), message);

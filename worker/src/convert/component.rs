@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     container::{self, Container, Means},
     documents::Document,
-    reading::Fields,
+    fields::Fields,
 };
 
 /// What a document comes to, in the order of the file.
@@ -44,36 +44,37 @@ pub(super) fn read(means: &mut Means<'_>, document: Document) -> Part {
     let mut options = fields.map(means.reading, "options");
     fields.finish(means.reading);
     let containers = containers(means, &mut options);
+    let mut comments = document.comments;
+    comments.retain(|comment| !means.credentials.are_in(comment));
+    comments.extend(env(means, &mut options));
+    let is_known = matches!(kind.as_str(), "K8S_MICROSERVICE" | "K8S_JOB");
+    if is_known {
+        all_taken(means, options);
+    } else if !containers.is_empty() {
+        comments.push(images_only(means, &place, &kind, options));
+    }
     if containers.is_empty() {
         return left_out(means, &place, &kind, &name);
     }
     let name = container::label(means.reading, &format!("{place}: componentName"), name);
-    let mut comments = document.comments;
-    comments.retain(|comment| !means.credentials.are_in(comment));
-    match kind.as_str() {
-        "K8S_MICROSERVICE" | "K8S_JOB" => {
-            if options.take("kind").is_some() {
-                let why = "it says what runs the containers, not how their images are built";
-                means.reading.left_out(&options.at("kind"), why);
-            }
-            comments.extend(env(means, &mut options));
-            options.finish(means.reading);
-        }
-        _ => {
-            means.reading.note(&place, &format!("of a {kind}, only the images are converted"));
-            comments.push(format!("was a {kind}; only its images are here"));
-            for name in options.names() {
-                means.reading.left_out(&options.at(&name), "it is no image");
-            }
-        }
+    let is_job = kind == "K8S_JOB";
+    Part::Component(Component { path: place, name, is_job, comments, containers })
+}
+
+fn all_taken(means: &mut Means<'_>, mut options: Fields) {
+    if options.take("kind").is_some() {
+        let why = "it says what runs the containers, not how their images are built";
+        means.reading.left_out(&options.at("kind"), why);
     }
-    Part::Component(Component {
-        path: place,
-        name,
-        is_job: kind == "K8S_JOB",
-        comments,
-        containers,
-    })
+    options.finish(means.reading);
+}
+
+fn images_only(means: &mut Means<'_>, place: &str, kind: &str, options: Fields) -> String {
+    means.reading.note(place, &format!("of a {kind}, only the images are converted"));
+    for name in options.names() {
+        means.reading.left_out(&options.at(&name), "it is no image");
+    }
+    format!("was a {kind}; only its images are here")
 }
 
 fn left_out(means: &mut Means<'_>, place: &str, kind: &str, name: &str) -> Part {

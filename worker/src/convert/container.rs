@@ -2,11 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    build,
-    credentials::Credentials,
-    reading::{Fields, Reading},
-};
+use super::{build, credentials::Credentials, fields::Fields, reading::Reading};
 
 /// A container as the spec will have it.
 #[derive(Debug, Default)]

@@ -19,6 +19,8 @@ pub(super) struct Document {
 /// The documents of a file. Empty ones are nothing; of one that is commented out it is told.
 pub(super) fn read(text: &str, reading: &mut Reading) -> Vec<Document> {
     let mut documents = Vec::new();
+    // A byte order mark is no part of a text.
+    let text = text.trim_start_matches('\u{feff}');
     for (index, piece) in pieces(text).into_iter().enumerate() {
         let place = format!("document {}", index + 1);
         let marked = values::mark(&piece.text);

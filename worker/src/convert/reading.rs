@@ -1,13 +1,9 @@
-//! Reading a build file: what it says is taken out field by field, and whatever is left then is a
-//! fault. So every field is either converted, or left out by name, or refused.
+//! Reading a build file: the values that are filled in, and everything that there is to tell.
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use kilnworks_workflows::{
-    document::member,
-    fault::{Faults, quoted},
-};
-use serde_json::{Map, Value};
+use kilnworks_workflows::fault::Faults;
+use serde_json::Value;
 
 use super::values::{Values, unmark};
 
@@ -47,6 +43,21 @@ impl Reading {
         let _ = writeln!(self.told, "{kind}: {}: {}", unmark(path), unmark(what));
     }
 
+    /// The text of a single value; numbers and booleans are texts too. A fraction is not repeated as
+    /// it was spelled, which is told.
+    pub(super) fn text_of(&mut self, path: &str, value: &Value) -> Option<String> {
+        if value.is_f64() {
+            let what =
+                format!("a number for YAML, {value}; quote it if that is not how it is spelled");
+            self.note(path, &what);
+        }
+        let text = scalar(value);
+        if text.is_none() {
+            self.fault(path, wrong(value, "a text"));
+        }
+        text
+    }
+
     /// Fills in the values of a text.
     pub(super) fn fill(&mut self, path: &str, text: &str) -> String {
         let unknown = &mut self.unknown;
@@ -63,7 +74,7 @@ impl Reading {
         &self.values
     }
 
-    fn has_told_of(&self, path: &str) -> bool {
+    pub(super) fn has_told_of(&self, path: &str) -> bool {
         let wanted = self.unknown.values().flatten().any(|place| place == path);
         wanted || self.faults.0.iter().any(|fault| fault.path == path)
     }
@@ -87,132 +98,6 @@ impl Reading {
     }
 }
 
-/// The fields of a map that were not taken yet.
-#[derive(Debug)]
-pub(super) struct Fields {
-    /// Where the map is.
-    pub(super) path: String,
-    map: Map<String, Value>,
-}
-
-impl Fields {
-    /// The fields of a value, which must be a map. A `null` has none.
-    pub(super) fn of(reading: &mut Reading, path: impl Into<String>, value: Value) -> Self {
-        let path = path.into();
-        let map = match value {
-            Value::Object(map) => map,
-            Value::Null => Map::new(),
-            other => {
-                reading.fault(&path, wrong(&other, "a map"));
-                Map::new()
-            }
-        };
-        Self { path, map }
-    }
-
-    /// The path of a field.
-    pub(super) fn at(&self, name: &str) -> String {
-        // The document's own fields stand behind its place.
-        match self.path.contains(": ") {
-            true => member(&self.path, name),
-            false => format!("{}: {name}", self.path),
-        }
-    }
-
-    /// The names of the fields, in their order.
-    pub(super) fn names(&self) -> Vec<String> {
-        self.map.keys().cloned().collect()
-    }
-
-    /// Takes a field. A `null` is as good as none.
-    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
-        self.map.shift_remove(name).filter(|value| !value.is_null())
-    }
-
-    /// Takes a text, its values not filled in; numbers and booleans are texts too.
-    pub(super) fn raw_text(&mut self, reading: &mut Reading, name: &str) -> Option<String> {
-        let value = self.take(name)?;
-        let text = scalar(&value);
-        if text.is_none() {
-            // It may be a credential: the value is not repeated.
-            reading.fault(&self.at(name), "a list or map; accepted is a text");
-        }
-        text
-    }
-
-    /// Takes a text; none where it is empty.
-    pub(super) fn text(&mut self, reading: &mut Reading, name: &str) -> Option<String> {
-        let text = self.raw_text(reading, name)?;
-        let text = reading.fill(&self.at(name), &text);
-        Some(text).filter(|text| !text.is_empty())
-    }
-
-    /// Takes a text that must be there.
-    pub(super) fn needed(&mut self, reading: &mut Reading, name: &str) -> Option<String> {
-        let text = self.text(reading, name);
-        let path = self.at(name);
-        if text.is_none() && !reading.has_told_of(&path) {
-            reading.fault(&path, "missing; this field is required");
-        }
-        text
-    }
-
-    /// Takes a yes or no, which a value may have written as a text.
-    pub(super) fn flag(&mut self, reading: &mut Reading, name: &str) -> Option<bool> {
-        let text = self.text(reading, name)?;
-        match text.to_lowercase().as_str() {
-            "true" | "yes" | "on" | "1" => Some(true),
-            "false" | "no" | "off" | "0" => Some(false),
-            _ => {
-                let message = format!("{}; accepted is true or false", quoted(&text));
-                reading.fault(&self.at(name), message);
-                None
-            }
-        }
-    }
-
-    /// Takes a list of anything, each with its path.
-    pub(super) fn list(&mut self, reading: &mut Reading, name: &str) -> Vec<(String, Value)> {
-        let path = self.at(name);
-        let items = match self.take(name) {
-            None => Vec::new(),
-            Some(Value::Array(items)) => items,
-            Some(other) => {
-                reading.fault(&path, wrong(&other, "a list"));
-                Vec::new()
-            }
-        };
-        let places = (0..items.len()).map(|index| format!("{path}[{index}]"));
-        places.zip(items).collect()
-    }
-
-    /// Takes a list of texts.
-    pub(super) fn texts(&mut self, reading: &mut Reading, name: &str) -> Vec<String> {
-        let mut texts = Vec::new();
-        for (path, value) in self.list(reading, name) {
-            match scalar(&value) {
-                Some(text) => texts.push(reading.fill(&path, &text)),
-                None => reading.fault(&path, wrong(&value, "a text")),
-            }
-        }
-        texts
-    }
-
-    /// Takes a map.
-    pub(super) fn map(&mut self, reading: &mut Reading, name: &str) -> Fields {
-        let path = self.at(name);
-        let value = self.take(name).unwrap_or_default();
-        Self::of(reading, path, value)
-    }
-
-    /// Every field must have been taken by now.
-    pub(super) fn finish(self, reading: &mut Reading) {
-        for name in self.map.keys() {
-            reading.fault(&self.at(name), "unknown field");
-        }
-    }
-}
-
 /// The text of a scalar; none of a list or map.
 pub(super) fn scalar(value: &Value) -> Option<String> {
     match value {
@@ -225,7 +110,7 @@ pub(super) fn scalar(value: &Value) -> Option<String> {
 }
 
 /// What is wrong with a value of another type. Only its kind is told: it may hold a credential.
-fn wrong(found: &Value, wanted: &str) -> String {
+pub(super) fn wrong(found: &Value, wanted: &str) -> String {
     let found = match found {
         Value::Array(_) => "a list",
         Value::Object(_) => "a map",

@@ -121,3 +121,69 @@ fn a_comment_cannot_become_a_part_of_the_spec() {
     let spec = error.unwrap();
     assert!(spec.contains("# the commit wins over the branch `a failFast: true"), "{spec}");
 }
+
+#[test]
+fn any_text_arrives_as_it_was() {
+    let odd = [
+        "yes",
+        "1e3",
+        "0x1f",
+        "12:30:45",
+        "~",
+        "",
+        " x ",
+        "# x",
+        "a: b",
+        "- a",
+        "a\nb\n",
+        "\t",
+        "'",
+        "\"",
+        "\\",
+        "%x",
+        "@x",
+        "<<",
+        "=",
+        "|",
+        "é…\u{1f600}",
+        "\u{85}\u{2028}",
+        "{a}",
+        "[a",
+        "*a",
+        "&a",
+        "!a",
+        "{{ x",
+        "${NAME",
+        "$(x)",
+        "\u{feff}",
+        "null",
+        "---",
+        "...",
+        "2001-01-01",
+    ];
+    let args: serde_json::Map<String, serde_json::Value> =
+        odd.iter().enumerate().map(|(index, text)| (format!("A{index}"), (*text).into())).collect();
+    let build = serde_json::json!({
+        "imagePushRegistry": "registry.example.com/x", "repo": "https://example.com/x.git",
+        "dockerfileTemplate": "Dockerfile.tpl", "dockerfileTemplateArgs": args,
+    });
+    let file = serde_json::json!({
+        "componentType": "K8S_JOB", "componentName": "x", "options": {"job": {"build": build}},
+    });
+    let spec = convert(&file.to_string(), "", None).unwrap().spec;
+    let spec: serde_json::Value = serde_saphyr::from_str(&spec).unwrap();
+    let values = spec["components"][0]["containers"][0]["template"].as_object().unwrap();
+    for (text, (_, value)) in odd.iter().zip(values) {
+        match text.contains("{{") {
+            true => assert_eq!(value, &format!("{{{{ \"{text}\" }}}}")),
+            false => assert_eq!(value, text),
+        }
+    }
+}
+
+#[test]
+fn line_ends_and_a_byte_order_mark_do_not_matter() {
+    let windows = format!("\u{feff}{}", MARKET.replace('\n', "\r\n"));
+    let values = format!("\u{feff}{}", VALUES.replace('\n', "\r\n"));
+    assert_eq!(convert(&windows, &values, None).unwrap().spec, market(VALUES).unwrap().spec);
+}

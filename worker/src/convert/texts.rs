@@ -2,17 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    container::Means,
-    reading::{Fields, Reading},
-};
+use super::{container::Means, fields::Fields, reading::Reading};
 
 /// The values of a map, none of them a template and none of them a credential.
 pub(super) fn values_of(
     means: &mut Means<'_>,
     build: &mut Fields,
     name: &str,
-    accepted: fn(&Value) -> Option<Value>,
+    accepted: fn(&mut Reading, &str, Value) -> Option<Value>,
 ) -> Map<String, Value> {
     let mut given = build.map(means.reading, name);
     let mut values = Map::new();
@@ -22,8 +19,7 @@ pub(super) fn values_of(
             means.reading.note(&path, "nothing is given; it is an empty text");
             json!("")
         });
-        let Some(value) = accepted(&value) else {
-            means.reading.fault(&path, "a list or map; accepted is a text");
+        let Some(value) = accepted(means.reading, &path, value) else {
             continue;
         };
         let value = filled(means.reading, &path, value);

@@ -41,7 +41,7 @@ impl Values {
     /// quotes around a value, and comments are understood. Nothing is expanded.
     pub(super) fn add_file(&mut self, text: &str, name: &str) -> Result<(), Error> {
         let mut faults = Vec::new();
-        for (index, line) in text.lines().enumerate() {
+        for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
             match assignment(line.trim()) {
                 Ok(None) => {}
                 Ok(Some((name, value))) => {
