@@ -25,7 +25,9 @@ use std::path::Path;
 use kilnworks_workflows::{document::Kind, fault::Faults, plan};
 use serde_json::Value;
 
-use self::{container::Means, credentials::Credentials, reading::Reading, values::Values};
+use self::{
+    component::Part, container::Means, credentials::Credentials, reading::Reading, values::Values,
+};
 use crate::{
     cli::{ConvertArgs, ConvertFrom},
     end::{Error, Exit},
@@ -121,21 +123,31 @@ fn sreworks(text: &str, asked: &Asked<'_>, values: Values) -> Result<Converted, 
                     `dockerSecretName`; `--push-secret NAME` gives them one";
         reading.note(asked.name, what);
     }
-    let defaults = spec::share(&mut parts);
-    let file = Path::new(asked.name).file_name().unwrap_or_default().to_string_lossy();
-    let head = format!("Converted from {file} by `kiln convert sreworks`.");
-    let spec = yaml::write(&head, asked.app, &defaults, &parts)?;
-    let document = spec::document(asked.app, &defaults, &parts);
-    check(&spec, &document, &credentials)?;
-    let faults = plan::read(Kind::App, document).err().unwrap_or_default();
-    let whose = "the spec that the build file comes to";
-    fault_free(traced(faults, &parts), asked, whose, &credentials)?;
+    let spec = write_spec(parts, asked, &credentials)?;
     let mut told = credentials.redact(&reading.told());
     let commands = credentials.commands(asked.namespace);
     if !commands.is_empty() {
         told += &format!("note: make the Secrets ready before the first build:\n{commands}");
     }
     Ok(Converted { spec, told })
+}
+
+/// Writes the spec, once it is sure that a build takes it.
+fn write_spec(
+    mut parts: Vec<Part>,
+    asked: &Asked<'_>,
+    credentials: &Credentials,
+) -> Result<String, Error> {
+    let defaults = spec::share(&mut parts);
+    let document = spec::document(asked.app, &defaults, &parts);
+    let faults = plan::read(Kind::App, document.clone()).err().unwrap_or_default();
+    let whose = "the spec that the build file comes to";
+    fault_free(traced(faults, &parts), asked, whose, credentials)?;
+    let file = Path::new(asked.name).file_name().unwrap_or_default().to_string_lossy();
+    let head = format!("Converted from {file} by `kiln convert sreworks`.");
+    let text = yaml::write(&head, asked.app, &defaults, &parts)?;
+    check(&text, &document, credentials)?;
+    Ok(text)
 }
 
 /// Faults end the command, all in one message.
@@ -161,7 +173,7 @@ fn fault_free(
 }
 
 /// Faults of the spec, each with the place in the build file.
-fn traced(mut faults: Faults, parts: &[component::Part]) -> Faults {
+fn traced(mut faults: Faults, parts: &[Part]) -> Faults {
     for fault in &mut faults.0 {
         if let Some(origin) = spec::origin(parts, &fault.path) {
             fault.path = format!("{} (from {origin})", fault.path);

@@ -39,7 +39,10 @@ pub(super) fn read(means: &mut Means<'_>, document: Document) -> Part {
     let mut fields = Fields::of(means.reading, &document.place, document.content);
     let kind = fields.needed(means.reading, "componentType").unwrap_or_default();
     let name = fields.needed(means.reading, "componentName").unwrap_or_default();
-    let place = format!("{} ({name})", document.place);
+    let place = match name.as_str() {
+        "" => document.place,
+        name => format!("{} ({name})", document.place),
+    };
     fields.path = place.clone();
     let mut options = fields.map(means.reading, "options");
     fields.finish(means.reading);

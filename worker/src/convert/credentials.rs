@@ -58,14 +58,19 @@ impl Credentials {
         url: &str,
         given: [Option<String>; 2],
     ) -> (String, Option<String>) {
-        let Some(mut parsed) = Url::parse(url).ok().filter(|url| url.scheme().starts_with("http"))
-        else {
+        let given = given.map(|text| text.filter(|text| !is_known_to_be_empty(reading, text)));
+        let is_web = |url: &Url| matches!(url.scheme(), "http" | "https");
+        let Some(mut parsed) = Url::parse(url).ok().filter(is_web) else {
+            if given.iter().any(Option::is_some) {
+                let why = "ssh takes a key; name its Secret in `source.git.secret` of the spec";
+                reading.left_out(path, &format!("its `ciAccount` and `ciToken`: {why}"));
+            }
             return (url.to_owned(), None);
         };
         let in_url = !parsed.username().is_empty() || parsed.password().is_some();
         let given = match in_url {
             true => [Some(parsed.username().to_owned()), parsed.password().map(str::to_owned)],
-            false => given.map(|text| text.filter(|text| !is_known_to_be_empty(reading, text))),
+            false => given,
         };
         if given.iter().all(Option::is_none) {
             return (url.to_owned(), None);
