@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Build(BuildArgs),
     /// Shows what would be built, without a server.
     Plan(PlanArgs),
+    /// Writes a spec out of what another tool builds from.
+    Convert(ConvertArgs),
     /// Prints the JSON Schema of a document.
     Schema(SchemaArgs),
     /// Shows where a build stands, or how it ended.
@@ -131,6 +133,41 @@ pub(crate) struct PlanArgs {
 pub(crate) enum Show {
     /// The manifests of the build Pods or Jobs.
     Pods,
+}
+
+/// `kiln convert`.
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// What the file is of.
+    #[arg(value_enum)]
+    pub(crate) from: ConvertFrom,
+    /// The file, or `-` for standard input.
+    pub(crate) file: PathBuf,
+    /// Name of the app.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) app: String,
+    /// File of the values of `${NAME}`, in lines `NAME=value`; of several files the last one wins.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) values: Vec<PathBuf>,
+    /// Take values that no file has from the environment.
+    #[arg(long)]
+    pub(crate) env: bool,
+    /// Secret with which images are pushed whose container names none.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) push_secret: Option<String>,
+    /// Kubernetes namespace of the Secrets, in the commands that make them.
+    #[arg(long, value_name = "NAME", env = "KILN_NAMESPACE", default_value = "kiln-builds")]
+    pub(crate) namespace: String,
+    /// Write the spec into this file.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// What can be converted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ConvertFrom {
+    /// A build.yaml of SREWorks.
+    Sreworks,
 }
 
 /// `kiln schema`.

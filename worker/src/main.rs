@@ -7,6 +7,7 @@ mod build;
 mod cancel;
 mod cli;
 mod connect;
+mod convert;
 mod end;
 mod failures;
 mod logs;
@@ -59,6 +60,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
         }
         Command::Build(args) => build::build(args, start(&values, "error")?).await,
         Command::Plan(args) => plan::plan(args, &values).await,
+        Command::Convert(args) => convert::convert(args),
         Command::Schema(args) => schema::schema(args),
         Command::Status(args) => status::status(args, start(&values, "error")?).await,
         Command::Sweep(args) => sweep::sweep(args, start(&values, "error")?).await,

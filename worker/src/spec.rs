@@ -22,10 +22,7 @@ pub(crate) struct Spec {
 
 /// Reads a spec and finds all its faults. A version given here replaces the document's.
 pub(crate) fn read(path: &Path, version: Option<&str>) -> Result<Spec, Error> {
-    let name = match path.to_str() {
-        Some("-") => "standard input".to_owned(),
-        _ => path.display().to_string(),
-    };
+    let name = name_of(path);
     let text = text_of(path).map_err(|error| {
         Error::input(format!("cannot read the spec: {error}"))
             .at(&name)
@@ -41,7 +38,16 @@ pub(crate) fn read(path: &Path, version: Option<&str>) -> Result<Spec, Error> {
     Ok(Spec { document, plan })
 }
 
-fn text_of(path: &Path) -> std::io::Result<String> {
+/// What an error calls an input.
+pub(crate) fn name_of(path: &Path) -> String {
+    match path.to_str() {
+        Some("-") => "standard input".to_owned(),
+        _ => path.display().to_string(),
+    }
+}
+
+/// The text of an input: a file, or `-` for standard input.
+pub(crate) fn text_of(path: &Path) -> std::io::Result<String> {
     if path.to_str() == Some("-") {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text)?;

@@ -266,13 +266,18 @@ const OWNED_FLAGS: [&str; 29] = [
     "target",
 ];
 
+/// Whether a flag of Kaniko, without its dashes, is one of those.
+pub fn is_owned_flag(flag: &str) -> bool {
+    OWNED_FLAGS.contains(&flag)
+}
+
 /// One more flag for Kaniko.
 pub fn kaniko_flag(value: &str) -> Check {
     let Some(flag) = value.strip_prefix("--") else {
         return ensure(false, value, "`--flag` or `--flag=value`");
     };
     let flag = flag.split(['=', ' ']).next().unwrap_or_default();
-    if OWNED_FLAGS.contains(&flag) {
+    if is_owned_flag(flag) {
         return Err(format!("`--{flag}` is set by Kilnworks and cannot be given here"));
     }
     bounds::at_most(value.len(), bounds::FLAG_BYTES, "bytes")?;

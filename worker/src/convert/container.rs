@@ -1,0 +1,186 @@
+//! A container of a build file: an image that is built, or one that is there already.
+
+use serde_json::{Map, Value, json};
+
+use super::{build, credentials::Credentials, fields::Fields, reading::Reading};
+
+/// A container as the spec will have it.
+#[derive(Debug, Default)]
+pub(super) struct Container {
+    /// Where it was.
+    pub(super) path: String,
+    /// What is to be said of it.
+    pub(super) comments: Vec<String>,
+    /// `source`, `registry` and `pushSecret`, which others may share.
+    pub(super) shared: Map<String, Value>,
+    /// Its other fields, in the order of the spec's.
+    pub(super) own: Map<String, Value>,
+}
+
+impl Container {
+    /// All its fields, in the order of the spec's.
+    pub(super) fn fields(&self) -> Map<String, Value> {
+        let (first, last): (Vec<_>, Vec<_>) = self
+            .own
+            .iter()
+            .partition(|(name, _)| ["name", "init", "image"].contains(&name.as_str()));
+        let all = first.into_iter().chain(&self.shared).chain(last);
+        all.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+}
+
+/// What every container is read with.
+pub(super) struct Means<'a> {
+    pub(super) reading: &'a mut Reading,
+    pub(super) credentials: &'a mut Credentials,
+    /// Secret for the images of containers that name none.
+    pub(super) push_secret: Option<&'a str>,
+}
+
+/// Fields that say how a container runs, not how its image is built.
+const OF_RUNNING: [&str; 11] = [
+    "args",
+    "command",
+    "env",
+    "imagePullPolicy",
+    "lifecycle",
+    "livenessProbe",
+    "ports",
+    "readinessProbe",
+    "resources",
+    "securityContext",
+    "volumeMounts",
+];
+
+/// Reads a container. `unnamed` is its name where it gives none.
+pub(super) fn read(
+    means: &mut Means<'_>,
+    path: &str,
+    value: Value,
+    init: bool,
+    unnamed: Option<&str>,
+) -> Container {
+    let mut fields = Fields::of(means.reading, path, value);
+    let mut made = Container { path: path.to_owned(), ..Container::default() };
+    let name = name(means.reading, &mut fields, unnamed);
+    made.own.insert("name".to_owned(), json!(name));
+    if init {
+        made.own.insert("init".to_owned(), json!(true));
+    }
+    for name in OF_RUNNING {
+        if fields.take(name).is_some() {
+            let why = "it says how the container runs, not how its image is built";
+            means.reading.left_out(&fields.at(name), why);
+        }
+    }
+    let plain = fields.text(means.reading, "image");
+    let build = fields.map(means.reading, "build");
+    match plain {
+        Some(image) if build.names().is_empty() => use_image(&mut made, &image),
+        None if build.names().is_empty() => {
+            means.reading.fault(&build.path, "missing; this field is required");
+        }
+        image => {
+            if image.is_some() {
+                means.reading.left_out(&fields.at("image"), "the image is built");
+            }
+            image_of(means, build, &mut made);
+        }
+    }
+    fields.finish(means.reading);
+    made
+}
+
+fn name(reading: &mut Reading, fields: &mut Fields, unnamed: Option<&str>) -> String {
+    let Some(unnamed) = unnamed else {
+        let name = fields.needed(reading, "name").unwrap_or_default();
+        return label(reading, &fields.at("name"), name);
+    };
+    match fields.text(reading, "name") {
+        Some(name) => label(reading, &fields.at("name"), name),
+        None => {
+            reading.note(&fields.at("name"), &format!("none is given; it is `{unnamed}`"));
+            unnamed.to_owned()
+        }
+    }
+}
+
+/// A name as the DNS label that a spec wants.
+pub(super) fn label(reading: &mut Reading, path: &str, name: String) -> String {
+    let label = name.to_lowercase().replace(['_', '.'], "-");
+    if label != name {
+        let what = format!("`{name}` is written `{label}`, as names are DNS labels");
+        reading.note(path, &what);
+    }
+    label
+}
+
+/// Builds, or uses what is there. Without a push an image that is named was used; Kilnworks pushes
+/// whatever it builds.
+fn image_of(means: &mut Means<'_>, mut build: Fields, made: &mut Container) {
+    let pushes = build.flag(means.reading, "imagePush");
+    match (build.text(means.reading, "useExistImage"), pushes) {
+        (Some(image), None | Some(false)) => {
+            use_image(made, &image);
+            for name in build.names().iter().filter(|name| KNOWN.contains(&name.as_str())) {
+                if build.take(name).is_some() {
+                    means.reading.left_out(&build.at(name), "the image is used as it is");
+                }
+            }
+        }
+        (image, pushes) => {
+            if image.is_some() {
+                let why = "`imagePush` is true, so the image is built";
+                means.reading.left_out(&build.at("useExistImage"), why);
+            }
+            if pushes == Some(false) {
+                let what = "false; Kilnworks pushes every image that it builds";
+                means.reading.note(&build.at("imagePush"), what);
+                made.comments.push("imagePush was false".to_owned());
+            }
+            build::built(means, &mut build, made);
+        }
+    }
+    build.finish(means.reading);
+}
+
+/// Every other field of `build`.
+const KNOWN: [&str; 16] = [
+    "args",
+    "branch",
+    "ciAccount",
+    "ciToken",
+    "commit",
+    "configKanikoFlags",
+    "dockerSecretName",
+    "dockerfileTemplate",
+    "dockerfileTemplateArgs",
+    "imageName",
+    "imagePushRegistry",
+    "imagePushTags",
+    "imagePushUseBranchAsTag",
+    "repo",
+    "repoPath",
+    "snapshotMode",
+];
+
+fn use_image(made: &mut Container, image: &str) {
+    let full = full_reference(image);
+    if full != image {
+        made.comments.push(format!("was {image}"));
+    }
+    made.own.insert("image".to_owned(), json!(full));
+}
+
+/// An image as every client completes it: its registry and tag written out.
+fn full_reference(image: &str) -> String {
+    let (host, path) = image.split_once('/').unwrap_or(("", image));
+    let has_host = host == "localhost" || host.contains(['.', ':']);
+    let name = match (has_host, host) {
+        (true, _) => image.to_owned(),
+        (false, "") => format!("docker.io/library/{path}"),
+        (false, _) => format!("docker.io/{image}"),
+    };
+    let last = name.rsplit('/').next().unwrap_or_default();
+    if last.contains([':', '@']) { name } else { format!("{name}:latest") }
+}

@@ -1,0 +1,127 @@
+//! The fields of a build file are taken out one by one, and whatever is left then is a fault. So every
+//! field is either converted, or left out by name, or refused.
+
+use kilnworks_workflows::{document::member, fault::quoted};
+use serde_json::{Map, Value};
+
+use super::reading::{Reading, wrong};
+
+/// The fields of a map that were not taken yet.
+#[derive(Debug)]
+pub(super) struct Fields {
+    /// Where the map is.
+    pub(super) path: String,
+    map: Map<String, Value>,
+}
+
+impl Fields {
+    /// The fields of a value, which must be a map. A `null` has none.
+    pub(super) fn of(reading: &mut Reading, path: impl Into<String>, value: Value) -> Self {
+        let path = path.into();
+        let map = match value {
+            Value::Object(map) => map,
+            Value::Null => Map::new(),
+            other => {
+                reading.fault(&path, wrong(&other, "a map"));
+                Map::new()
+            }
+        };
+        Self { path, map }
+    }
+
+    /// The path of a field.
+    pub(super) fn at(&self, name: &str) -> String {
+        // The document's own fields stand behind its place.
+        match self.path.contains(": ") {
+            true => member(&self.path, name),
+            false => format!("{}: {name}", self.path),
+        }
+    }
+
+    /// The names of the fields, in their order.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.map.keys().cloned().collect()
+    }
+
+    /// Takes a field. A `null` is as good as none.
+    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
+        self.map.shift_remove(name).filter(|value| !value.is_null())
+    }
+
+    /// Takes a text, its values not filled in; numbers and booleans are texts too.
+    pub(super) fn raw_text(&mut self, reading: &mut Reading, name: &str) -> Option<String> {
+        let value = self.take(name)?;
+        reading.text_of(&self.at(name), &value)
+    }
+
+    /// Takes a text; none where it is empty.
+    pub(super) fn text(&mut self, reading: &mut Reading, name: &str) -> Option<String> {
+        let text = self.raw_text(reading, name)?;
+        let text = reading.fill(&self.at(name), &text);
+        Some(text).filter(|text| !text.is_empty())
+    }
+
+    /// Takes a text that must be there.
+    pub(super) fn needed(&mut self, reading: &mut Reading, name: &str) -> Option<String> {
+        let text = self.text(reading, name);
+        let path = self.at(name);
+        if text.is_none() && !reading.has_told_of(&path) {
+            reading.fault(&path, "missing; this field is required");
+        }
+        text
+    }
+
+    /// Takes a yes or no, which a value may have written as a text.
+    pub(super) fn flag(&mut self, reading: &mut Reading, name: &str) -> Option<bool> {
+        let text = self.text(reading, name)?;
+        match text.to_lowercase().as_str() {
+            "true" | "yes" | "on" | "1" => Some(true),
+            "false" | "no" | "off" | "0" => Some(false),
+            _ => {
+                let message = format!("{}; accepted is true or false", quoted(&text));
+                reading.fault(&self.at(name), message);
+                None
+            }
+        }
+    }
+
+    /// Takes a list of anything, each with its path.
+    pub(super) fn list(&mut self, reading: &mut Reading, name: &str) -> Vec<(String, Value)> {
+        let path = self.at(name);
+        let items = match self.take(name) {
+            None => Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(other) => {
+                reading.fault(&path, wrong(&other, "a list"));
+                Vec::new()
+            }
+        };
+        let places = (0..items.len()).map(|index| format!("{path}[{index}]"));
+        places.zip(items).collect()
+    }
+
+    /// Takes a list of texts.
+    pub(super) fn texts(&mut self, reading: &mut Reading, name: &str) -> Vec<String> {
+        let mut texts = Vec::new();
+        for (path, value) in self.list(reading, name) {
+            if let Some(text) = reading.text_of(&path, &value) {
+                texts.push(reading.fill(&path, &text));
+            }
+        }
+        texts
+    }
+
+    /// Takes a map.
+    pub(super) fn map(&mut self, reading: &mut Reading, name: &str) -> Fields {
+        let path = self.at(name);
+        let value = self.take(name).unwrap_or_default();
+        Self::of(reading, path, value)
+    }
+
+    /// Every field must have been taken by now.
+    pub(super) fn finish(self, reading: &mut Reading) {
+        for name in self.map.keys() {
+            reading.fault(&self.at(name), "unknown field");
+        }
+    }
+}

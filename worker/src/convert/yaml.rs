@@ -1,0 +1,81 @@
+//! The spec as YAML for people: comments stand above what they are about.
+
+use kilnworks_workflows::spec::API_VERSION;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::component::{Component, Part};
+use crate::end::Error;
+
+/// Columns of a comment's line.
+const WIDTH: usize = 100;
+
+/// Writes a spec. `head` is said of all of it.
+pub(super) fn write(
+    head: &str,
+    app: &str,
+    defaults: &Map<String, Value>,
+    parts: &[Part],
+) -> Result<String, Error> {
+    let mut text = comment(head, 0);
+    text += &block(&json!({"apiVersion": API_VERSION, "app": app}), 0)?;
+    if !defaults.is_empty() {
+        text += "\n";
+        text += &block(&json!({"defaults": defaults}), 0)?;
+    }
+    text += "\ncomponents:\n";
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            text += "\n";
+        }
+        match part {
+            Part::LeftOut(why) => text += &comment(why, 2),
+            Part::Component(one) => text += &component(one)?,
+        }
+    }
+    Ok(text)
+}
+
+fn component(component: &Component) -> Result<String, Error> {
+    let mut text = comments(&component.comments, 2);
+    text += &item(&json!({"name": component.name}), 2)?;
+    text += "    containers:\n";
+    for container in &component.containers {
+        text += &comments(&container.comments, 6);
+        text += &item(&json!(container.fields()), 6)?;
+    }
+    Ok(text)
+}
+
+/// A value as an item of a list.
+fn item(value: &Value, indent: usize) -> Result<String, Error> {
+    let mut text = block(value, indent + 2)?;
+    text.replace_range(indent..=indent, "-");
+    Ok(text)
+}
+
+/// A value as lines that are indented.
+fn block(value: &impl Serialize, indent: usize) -> Result<String, Error> {
+    let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+    let text = serde_saphyr::to_string_with_options(value, options).map_err(anyhow::Error::from)?;
+    Ok(text.lines().map(|line| format!("{:indent$}{line}\n", "")).collect())
+}
+
+fn comments(all: &[String], indent: usize) -> String {
+    all.iter().map(|one| comment(one, indent)).collect()
+}
+
+/// A comment, in as many lines as it needs. What it says may be a user's: nothing in it ends a line.
+fn comment(text: &str, indent: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
+        match lines.last_mut() {
+            Some(line) if indent + line.len() + word.len() < WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!("# {word}")),
+        }
+    }
+    lines.iter().map(|line| format!("{:indent$}{line}\n", "")).collect()
+}
