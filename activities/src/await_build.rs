@@ -23,7 +23,7 @@ use kube::ResourceExt;
 use crate::{
     cluster::{Cluster, Found},
     engine::Observer,
-    error::Ended,
+    error::{Ended, failure_of},
     events,
     log::{self, Log, Logs, follow::follow},
     phase::{self, Standing},
@@ -105,7 +105,10 @@ async fn wait(
             // The watch may be behind: the API's word counts before a build is given up.
             return match cluster.ask(&input.launched).await? {
                 Found::Pod(pod) if phase::is_over(&pod, now) => Ok(Some(pod)),
-                Found::Pod(pod) if phase::standing(&pod).state != standing.state => continue,
+                Found::Pod(pod) if phase::standing(&pod).state != standing.state => {
+                    bell.rung().await;
+                    continue;
+                }
                 Found::Gone => Ok(None),
                 _ => Err(failed(input, failure)),
             };
@@ -211,6 +214,7 @@ async fn conclude(
     }
     rest.await;
     let prefix = names::log_prefix(&input.id.run_id, input.id.attempt);
+    redact::learn_of(cluster, pod).await?;
     // As the log says it, so that its instructions are found; line by line, as lines are counted.
     let redactor = redact::known();
     let dockerfile = input.dockerfile.lines().map(|line| redactor.text(line) + "\n");
@@ -234,13 +238,18 @@ async fn lost(
     input: &AwaitInput,
     failure: Failure,
 ) -> anyhow::Result<Built> {
-    use FailureType::{Evicted, NodeLost, PodDeleted};
+    use FailureType::{Evicted, NodeLost, PodDeleted, RegistryDenied};
     if !matches!(failure.kind, Evicted | NodeLost | PodDeleted) {
         return Err(failed(input, failure));
     }
     let tag = names::attempt_tag(&input.id.run_id, input.id.attempt);
     let pushed = format!("{}:{tag}", input.repository);
-    match registry.inspect(&pushed, &input.registry).await? {
+    let image = match registry.inspect(&pushed, &input.registry).await {
+        // So do some registries answer for a repository that is not there yet.
+        Err(error) if failure_of(&error).is_some_and(|it| it.kind == RegistryDenied) => None,
+        image => image?,
+    };
+    match image {
         Some(built) => {
             tracing::info!(pushed, "the Pod was lost after it had pushed: {failure}");
             Ok(built)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kilnworks_workflows::{names, steps::CleanUpInput};
 use kube::{
     Api, Resource, ResourceExt,
@@ -10,8 +11,12 @@ use kube::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    cluster::{Cluster, unavailable},
-    log::{Logs, keep::keep},
+    cluster::{Cluster, JOB_UID, unavailable},
+    log::{
+        Logs,
+        keep::{Unkept, keep},
+    },
+    phase,
     pod::GRACE_SECONDS,
 };
 
@@ -44,13 +49,22 @@ pub async fn clean_up(
     Ok(())
 }
 
+/// What still runs goes first: a log that cannot be kept now holds back its own Pod alone.
 async fn remove(cluster: &Cluster, logs: Logs<'_>, owned: &str) -> anyhow::Result<()> {
-    let pods = list(&cluster.pods(), owned).await?;
-    keep(logs, cluster, &pods).await?;
+    let (pods, jobs) = (list(&cluster.pods(), owned).await?, list(&cluster.jobs(), owned).await?);
+    let (running, ended): (Vec<Pod>, Vec<Pod>) = pods.into_iter().partition(phase::is_unfinished);
+    let has = |pods: &[Pod], job: &Job| {
+        pods.iter().any(|pod| pod.labels().get(JOB_UID) == job.metadata.uid.as_ref())
+    };
+    let (later, now): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| has(&ended, job));
+    let mut unkept = keep(logs, cluster, &running).await;
     // Jobs first, or a Job would see its Pod go.
-    let jobs = list(&cluster.jobs(), owned).await?;
-    delete_all(&cluster.jobs(), &jobs).await?;
-    delete_all(&cluster.pods(), &pods).await
+    delete_all(&cluster.jobs(), &now, &unkept).await?;
+    delete_all(&cluster.pods(), &running, &unkept).await?;
+    unkept.extend(keep(logs, cluster, &ended).await);
+    delete_all(&cluster.jobs(), &later, &unkept).await?;
+    delete_all(&cluster.pods(), &ended, &unkept).await?;
+    unkept.outcome()
 }
 
 /// Finds what is not being deleted yet.
@@ -66,11 +80,11 @@ where
     Ok(objects)
 }
 
-async fn delete_all<K>(api: &Api<K>, objects: &[K]) -> anyhow::Result<()>
+async fn delete_all<K>(api: &Api<K>, objects: &[K], unkept: &Unkept) -> anyhow::Result<()>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
 {
-    for object in objects {
+    for object in objects.iter().filter(|object| !unkept.holds(object.meta().uid.as_ref())) {
         delete(api, &object.name_any(), object.uid()).await?;
     }
     Ok(())

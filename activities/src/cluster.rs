@@ -29,7 +29,7 @@ use tokio::{sync::watch, task::AbortHandle};
 use crate::{error::fail, mounts, object::Site, phase};
 
 /// Label that the Job controller puts on a Job's Pod: the Job's UID.
-const JOB_UID: &str = "batch.kubernetes.io/controller-uid";
+pub(crate) const JOB_UID: &str = "batch.kubernetes.io/controller-uid";
 
 /// Silence after which a call has failed.
 const SILENCE: Duration = Duration::from_secs(60);

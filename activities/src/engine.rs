@@ -16,8 +16,8 @@ use temporalio_common::protos::temporal::api::enums::v1::{
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::{
-    error::{failure_of, to_engine},
-    fault,
+    error::{Ended, failure_of, to_engine},
+    fault, redact,
 };
 
 /// Runs a step to its end while telling the engine that it lives. A cancel drops the step: what
@@ -45,27 +45,43 @@ pub async fn beating<T>(
     }
 }
 
-/// Whether the engine still wants the step that asks. A step learns of its cancel by heartbeats
-/// alone, up to a minute late; before a side effect that someone must clean up, and after it, it
-/// asks. Unreachable counts as wanted: the sweeper sees to the rest.
-pub async fn is_wanted(ctx: ActivityContext) -> bool {
+/// What the engine wants of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Its outcome.
+    Outcome,
+    /// Nothing more: another run of it, on another worker, has given the outcome.
+    Nothing,
+    /// That it ends: it was cancelled, or its workflow has ended.
+    End,
+}
+
+/// What the engine wants of the step that asks. A step learns of its cancel by heartbeats alone, up
+/// to a minute late; before a side effect that someone must clean up, and after it, it asks.
+/// Unreachable counts as wanted: the sweeper sees to the rest.
+pub async fn wish(ctx: ActivityContext) -> Wish {
     let info = ctx.info();
     let Some(handle) = ctx.workflow_handle::<BuildApp>() else {
-        return true;
+        return Wish::Outcome;
     };
     let Ok(described) = handle.describe(WorkflowDescribeOptions::default()).await else {
-        return true;
+        return Wish::Outcome;
     };
     let cancelled = |state: i32| state == PendingActivityState::CancelRequested as i32;
     let pending = described.raw().pending_activities.iter();
     let mut own = pending.filter(|one| one.activity_id == info.activity_id).map(|one| one.state);
     let running = described.raw().workflow_execution_info.as_ref();
     let running = running.is_some_and(|it| it.status == WorkflowExecutionStatus::Running as i32);
-    running && own.any(|state| !cancelled(state))
+    match own.next() {
+        _ if !running => Wish::End,
+        Some(state) if cancelled(state) => Wish::End,
+        Some(_) => Wish::Outcome,
+        None => Wish::Nothing,
+    }
 }
 
-/// Runs a step, and tells what ails it when it fails again and again for something that waiting
-/// mends: at the 2nd, 4th, 8th … run, as the engine's pauses between them grow.
+/// Runs a step, and tells what ails it when it fails for something that waiting mends: at the 2nd,
+/// 4th, 8th … run, as the engine's pauses between them grow; and when it ends an attempt by that.
 pub async fn telling<T>(
     ctx: &ActivityContext,
     observer: &Observer,
@@ -76,12 +92,15 @@ pub async fn telling<T>(
     let run = ctx.info().attempt;
     if let Some(failure) = outcome.as_ref().err().and_then(failure_of)
         && failure.kind.waiting_mends()
-        && run > 1
-        && run.is_power_of_two()
+        && (is_ended(&outcome) || run > 1 && run.is_power_of_two())
     {
         observer.tell(state, &failure.message).await;
     }
     outcome
+}
+
+fn is_ended<T>(outcome: &anyhow::Result<T>) -> bool {
+    outcome.as_ref().is_err_and(|error| error.is::<Ended>())
 }
 
 /// How long a wait lasts before anyone is told of it.
@@ -132,7 +151,7 @@ impl Observer {
             component: self.id.component.clone(),
             container: self.id.container.clone(),
             state,
-            reason: reason.to_owned(),
+            reason: redact::known().text(reason),
             since: humantime::format_rfc3339_seconds(self.since.1).to_string(),
         };
         let payload = serde_json::json!(observed);

@@ -20,7 +20,7 @@ use kube::api::PostParams;
 use crate::{
     clean_up::delete,
     cluster::{Bell, Cluster, api_message, unavailable},
-    engine::Observer,
+    engine::{Observer, Wish},
     error::fail,
     object::{self, Object},
     pod,
@@ -36,15 +36,15 @@ const SEEN: Duration = Duration::from_secs(5);
 ///
 /// `access` is how its executor gets the context.
 /// `started` is when the step was first scheduled: its queued clock goes on over every run.
-/// `wanted` tells whether the engine still waits for this step; it is asked before the Pod is
-/// created and after, as a cancelled build's clean-up may have run in between.
+/// `wish` asks the engine what it wants of this step, before the Pod is created and after, as a
+/// cancelled build's clean-up may have run in between.
 pub async fn launch(
     cluster: &Cluster,
     access: &Access,
     input: LaunchInput,
     observer: &mut Observer,
     started: SystemTime,
-    wanted: impl AsyncFn() -> bool,
+    wish: impl AsyncFn() -> Wish,
 ) -> anyhow::Result<Launched> {
     let object = cluster.site.object(&input, access);
     let object = object.context("cannot make the Pod")?;
@@ -60,7 +60,7 @@ pub async fn launch(
         observer,
     };
     loop {
-        let refusal = match admit(cluster, &input, &object, &wanted).await? {
+        let refusal = match admit(cluster, &input, &object, &wish).await? {
             Admission::Created(launched) => return Ok(launched),
             Admission::Later(refusal) => refusal,
         };
@@ -101,7 +101,7 @@ async fn admit(
     cluster: &Cluster,
     input: &LaunchInput,
     object: &Object,
-    wanted: &impl AsyncFn() -> bool,
+    wish: &impl AsyncFn() -> Wish,
 ) -> anyhow::Result<Admission> {
     let _admission = cluster.admission.lock().await;
     let running = cluster.unfinished();
@@ -110,12 +110,13 @@ async fn admit(
         let reason = format!("{running} of at most {limit} builds run");
         return Ok(Admission::Later(reason));
     }
-    if !wanted().await {
+    if wish().await != Wish::Outcome {
         return Err(unwanted());
     }
     let error = match create(cluster, object).await {
         Ok(launched) => {
-            if !wanted().await {
+            // Where another run has given the outcome, this Pod is what it gave.
+            if wish().await == Wish::End {
                 remove(cluster, &launched).await?;
                 return Err(unwanted());
             }

@@ -57,7 +57,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::{
     cluster::Cluster,
-    engine::{Observer, beating, is_wanted, telling},
+    engine::{Observer, beating, telling},
     error::to_engine,
     log::Logs,
     object::Site,
@@ -82,6 +82,9 @@ pub struct Activities {
 
 impl Activities {
     /// Opens everything, and fails with a remedy where something that a build needs is not there.
+    ///
+    /// `temporal_namespace` is the id that no other engine's namespace has: by it this
+    /// installation's objects are told from those of another one of the same name.
     pub async fn open(settings: Settings, temporal_namespace: &str) -> anyhow::Result<Arc<Self>> {
         let namespace = settings.cluster.namespace.clone();
         let site = Site::new(settings.cluster, temporal_namespace, &settings.install)?;
@@ -187,9 +190,9 @@ impl Activities {
         let mut observer = observer(&ctx, &id);
         let started = ctx.info().scheduled_time.unwrap_or_else(SystemTime::now);
         let asked = ctx.clone();
-        let wanted = move || is_wanted(asked.clone());
+        let wish = move || engine::wish(asked.clone());
         let access = self.store.access(&input.context.key);
-        let launch = launch::launch(&self.cluster, &access, input, &mut observer, started, wanted);
+        let launch = launch::launch(&self.cluster, &access, input, &mut observer, started, wish);
         watched(&ctx, &id, State::Queued, launch).await
     }
 

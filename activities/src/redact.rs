@@ -1,8 +1,8 @@
 //! What must not be read in anything that a build says: the values that this worker read as
 //! secrets, and `user:password@` in an URL. Each becomes `***`.
 //!
-//! The values are known to the whole process, as a build may print what another step read. A value
-//! that this worker never read is not known here: what a build mounts is its own.
+//! The values are known to the whole process, as a build may print what another step read. What a
+//! Pod can read is learnt before the first line of its log is.
 
 use std::{
     borrow::Cow,
@@ -12,10 +12,14 @@ use std::{
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use k8s_openapi::api::core::v1::Secret;
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use kilnworks_workflows::failure::Failure;
+use kube::Api;
 use regex::bytes::Regex;
 use serde_json::Value;
+
+use crate::cluster::{Cluster, unavailable};
 
 /// What stands in place of a secret.
 const BLOT: &[u8] = b"***";
@@ -40,14 +44,52 @@ pub fn known() -> Arc<Redactor> {
     KNOWN.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
 }
 
+/// Keys of Secrets that hold what is no secret, and would blot out common words.
+const OPEN: [&str; 4] = ["username", "AWS_ACCESS_KEY_ID", "known_hosts", "ca.crt"];
+
 /// Remembers every value of a Secret for as long as the process lives; of a Docker configuration
 /// the passwords in it, too, in both their forms.
 pub fn learn(secret: &Secret) {
-    let values = secret.data.iter().flatten().map(|(_, value)| value.0.as_slice());
+    let values = secret.data.iter().flatten().filter(|(key, _)| !OPEN.contains(&key.as_str()));
+    let values = values.map(|(_, value)| value.0.as_slice());
     let logins = values.clone().flat_map(logins);
     remember(
         values.flat_map(worth).chain(logins.flat_map(|text| worth(text.as_bytes()))).collect(),
     );
+}
+
+/// Remembers every Secret that a Pod can read, as a `RUN` may print what it reads.
+pub async fn learn_of(cluster: &Cluster, pod: &Pod) -> anyhow::Result<()> {
+    let api = Api::<Secret>::namespaced(cluster.client.clone(), &cluster.site.settings.namespace);
+    let names: Vec<String> = names_in(pod).into_iter().collect();
+    for secret in join_all(names.iter().map(|name| api.get_opt(name))).await {
+        match secret {
+            Ok(secret) => secret.iter().for_each(learn),
+            Err(kube::Error::Api(status)) if status.code == 403 => {
+                tracing::warn!("cannot blot out a Secret of a Pod: {}", status.message);
+            }
+            Err(error) => return Err(unavailable("read a Secret of the Pod", &error)),
+        }
+    }
+    Ok(())
+}
+
+/// The names of the Secrets that a Pod mounts or has in its environment.
+fn names_in(pod: &Pod) -> BTreeSet<String> {
+    let spec = || pod.spec.iter();
+    let volumes = || spec().flat_map(|spec| spec.volumes.iter().flatten());
+    let mounted = volumes().filter_map(|volume| volume.secret.as_ref()?.secret_name.clone());
+    let projected = volumes().filter_map(|volume| volume.projected.as_ref()?.sources.as_ref());
+    let projected =
+        projected.flatten().filter_map(|source| Some(source.secret.as_ref()?.name.clone()));
+    let containers = || spec().flat_map(|spec| &spec.containers);
+    let all = containers().flat_map(|one| one.env_from.iter().flatten());
+    let all = all.filter_map(|from| Some(from.secret_ref.as_ref()?.name.clone()));
+    let single = containers().flat_map(|one| one.env.iter().flatten());
+    let single = single.filter_map(|variable| {
+        Some(variable.value_from.as_ref()?.secret_key_ref.as_ref()?.name.clone())
+    });
+    mounted.chain(projected).chain(all).chain(single).collect()
 }
 
 /// The passwords of a Docker configuration, and what they are in it: base64 of `user:password`.

@@ -233,6 +233,14 @@ enum Meaning {
     Unknown,
 }
 
+/// Whether a token server's words are a refusal. Its status is not told.
+fn is_refusal(said: &str) -> bool {
+    let said = said.to_ascii_lowercase();
+    ["unauthorized", "denied", "forbidden", "invalid", "incorrect", "401", "403"]
+        .iter()
+        .any(|word| said.contains(word))
+}
+
 /// What a registry's answer means.
 fn meaning(error: &OciDistributionError) -> Meaning {
     use FailureType::{RegistryDenied, RegistryUnavailable};
@@ -256,6 +264,8 @@ fn meaning(error: &OciDistributionError) -> Meaning {
                 Meaning::Failed(RegistryUnavailable)
             }
         }
+        // What a token server said other than success; a sick one says no such word.
+        E::AuthenticationFailure(said) if !is_refusal(said) => Meaning::Failed(RegistryUnavailable),
         E::UnauthorizedError { .. }
         | E::AuthenticationFailure(_)
         | E::ServerError { code: 401 | 403, .. } => Meaning::Failed(RegistryDenied),

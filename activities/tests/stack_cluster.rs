@@ -9,7 +9,7 @@ use kilnworks_activities::{
     await_build::await_build,
     clean_up::clean_up,
     cluster::{Cluster, Found, connect},
-    engine::Observer,
+    engine::{Observer, Wish},
     error::failure_of,
     launch::launch,
     log::Logs,
@@ -89,8 +89,8 @@ impl Build {
         let mut observer = Observer::new(None, self.input.id.clone());
         let started = SystemTime::now();
         let input = self.input.clone();
-        let wanted = async || true;
-        launch(&self.cluster, &empty(), input, &mut observer, started, wanted)
+        let wish = async || Wish::Outcome;
+        launch(&self.cluster, &empty(), input, &mut observer, started, wish)
             .await
             .expect("a launch")
     }

@@ -261,6 +261,27 @@ async fn what_waits_for_room_is_not_begun_after_a_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_between_two_attempts_is_a_cancel() {
+    let away = vec![failure(FailureType::RegistryUnavailable); 9];
+    let steps = FakeSteps::default().fate("web/server", Fate::Fails(away));
+    with_fakes(steps.clone(), async |client, queue| {
+        let handle = start(&client, BuildContainer::run, &queue, &queue, container()).await;
+        eventually("the pause to be told", Duration::from_secs(30), async || {
+            let options = WorkflowQueryOptions::default();
+            let progress = handle.query(BuildContainer::progress, (), options).await.ok()?;
+            let row = progress.containers.first()?;
+            let told = row.reason.as_deref()?.contains("RegistryUnavailable happened");
+            (told && row.state == State::Queued).then_some(())
+        })
+        .await;
+        handle.cancel(WorkflowCancelOptions::default()).await.unwrap();
+        assert!(matches!(end(&handle).await, End::Cancelled));
+    })
+    .await;
+    assert_eq!(steps.count("clean up"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_whole_clock_ends_a_build_and_cleans_up() {
     let steps = FakeSteps::default().fate("web/server", Fate::Hangs);
     let mut document = container();

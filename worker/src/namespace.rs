@@ -22,7 +22,7 @@ use crate::{
 /// Whether a worker can run in the namespace.
 pub(crate) async fn check(engine: &Engine) -> Result<(), Trouble> {
     let namespace = &engine.namespace;
-    if !exists(engine).await.map_err(|error| told(engine, &error))? {
+    if id(engine).await.map_err(|error| told(engine, &error))?.is_none() {
         let what = format!("the Temporal namespace `{namespace}` does not exist");
         let hint = "run `kiln setup`, or set TEMPORAL_NAMESPACE to one that does";
         return Err(Trouble::End(missing(engine, what).hint(hint)));
@@ -56,16 +56,26 @@ fn hidden(status: &Status) -> bool {
     matches!(status.code(), Code::PermissionDenied | Code::Unimplemented | Code::Unauthenticated)
 }
 
-/// Whether the namespace is there.
-pub(crate) async fn exists(engine: &Engine) -> Result<bool, Status> {
+/// The id of the namespace, which no other engine's has; none where there is no such namespace.
+pub(crate) async fn id(engine: &Engine) -> Result<Option<String>, Status> {
     let request = DescribeNamespaceRequest {
         namespace: engine.namespace.clone(),
         ..DescribeNamespaceRequest::default()
     };
     let mut service = engine.client.connection().clone();
     match service.describe_namespace(request.into_request()).await {
-        Ok(_) => Ok(true),
-        Err(status) if status.code() == Code::NotFound => Ok(false),
+        Ok(described) => Ok(Some(described.into_inner().namespace_info.unwrap_or_default().id)),
+        Err(status) if status.code() == Code::NotFound => Ok(None),
+        Err(status) => Err(status),
+    }
+}
+
+/// What tells the namespace from every other engine's: its id, or its name where a hosted engine
+/// does not let us look.
+pub(crate) async fn identity(engine: &Engine) -> Result<String, Status> {
+    match id(engine).await {
+        Ok(id) => Ok(id.unwrap_or_else(|| engine.namespace.clone())),
+        Err(status) if hidden(&status) => Ok(engine.namespace.clone()),
         Err(status) => Err(status),
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     cli::{Queue, WorkerArgs},
     connect::{self, Engine},
     end::{Error, Exit},
-    schedule,
+    namespace, schedule,
     settings::{Common, Installation},
     table,
 };
@@ -38,7 +38,9 @@ pub(crate) async fn worker(
     let engine = connect::patiently().await?;
     let Installation { steps, grace, sweep_every } = installation;
     let install = steps.install.clone();
-    let activities = Activities::open(steps, &engine.namespace).await?;
+    let identity = namespace::identity(&engine).await;
+    let identity = identity.context("cannot look at the Temporal namespace")?;
+    let activities = Activities::open(steps, &identity).await?;
     let runtime = Runtime::from_current_tokio(RuntimeOptions::default())
         .context("cannot start the runtime of the workers")?;
     let queues = TaskQueues::of(&common.task_queue);

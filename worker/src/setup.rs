@@ -20,7 +20,7 @@ pub(crate) async fn setup(args: SetupArgs) -> Result<Exit, Error> {
     let engine = connect::once().await?;
     let told = |status: Status| Error::from(refused(&status, &engine.address));
     let name = &engine.namespace;
-    if namespace::exists(&engine).await.map_err(told)? {
+    if namespace::id(&engine).await.map_err(told)?.is_some() {
         table::print(&format!("namespace `{name}`: was there"))?;
     } else {
         namespace::register(&engine, args.retention).await.map_err(told)?;

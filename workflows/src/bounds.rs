@@ -87,6 +87,19 @@ pub const DETAILS_BYTES: usize = 512 * 1024;
 /// Bytes of a failure's message beyond [`DETAILS_BYTES`], and of a reason in the progress.
 pub const REASON_BYTES: usize = 512;
 
+/// Earlier attempts of a container that its own workflow lists: an outage may take hundreds.
+pub const EARLIER: usize = 20;
+
+/// Earlier attempts of a container that its component and its app list.
+pub const EARLIER_OF_MANY: usize = 3;
+
+/// Bytes of the message of each of those.
+pub const EARLIER_BYTES: usize = 128;
+
+/// Attempts of a container during an outage, which count against no other bound. Each leaves its
+/// input in the history, 400 KiB at most.
+pub const ATTEMPTS: u32 = 100;
+
 /// Bytes of the summary of a step, one line in the engine's UI. It may hold a URL.
 pub const SUMMARY_BYTES: usize = 200;
 

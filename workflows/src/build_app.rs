@@ -11,10 +11,11 @@ use temporalio_workflow::{
 };
 
 use crate::{
+    bounds,
     build::{OUTCOME, attributes, bounded, child, json_of, split},
     build_component::BuildComponent,
     document::Kind,
-    failure::FailureDetails,
+    failure::{FailedAttempt, Failure, FailureDetails, tail},
     output::{BuildOutput, ContainerImage, Outcome, Package},
     plan::{GitSource, Outline, OutlinedComponent},
     policy::{FETCHES, Policy, Step},
@@ -209,6 +210,15 @@ pub(crate) async fn deliver<W>(
     Ok(ctx.execute_activity(Steps::deliver, input, options).await?)
 }
 
+/// Shortens what is told of earlier attempts, as hundreds of containers may have had some. Each
+/// container's own workflow has them in full.
+fn brief(earlier: &mut Vec<FailedAttempt>) {
+    earlier.drain(..earlier.len().saturating_sub(bounds::EARLIER_OF_MANY));
+    for attempt in earlier {
+        attempt.message = tail(&attempt.message, bounds::EARLIER_BYTES);
+    }
+}
+
 /// How the parts of a build ended, in plan order.
 pub(crate) struct Ending {
     pub(crate) images: Vec<ContainerImage>,
@@ -219,8 +229,8 @@ pub(crate) struct Ending {
 impl Ending {
     /// `asked` is whether someone cancelled the whole: then that is how it ends, whatever failed.
     pub(crate) fn of(outcomes: Vec<Result<BuildOutput, Stop>>, asked: bool) -> Self {
-        let mut images = Vec::new();
-        let mut failures = Vec::new();
+        let mut images: Vec<ContainerImage> = Vec::new();
+        let mut failures: Vec<Failure> = Vec::new();
         let mut cancelled = asked;
         for outcome in outcomes {
             match outcome {
@@ -232,6 +242,8 @@ impl Ending {
                 }
             }
         }
+        images.iter_mut().for_each(|image| brief(&mut image.earlier));
+        failures.iter_mut().for_each(|failure| brief(&mut failure.earlier));
         let stop = match (failures.is_empty(), cancelled) {
             (false, _) if !asked => {
                 Some(Stop::Failed(Box::new(FailureDetails { failures, images: images.clone() })))

@@ -13,6 +13,7 @@ use temporalio_workflow::{
 };
 
 use crate::{
+    bounds,
     build::{COMMIT, OUTCOME, attributes, json_of, split},
     document::Kind,
     failure::{FailedAttempt, FailureType},
@@ -20,7 +21,7 @@ use crate::{
     output::{BuildOutput, ContainerImage, Outcome, Times},
     plan::{BuildPlan, Clocks, ContainerPlan, GitSource, Work},
     policy::{self, Grants, Policy, next_attempt},
-    progress::{ContainerProgress, Progress, State},
+    progress::{ContainerProgress, Progress, State, reason},
     steps::{AwaitInput, Built, LaunchInput, Split},
     stop::Stop,
 };
@@ -73,9 +74,6 @@ impl BuildContainer {
 }
 
 type Ctx = WorkflowContext<BuildContainer>;
-
-/// How many failed attempts a result lists: an outage may take hundreds.
-const MOST_EARLIER: usize = 20;
 
 /// Leaves the end where people look for it.
 fn close(ctx: &Ctx, plan: &ContainerPlan, split: &Split, outcome: &Result<ContainerImage, Stop>) {
@@ -207,12 +205,12 @@ impl<'a> Build<'a> {
                 }
                 Err(stop) => stop,
             };
-            match self.again(&stop, attempt, &grants).await {
+            match self.again(&stop, attempt, &grants).await? {
                 Some(next) => grants = next,
                 None => return Err(stop.after(earlier)),
             }
             earlier.extend(stop.first().map(|failure| FailedAttempt::of(attempt, failure)));
-            earlier.drain(..earlier.len().saturating_sub(MOST_EARLIER));
+            earlier.drain(..earlier.len().saturating_sub(bounds::EARLIER));
         }
         unreachable!("an attempt has a number")
     }
@@ -238,15 +236,26 @@ impl<'a> Build<'a> {
     }
 
     /// What the next attempt has, after its pause, where a next one makes sense.
-    async fn again(&self, stop: &Stop, attempt: u32, grants: &Grants) -> Option<Grants> {
-        let kind = stop.first()?.kind;
-        let next = next_attempt(kind, attempt, grants, &self.split.settings)?;
+    async fn again(
+        &self,
+        stop: &Stop,
+        attempt: u32,
+        grants: &Grants,
+    ) -> Result<Option<Grants>, Stop> {
+        let Some(failure) = stop.first() else { return Ok(None) };
+        let kind = failure.kind;
+        let next = next_attempt(kind, attempt, grants, &self.split.settings);
+        let Some(next) = next else { return Ok(None) };
         if let Some(pause) = policy::pause(kind, attempt) {
             let token = self.token.clone();
             let timer = TimerOptions::builder(pause).cancellation_token(token).build();
-            (self.ctx.timer(timer).await == TimerResult::Fired).then_some(())?;
+            let why = Some(reason(&failure.message));
+            show(self.ctx, |row| (row.state, row.reason) = (State::Queued, why));
+            if self.ctx.timer(timer).await == TimerResult::Cancelled {
+                return Err(Stop::Cancelled);
+            }
         }
-        Some(next)
+        Ok(Some(next))
     }
 
     fn resolved_commit(&self, source: &GitSource) -> Option<String> {

@@ -165,9 +165,9 @@ pub fn next_attempt(
     grants: &Grants,
     settings: &EngineSettings,
 ) -> Option<Grants> {
-    // An outage is waited out, however many Pods it takes: the whole clock ends it.
-    let bounded = failure.waiting_mends() || attempt < settings.max_attempts;
-    let again = failure.new_attempt_mends() && bounded;
+    // An outage is waited out, for many more Pods: mostly the whole clock ends it.
+    let most = if failure.waiting_mends() { bounds::ATTEMPTS } else { settings.max_attempts };
+    let again = failure.new_attempt_mends() && attempt < most;
     let mut next = grants.clone();
     match failure {
         FailureType::OutOfMemory if grants.growths == MOST_GROWTHS => return None,
@@ -244,6 +244,7 @@ mod tests {
         assert_eq!(next(FailureType::NodeLost, 1, &grants()), Some(grants()));
         assert_eq!(next(FailureType::NodeLost, 10, &grants()), None);
         assert_eq!(next(FailureType::RegistryUnavailable, 99, &grants()), Some(grants()));
+        assert_eq!(next(FailureType::RegistryUnavailable, 100, &grants()), None);
         assert_eq!(next(FailureType::BuildFailed, 1, &grants()), None);
     }
 

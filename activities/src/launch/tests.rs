@@ -1,6 +1,6 @@
 //! Launches against an API server that answers by script.
 
-use std::time::SystemTime;
+use std::{cell::Cell, time::SystemTime};
 
 use k8s_openapi::api::core::v1::Pod;
 use kilnworks_workflows::{
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::launch;
 use crate::{
     clean_up::clean_up,
-    engine::Observer,
+    engine::{Observer, Wish},
     error::failure_of,
     fixtures::{Call, Scenario, call, full, minimal, refusal},
     log::Logs,
@@ -51,10 +51,10 @@ fn create(pod: &Pod) -> Call {
 async fn run(
     cluster: &crate::cluster::Cluster,
     input: LaunchInput,
-    wanted: impl AsyncFn() -> bool,
+    wish: impl AsyncFn() -> Wish,
 ) -> anyhow::Result<Launched> {
     let mut observer = Observer::new(None, input.id.clone());
-    launch(cluster, &Access::default(), input, &mut observer, SystemTime::now(), wanted).await
+    launch(cluster, &Access::default(), input, &mut observer, SystemTime::now(), wish).await
 }
 
 fn kind(error: &anyhow::Error) -> FailureType {
@@ -65,7 +65,7 @@ fn kind(error: &anyhow::Error) -> FailureType {
 async fn it_creates_one() {
     let pod = created(&minimal());
     let (scenario, cluster) = Scenario::new(Vec::new(), vec![none(), create(&pod)]);
-    let launched = run(&cluster, minimal(), async || true).await.unwrap();
+    let launched = run(&cluster, minimal(), async || Wish::Outcome).await.unwrap();
     assert_eq!(launched.uid, "uid-1");
     scenario.end();
 }
@@ -79,7 +79,7 @@ async fn run_again_it_finds_the_first_even_without_room() {
         created(&other)
     });
     let (scenario, cluster) = Scenario::new(others.into(), vec![look(200, json_of(&pod))]);
-    let launched = run(&cluster, minimal(), async || true).await.unwrap();
+    let launched = run(&cluster, minimal(), async || Wish::Outcome).await.unwrap();
     assert_eq!(launched.uid, "uid-1");
     scenario.end();
 }
@@ -90,7 +90,7 @@ async fn one_that_another_run_created_meanwhile_is_adopted() {
     let taken = call("POST", "pods?", 409, refusal(409, "AlreadyExists", "it is there"));
     let calls = vec![none(), taken, look(200, json_of(&pod))];
     let (scenario, cluster) = Scenario::new(Vec::new(), calls);
-    let launched = run(&cluster, minimal(), async || true).await.unwrap();
+    let launched = run(&cluster, minimal(), async || Wish::Outcome).await.unwrap();
     assert_eq!(launched.uid, "uid-1");
     scenario.end();
 }
@@ -100,7 +100,7 @@ async fn someone_elses_is_a_conflict() {
     let mut pod = created(&minimal());
     pod.metadata.labels.as_mut().unwrap().insert("kiln.io/run".to_owned(), "other".to_owned());
     let (scenario, cluster) = Scenario::new(Vec::new(), vec![look(200, json_of(&pod))]);
-    let error = run(&cluster, minimal(), async || true).await.unwrap_err();
+    let error = run(&cluster, minimal(), async || Wish::Outcome).await.unwrap_err();
     assert_eq!(kind(&error), FailureType::Conflict);
     scenario.end();
 }
@@ -111,7 +111,7 @@ async fn a_full_quota_is_waited_for() {
     let full = refusal(403, "Forbidden", "pods \"x\" is forbidden: exceeded quota: builds");
     let calls = vec![none(), call("POST", "pods?", 403, full), create(&pod)];
     let (scenario, cluster) = Scenario::new(Vec::new(), calls);
-    run(&cluster, minimal(), async || true).await.unwrap();
+    run(&cluster, minimal(), async || Wish::Outcome).await.unwrap();
     scenario.end();
 }
 
@@ -137,7 +137,7 @@ async fn a_job_waits_for_the_quota_of_its_pod() {
         Call { seen: Some(seen), ..jobs("POST", "jobs?", 201, job) },
     ];
     let (scenario, cluster) = Scenario::of(LauncherKind::Job, Vec::new(), calls);
-    let launched = run(&cluster, minimal(), async || true).await.unwrap();
+    let launched = run(&cluster, minimal(), async || Wish::Outcome).await.unwrap();
     assert_eq!(launched.kind, LaunchedKind::Job);
     scenario.end();
 }
@@ -149,7 +149,7 @@ async fn the_queued_clock_runs_out_with_the_reason() {
     let (scenario, cluster) = Scenario::new(Vec::new(), calls);
     let mut input = minimal();
     input.build.clocks.queued = 0;
-    let error = run(&cluster, input, async || true).await.unwrap_err();
+    let error = run(&cluster, input, async || Wish::Outcome).await.unwrap_err();
     assert_eq!(kind(&error), FailureType::QuotaExceeded);
     assert!(error.to_string().ends_with("limited: pods=1"), "{error}");
     scenario.end();
@@ -171,7 +171,7 @@ async fn it_waits_while_enough_builds_run() {
     }));
     done.status = serde_json::from_value(json!({"phase": "Succeeded"})).unwrap();
     let (scenario, cluster) = Scenario::new(running.into(), vec![none(), create(&pod)]);
-    let (launched, ()) = tokio::join!(run(&cluster, minimal(), async || true), async {
+    let (launched, ()) = tokio::join!(run(&cluster, minimal(), async || Wish::Outcome), async {
         tokio::task::yield_now().await;
         scenario.see(done);
     });
@@ -182,7 +182,20 @@ async fn it_waits_while_enough_builds_run() {
 #[tokio::test]
 async fn an_unwanted_one_is_not_created() {
     let (scenario, cluster) = Scenario::new(Vec::new(), vec![none()]);
-    run(&cluster, minimal(), async || false).await.unwrap_err();
+    run(&cluster, minimal(), async || Wish::End).await.unwrap_err();
+    scenario.end();
+}
+
+#[tokio::test]
+async fn one_that_another_worker_has_handed_on_stays() {
+    let pod = created(&minimal());
+    let (scenario, cluster) = Scenario::new(Vec::new(), vec![none(), create(&pod)]);
+    let asked = Cell::new(0);
+    let wish = async || match asked.replace(asked.get() + 1) {
+        0 => Wish::Outcome,
+        _ => Wish::Nothing,
+    };
+    run(&cluster, minimal(), wish).await.unwrap();
     scenario.end();
 }
 
@@ -192,9 +205,12 @@ async fn one_that_is_unwanted_once_it_is_created_is_deleted() {
     let name = pod::name(&minimal().id);
     let delete = call("DELETE", &format!("pods/{name}"), 200, json_of(&pod));
     let (scenario, cluster) = Scenario::new(Vec::new(), vec![none(), create(&pod), delete]);
-    let asked = std::cell::Cell::new(0);
-    let wanted = async || asked.replace(asked.get() + 1) == 0;
-    run(&cluster, minimal(), wanted).await.unwrap_err();
+    let asked = Cell::new(0);
+    let wish = async || match asked.replace(asked.get() + 1) {
+        0 => Wish::Outcome,
+        _ => Wish::End,
+    };
+    run(&cluster, minimal(), wish).await.unwrap_err();
     scenario.end();
 }
 
@@ -207,7 +223,7 @@ async fn refusals_have_a_type() {
     ] {
         let calls = vec![none(), call("POST", "pods?", code, refusal(code, kind_of, "no"))];
         let (scenario, cluster) = Scenario::new(Vec::new(), calls);
-        let error = run(&cluster, minimal(), async || true).await.unwrap_err();
+        let error = run(&cluster, minimal(), async || Wish::Outcome).await.unwrap_err();
         assert_eq!(kind(&error), expected, "{code}");
         scenario.end();
     }
@@ -245,7 +261,7 @@ async fn secrets_must_be_there_and_allowed() {
     ] {
         let calls = std::iter::once(none()).chain(calls).collect();
         let (scenario, cluster) = Scenario::new(Vec::new(), calls);
-        let error = run(&cluster, full(), async || true).await.unwrap_err();
+        let error = run(&cluster, full(), async || Wish::Outcome).await.unwrap_err();
         assert_eq!(kind(&error), expected, "{error}");
         scenario.end();
     }
@@ -280,18 +296,21 @@ fn listed(items: Value) -> Call {
     call("GET", "pods?", 200, json!({"metadata": {}, "items": items}))
 }
 
+fn no_jobs() -> Call {
+    Call {
+        path: "/apis/batch/v1/namespaces/builds/jobs?".to_owned(),
+        ..call("GET", "", 200, json!({"metadata": {}, "items": []}))
+    }
+}
+
 #[tokio::test]
 async fn clean_up_asks_for_the_log_and_deletes_what_it_finds() {
     let name = pod::name(&minimal().id);
-    let jobs = Call {
-        path: "/apis/batch/v1/namespaces/builds/jobs?".to_owned(),
-        ..call("GET", "", 200, json!({"metadata": {}, "items": []}))
-    };
     let calls = vec![
         listed(json!([ended()])),
+        no_jobs(),
         // That nobody has the log is no reason to keep the Pod.
         call("GET", &format!("pods/{name}/log?"), 404, refusal(404, "NotFound", "gone")),
-        jobs,
         call("DELETE", &format!("pods/{name}"), 404, refusal(404, "NotFound", "gone")),
     ];
     let (scenario, cluster) = Scenario::new(Vec::new(), calls);
@@ -302,8 +321,16 @@ async fn clean_up_asks_for_the_log_and_deletes_what_it_finds() {
 }
 
 #[tokio::test]
-async fn a_pod_stays_until_the_store_has_its_log() {
-    let (scenario, cluster) = Scenario::new(Vec::new(), vec![listed(json!([ended()]))]);
+async fn a_pod_stays_until_the_store_has_its_log_and_no_other_with_it() {
+    let mut next = minimal();
+    next.id.attempt = 2;
+    let waiting = created(&next);
+    let calls = vec![
+        listed(json!([ended(), json_of(&waiting)])),
+        no_jobs(),
+        call("DELETE", &format!("pods/{}", pod::name(&next.id)), 200, json_of(&waiting)),
+    ];
+    let (scenario, cluster) = Scenario::new(Vec::new(), calls);
     let (dir, store) = store();
     std::fs::write(dir.path().join("logs"), "no directory").unwrap();
     let logs = Logs { store: &store, max_bytes: 1 << 20 };
@@ -317,7 +344,7 @@ async fn a_pod_stays_until_the_store_has_its_log() {
 async fn steps_can_move_between_threads() {
     fn is_send(_: &impl Send) {}
     let (scenario, cluster) = Scenario::new(Vec::new(), Vec::new());
-    is_send(&run(&cluster, minimal(), async || true));
+    is_send(&run(&cluster, minimal(), async || Wish::Outcome));
     let registry = crate::registry::RegistryClient::new(cluster.client.clone(), "builds");
     let mut observer = Observer::new(None, minimal().id);
     let input = serde_json::from_value(json!({

@@ -1,9 +1,9 @@
 //! Keeps a log while its build runs.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures::AsyncReadExt;
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
 use kilnworks_workflows::steps::Launched;
 use kube::ResourceExt;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -26,17 +26,24 @@ pub async fn follow(logs: Logs<'_>, cluster: &Cluster, launched: &Launched, pref
     let Some(pod) = begun(cluster, launched).await else { return };
     let mut pause = Pause::default();
     let mut writer = loop {
-        match Writer::begin(logs.store, prefix, logs.max_bytes).await {
+        let begun = async {
+            redact::learn_of(cluster, &pod).await?;
+            Writer::begin(logs.store, prefix, logs.max_bytes).await
+        };
+        match begun.await {
             Ok(writer) => break writer,
             Err(error) => pause.after(&error).await,
         }
     };
-    let mut pause = Pause::default();
+    let (pod, mut pause) = (pod.name_any(), Pause::default());
     loop {
         match copy(cluster, launched, &pod, &mut writer).await {
             Ok(true) => return,
             Ok(false) => pause = Pause::default(),
-            Err(error) => pause.after(&error).await,
+            Err(error) => {
+                flush(&mut writer).await;
+                pause.after(&error).await;
+            }
         }
     }
 }
@@ -58,13 +65,13 @@ impl Pause {
     }
 }
 
-/// Waits until there is a log, and gives its Pod's name; none where there will be no log.
-async fn begun(cluster: &Cluster, launched: &Launched) -> Option<String> {
+/// Waits until there is a log, and gives its Pod; none where there will be no log.
+async fn begun(cluster: &Cluster, launched: &Launched) -> Option<Arc<Pod>> {
     let mut bell = cluster.bell();
     let mut was_there = false;
     loop {
         match cluster.watched(launched) {
-            Some(pod) if phase::has_begun(&pod) => return Some(pod.name_any()),
+            Some(pod) if phase::has_begun(&pod) => return Some(pod),
             Some(pod) if !phase::is_unfinished(&pod) => return None,
             Some(_) => was_there = true,
             None if was_there => return None,
@@ -99,7 +106,7 @@ async fn copy(
     };
     let (mut cutter, mut chunk) = (Cutter::default(), vec![0; CHUNK]);
     let mut bell = cluster.bell();
-    loop {
+    let at_end = loop {
         let due = writer.due();
         tokio::select! {
             biased;
@@ -107,7 +114,7 @@ async fn copy(
                 flush(writer).await;
             }
             read = stream.read(&mut chunk) => match read {
-                Ok(0) => break,
+                Ok(0) => break true,
                 Ok(count) => {
                     let mut add = |at, line: &[u8]| writer.add(at, line);
                     cutter.push(&chunk[..count], &redact::known(), &mut add);
@@ -115,18 +122,22 @@ async fn copy(
                 // A build that is silent for a minute looks like a connection that died.
                 Err(error) => {
                     tracing::debug!(pod, %error, "the log is read anew");
-                    break;
+                    break false;
                 }
             },
             () = bell.rung(), if !over => over = is_over(cluster, launched),
-            () = sleep(LAST_WORDS), if over && follows => break,
+            () = sleep(LAST_WORDS), if over && follows => break false,
         }
-    }
-    let ends = over && !follows;
+    };
+    let ends = over && !follows && at_end;
     if ends {
         cutter.end(&redact::known(), &mut |at: Timestamp, line: &[u8]| writer.add(at, line));
+    }
+    // A stream that broke off may be that of a node that is gone: this is all that there will be.
+    if ends || !over {
         flush(writer).await;
-    } else if !over {
+    }
+    if !over {
         // The stream may end before the watch tells of the executor's end.
         bell.rung().await;
     }

@@ -1,8 +1,8 @@
 //! Keeps logs: beside a build while it runs, and before its Pod is deleted.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use futures::{AsyncReadExt, future::try_join_all};
+use futures::{AsyncReadExt, future::join_all};
 use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
 use kilnworks_workflows::names;
 use kube::ResourceExt;
@@ -14,7 +14,10 @@ use super::{
     live::{self, CHUNK},
     parts::Writer,
 };
-use crate::{cluster::Cluster, phase, redact};
+use crate::{
+    cluster::{Cluster, JOB_UID, unavailable},
+    phase, redact,
+};
 
 /// How long the log of an executor that still runs may hold up its deletion.
 const WHILE_RUNNING: Duration = Duration::from_secs(5);
@@ -25,12 +28,52 @@ const READING: Duration = Duration::from_secs(3);
 /// Silence after which a node that was asked for a log counts as gone.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// Keeps the rest of the logs of Pods that are about to be deleted. Where the store fails, so does it
-/// for a Pod that has ended, which must stay then; one that still runs is ended all the same. That a
-/// log cannot be read is no reason for that.
-pub async fn keep(logs: Logs<'_>, cluster: &Cluster, pods: &[Pod]) -> anyhow::Result<()> {
-    let kept = pods.iter().map(|pod| keep_one(logs, cluster, pod));
-    try_join_all(kept).await.map(drop)
+/// How many logs are kept at once.
+const AT_ONCE: usize = 8;
+
+/// How long after its end a log may still be had of a node that does not answer now.
+const LATELY: Duration = Duration::from_secs(600);
+
+/// Pods whose log could not be kept, and must stay.
+#[derive(Default)]
+pub struct Unkept {
+    uids: BTreeSet<String>,
+    why: Option<anyhow::Error>,
+}
+
+impl Unkept {
+    /// Whether a Pod must stay, or a Job whose deletion would delete it.
+    pub fn holds(&self, uid: Option<&String>) -> bool {
+        uid.is_some_and(|uid| self.uids.contains(uid))
+    }
+
+    /// Adds those of another one.
+    pub fn extend(&mut self, other: Self) {
+        self.uids.extend(other.uids);
+        self.why = self.why.take().or(other.why);
+    }
+
+    /// An error where anything must stay.
+    pub fn outcome(self) -> anyhow::Result<()> {
+        self.why.map_or(Ok(()), Err)
+    }
+}
+
+/// Keeps the rest of the logs of Pods that are about to be deleted. One that has ended must stay
+/// where that fails; one that still runs is ended all the same.
+pub async fn keep(logs: Logs<'_>, cluster: &Cluster, pods: &[Pod]) -> Unkept {
+    let mut unkept = Unkept::default();
+    for pods in pods.chunks(AT_ONCE) {
+        let kept = join_all(pods.iter().map(|pod| keep_one(logs, cluster, pod))).await;
+        for (pod, kept) in pods.iter().zip(kept) {
+            if let Err(error) = kept {
+                unkept.uids.extend(pod.uid());
+                unkept.uids.extend(pod.labels().get(JOB_UID).cloned());
+                unkept.why.get_or_insert(error);
+            }
+        }
+    }
+    unkept
 }
 
 /// Where the log of a Pod's attempt lies, by its labels.
@@ -44,14 +87,15 @@ async fn keep_one(logs: Logs<'_>, cluster: &Cluster, pod: &Pod) -> anyhow::Resul
     let Some(prefix) = prefix(pod).filter(|_| phase::has_begun(pod)) else {
         return Ok(());
     };
-    let name = pod.name_any();
     if !phase::is_unfinished(pod) {
+        redact::learn_of(cluster, pod).await?;
         let mut writer = Writer::begin(logs.store, &prefix, logs.max_bytes).await?;
-        rest(cluster, &name, &mut writer).await?;
+        rest(cluster, pod, &mut writer).await?;
         return writer.flush().await;
     }
+    let name = pod.name_any();
     // Who ends a build waits for its Pod to go, not for a store that is away.
-    match timeout(WHILE_RUNNING, so_far(logs, cluster, &name, &prefix)).await {
+    match timeout(WHILE_RUNNING, so_far(logs, cluster, pod, &prefix)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(name, "the end of the log is not kept: {error:#}"),
         Err(_) => tracing::warn!(name, "the end of the log is not kept: the store is slow"),
@@ -60,29 +104,57 @@ async fn keep_one(logs: Logs<'_>, cluster: &Cluster, pod: &Pod) -> anyhow::Resul
 }
 
 /// Keeps the log of an executor that is to be ended, as far as it is, and marks that.
-async fn so_far(logs: Logs<'_>, cluster: &Cluster, name: &str, prefix: &str) -> anyhow::Result<()> {
+async fn so_far(logs: Logs<'_>, cluster: &Cluster, pod: &Pod, prefix: &str) -> anyhow::Result<()> {
+    redact::learn_of(cluster, pod).await?;
     let mut writer = Writer::begin(logs.store, prefix, logs.max_bytes).await?;
-    if let Ok(read) = timeout(READING, rest(cluster, name, &mut writer)).await {
+    if let Ok(read) = timeout(READING, rest(cluster, pod, &mut writer)).await {
         read?;
     }
     writer.mark_cut();
     writer.flush().await
 }
 
-/// Reads what the cluster has after what the store has. Only the store's errors are errors.
-async fn rest(cluster: &Cluster, pod: &str, writer: &mut Writer<'_>) -> anyhow::Result<()> {
-    let pods = cluster.pods();
-    let mut opened = open(&pods, pod, writer.last()).await;
-    if matches!(&opened, Err(kube::Error::Api(status)) if status.code >= 500) {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        opened = open(&pods, pod, writer.last()).await;
-    }
-    let mut stream = match opened {
-        Ok(stream) => stream,
-        Err(error) => {
-            tracing::warn!(pod, %error, "the log cannot be read and is kept as far as it is");
-            return Ok(());
+/// Reads what the cluster has after what the store has. That nobody has the log is fine; so is, a
+/// while after its end, that nobody answers.
+async fn rest(cluster: &Cluster, pod: &Pod, writer: &mut Writer<'_>) -> anyhow::Result<()> {
+    let name = pod.name_any();
+    for pause in [1, 2, 0].map(Duration::from_secs) {
+        let error = match read(cluster, &name, writer).await? {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        let is_gone = matches!(&error, kube::Error::Api(status) if status.code < 500);
+        let is_last = pause.is_zero();
+        match is_gone || is_last {
+            true if !is_gone && ended_lately(pod) => {
+                return Err(unavailable("read the log of the Pod", &error));
+            }
+            true => {
+                tracing::warn!(name, %error, "the log is kept as far as it is");
+                return Ok(());
+            }
+            false => tokio::time::sleep(pause).await,
         }
+    }
+    Ok(())
+}
+
+/// Whether the executor's end was not long ago.
+fn ended_lately(pod: &Pod) -> bool {
+    let end = phase::terminated(pod).and_then(|end| end.finished_at.as_ref());
+    let since = end.map(|end| Timestamp::now().duration_since(end.0));
+    since.is_some_and(|since| Duration::try_from(since).unwrap_or_default() < LATELY)
+}
+
+/// Reads a log to its end. The outer error is the store's, the inner one the cluster's.
+async fn read(
+    cluster: &Cluster,
+    pod: &str,
+    writer: &mut Writer<'_>,
+) -> anyhow::Result<kube::Result<()>> {
+    let mut stream = match open(&cluster.pods(), pod, writer.last()).await {
+        Ok(stream) => stream,
+        Err(error) => return Ok(Err(error)),
     };
     let (mut cutter, mut chunk) = (Cutter::default(), vec![0; CHUNK]);
     loop {
@@ -92,17 +164,16 @@ async fn rest(cluster: &Cluster, pod: &str, writer: &mut Writer<'_>) -> anyhow::
                 let mut add = |at, line: &[u8]| writer.add(at, line);
                 cutter.push(&chunk[..count], &redact::known(), &mut add);
             }
-            Ok(Err(_)) | Err(_) => {
-                tracing::warn!(pod, "the log breaks off");
-                break;
-            }
+            // Its last line may be half a line: it is read again, or left.
+            Ok(Err(error)) => return Ok(Err(kube::Error::Service(error.into()))),
+            Err(elapsed) => return Ok(Err(kube::Error::Service(elapsed.into()))),
         }
         if writer.is_full() {
             writer.flush().await?;
         }
     }
     cutter.end(&redact::known(), &mut |at: Timestamp, line: &[u8]| writer.add(at, line));
-    Ok(())
+    Ok(Ok(()))
 }
 
 async fn open(

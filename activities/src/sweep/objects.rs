@@ -13,7 +13,10 @@ use super::orphan::{Facts, Fate};
 use crate::{
     clean_up::delete,
     cluster::{Cluster, unavailable},
-    log::{Logs, keep::keep},
+    log::{
+        Logs,
+        keep::{Unkept, keep},
+    },
 };
 
 /// How many objects are read at once: a Pod carries its Dockerfile.
@@ -57,13 +60,14 @@ pub async fn remove(
     let is_reached = |fate: &Fate| matches!(fate, Fate::Deleted(_));
     let pods = orphans.iter().filter(|(object, fate)| object.kind == "Pod" && is_reached(fate));
     let names: Vec<_> = pods.map(|(object, _)| object.name.as_str()).collect();
+    let mut unkept = Unkept::default();
     for names in names.chunks(LOGS) {
         let pods = cluster.pods();
         let pods = try_join_all(names.iter().map(|name| pods.get_opt(name))).await;
         let pods = pods.map_err(|error| unavailable("read an orphan", &error))?;
-        keep(logs, cluster, &pods.into_iter().flatten().collect::<Vec<_>>()).await?;
+        unkept.extend(keep(logs, cluster, &pods.into_iter().flatten().collect::<Vec<_>>()).await);
     }
-    for (object, fate) in orphans {
+    for (object, fate) in orphans.iter().filter(|(object, _)| !unkept.holds(object.uid.as_ref())) {
         let (name, uid) = (&object.name, object.uid.clone());
         match (object.kind, fate) {
             (_, Fate::Left(_)) => {}
@@ -72,7 +76,7 @@ pub async fn remove(
             (_, Fate::Deleted(_)) => delete(&cluster.pods(), name, uid).await?,
         }
     }
-    Ok(())
+    unkept.outcome()
 }
 
 /// Takes a Pod out of the API without asking its node.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use kilnworks_workflows::{names, sweep::SweptObject};
+use kilnworks_workflows::{bounds, names, sweep::SweptObject};
 use kube::core::ObjectMeta;
 
 /// How long a workflow has been closed until its own clean-up can no longer be on its way.
@@ -55,7 +55,10 @@ impl Facts {
     pub fn of(kind: &'static str, meta: ObjectMeta) -> Self {
         let label = |name| meta.labels.as_ref()?.get(&names::label(name)).cloned();
         let annotation = |name| meta.annotations.as_ref()?.get(&names::label(name)).cloned();
-        let owner = annotation("workflow-id").zip(label("run"));
+        // An id that the engine cannot have would keep it from answering for all the others.
+        let id = annotation("workflow-id");
+        let id = id.filter(|id| (1..=bounds::WORKFLOW_ID).contains(&id.len()));
+        let owner = id.zip(label("run"));
         Self {
             kind,
             owner: owner.map(|(workflow_id, run_id)| Owner { workflow_id, run_id }),
