@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use kilnworks_tests::{
-    engine::{client, eventually, variable},
+    engine::{End, client, end, eventually, variable},
     stack::{Worker, publish, spec, start, unique},
 };
 use kilnworks_workflows::{BuildApp, progress::Progress};
@@ -30,6 +30,7 @@ async fn says(client: &Client, worker: &Worker, container: Value, reason: &str) 
     .await;
     println!("told `{reason}` after {:.1} s", begun.elapsed().as_secs_f64());
     handle.cancel(WorkflowCancelOptions::default()).await.expect("it can be cancelled");
+    assert!(matches!(end(&handle).await, End::Cancelled));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -86,7 +86,8 @@ impl Policy {
         let seconds = |clock: fn(&Clocks) -> u64| {
             self.clocks.as_ref().map_or(DAY, |clocks| Duration::from_secs(clock(clocks)))
         };
-        let whole = seconds(|clocks| clocks.whole);
+        // The workflow's own timer counts the whole clock; the slack lets it say so first.
+        let whole = seconds(|clocks| clocks.whole) + MINUTE;
         // What a parent fetches ahead holds up everyone: whoever needs it fetches again, by a clock
         // of its own.
         let ahead = if self.clocks.is_some() { whole } else { 5 * MINUTE };

@@ -1,9 +1,14 @@
 //! Parts of the stack that stop and come back: the cluster's, one at a time, and an engine with a
 //! database of its own.
 
-use std::{path::Path, process::Command};
+use std::{path::Path, process::Command, time::Duration};
 
-use kube::ResourceExt;
+use k8s_openapi::api::core::v1::Node;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, Patch, PatchParams},
+};
+use serde_json::json;
 
 use super::{Case, Recipe, Scene, engine::Server, is_external, scene::until};
 use crate::stack::run;
@@ -93,16 +98,56 @@ async fn node_lost(scene: Scene) {
     let ended = scene.build(&[Recipe::Sleep(9)]).await;
     let pushed = scene.build(&[Recipe::Sleep(8)]).await;
     let (pod, _) = (scene.running(&ended).await, scene.running(&pushed).await);
+    let neighbour = Neighbour::of(scene.stage.cluster.clone());
     let away = Away::take("kubelet").await;
     end_processes(&pod.uid().expect("a UID"));
-    until(|| async { scene.stage.pods_of(&ended.app) > 1 }).await;
+    tokio::select! {
+        () = until(|| async { scene.stage.pods_of(&ended.app) > 1 }) => {}
+        () = neighbour.lives() => {}
+    }
     away.back().await;
+    neighbour.leaves().await;
     for (build, attempts) in [(&ended, 2), (&pushed, 1)] {
         let output = scene.succeeds(build).await;
         let image = output.map(|mut output| output.images.remove(0));
         if image.as_ref().is_some_and(|image| image.attempts != attempts) {
             scene.lost(format!("it should take {attempts} Pods: {image:?}"));
         }
+    }
+}
+
+/// A node that takes no Pods but says that it lives. A cluster whose every node is gone takes no
+/// Pods from them: it blames itself.
+struct Neighbour(Api<Node>);
+
+impl Neighbour {
+    const NAME: &str = "kiln-neighbour";
+
+    fn of(cluster: Client) -> Self {
+        Self(Api::all(cluster))
+    }
+
+    async fn lives(&self) {
+        let node = json!({
+            "apiVersion": "v1", "kind": "Node", "metadata": {"name": Self::NAME},
+            "spec": {"unschedulable": true},
+        });
+        let apply = PatchParams::apply("kiln-chaos").force();
+        self.0.patch(Self::NAME, &apply, &Patch::Apply(node)).await.expect("a node");
+        loop {
+            let now = k8s_openapi::jiff::Timestamp::now().to_string();
+            let ready = json!({"status": {"conditions": [{
+                "type": "Ready", "status": "True", "reason": "Lives", "message": "it lives",
+                "lastHeartbeatTime": now, "lastTransitionTime": now,
+            }]}});
+            let merge = PatchParams::default();
+            let _ = self.0.patch_status(Self::NAME, &merge, &Patch::Merge(ready)).await;
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+    }
+
+    async fn leaves(&self) {
+        let _ = self.0.delete(Self::NAME, &DeleteParams::default()).await;
     }
 }
 
