@@ -5,6 +5,8 @@
 //! worker that begins anew goes on where this one was. When it fails the Pod is still there: the
 //! workflow's clean-up deletes it.
 
+mod clocks;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -14,7 +16,6 @@ use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
 use kilnworks_workflows::{
     failure::{Failure, FailureType},
     names,
-    plan::Clocks,
     progress::State,
     steps::{AwaitInput, Built},
 };
@@ -101,7 +102,7 @@ async fn wait(
             Found::Gone => return Ok(None),
         };
         observer.see(standing.state, &standing.reason).await;
-        if let Some(failure) = ran_out(&standing, &input.clocks, now) {
+        if let Some(failure) = clocks::ran_out(&standing, &input.clocks, now) {
             // The watch may be behind: the API's word counts before a build is given up.
             return match cluster.ask(&input.launched).await? {
                 Found::Pod(pod) if phase::is_over(&pod, now) => Ok(Some(pod)),
@@ -119,38 +120,6 @@ async fn wait(
 
 fn gone() -> Failure {
     Failure::new(FailureType::PodDeleted, "someone deleted the Pod")
-}
-
-/// The clock of a standing, where it has run out.
-fn ran_out(standing: &Standing, clocks: &Clocks, now: Timestamp) -> Option<Failure> {
-    let (limit, kind, what) = match standing.state {
-        State::Scheduling => (
-            clocks.scheduling,
-            FailureType::Unschedulable,
-            "no node took the Pod within {} (scheduling)",
-        ),
-        State::Pulling => (
-            clocks.pulling,
-            FailureType::ImagePullFailed,
-            "the executor did not start within {} (pulling)",
-        ),
-        _ => (
-            clocks.building,
-            FailureType::DeadlineExceeded,
-            "the build did not end within {} (building)",
-        ),
-    };
-    let since = standing.since?;
-    if now.as_second() - since.as_second() < limit as i64 {
-        return None;
-    }
-    let limit = humantime::format_duration(Duration::from_secs(limit)).to_string();
-    let what = what.replace("{}", &limit);
-    let message = match standing.reason.as_str() {
-        "" => what,
-        reason => format!("{what}: {reason}"),
-    };
-    Some(Failure::new(kind, message))
 }
 
 /// The reason of a wait that the Pod's status keeps to itself, out of the events.
@@ -265,37 +234,4 @@ fn failed(input: &AwaitInput, failure: Failure) -> anyhow::Error {
     failure.attempt = Some(input.id.attempt);
     failure.pod.get_or_insert_with(|| input.launched.name.clone());
     Ended(failure).into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn after(state: State, seconds: i64, reason: &str) -> Option<Failure> {
-        let clocks = Clocks { queued: 1, scheduling: 10, pulling: 20, building: 30, whole: 1 };
-        let standing =
-            Standing { state, since: Some(Timestamp::UNIX_EPOCH), reason: reason.to_owned() };
-        ran_out(&standing, &clocks, Timestamp::from_second(seconds).unwrap())
-    }
-
-    #[test]
-    fn each_clock_counts_its_own_wait() {
-        use FailureType::{DeadlineExceeded, ImagePullFailed, Unschedulable};
-        for (state, limit, kind) in [
-            (State::Scheduling, 10, Unschedulable),
-            (State::Pulling, 20, ImagePullFailed),
-            (State::Building, 30, DeadlineExceeded),
-        ] {
-            assert_eq!(after(state, limit - 1, ""), None);
-            let failure = after(state, limit, "").expect("a clock that ran out");
-            assert_eq!(failure.kind, kind);
-            assert!(failure.message.contains(state.word()), "{failure}");
-        }
-    }
-
-    #[test]
-    fn a_clock_that_ran_out_says_what_the_cluster_says() {
-        let failure = after(State::Scheduling, 99, "0/3 nodes are available").unwrap();
-        assert!(failure.message.ends_with("(scheduling): 0/3 nodes are available"));
-    }
 }
