@@ -67,6 +67,8 @@ fn is_elsewhere(blob: &OciDescriptor) -> bool {
 impl Repository {
     /// Gets a blob from another repository, unless it is here, and says whether it was there.
     pub async fn take(&self, from: &Self, blob: &OciDescriptor) -> anyhow::Result<bool> {
+        let turn = self.turn(&blob.digest);
+        let _turn = turn.lock().await;
         if self.has_blob(&blob.digest).await? || self.mount(from, &blob.digest).await? {
             return Ok(true);
         }

@@ -1,6 +1,10 @@
 //! One repository of a registry.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use anyhow::Context;
 use kilnworks_workflows::{failure::FailureType, names};
@@ -24,13 +28,17 @@ pub struct Repository {
     pub(super) whole: Reference,
     pub(super) client: Client,
     pub(super) auth: RegistryAuth,
+    taking: Arc<Mutex<HashMap<String, Turn>>>,
 }
+
+/// Who puts the same blob takes turns, so that the second finds it.
+pub(super) type Turn = Arc<tokio::sync::Mutex<()>>;
 
 impl Repository {
     pub(super) fn open(name: &str, client: Client, auth: RegistryAuth) -> anyhow::Result<Self> {
         let whole: Reference =
             name.parse().with_context(|| format!("`{name}` is not the name of a repository"))?;
-        Ok(Self { name: name.to_owned(), whole, client, auth })
+        Ok(Self { name: name.to_owned(), whole, client, auth, taking: Arc::default() })
     }
 
     /// `host/path`.
@@ -59,6 +67,11 @@ impl Repository {
 
     pub(super) fn is(&self, other: &Self) -> bool {
         self.shares_registry(other) && self.whole.repository() == other.whole.repository()
+    }
+
+    pub(super) fn turn(&self, digest: &str) -> Turn {
+        let mut taking = self.taking.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        taking.entry(digest.to_owned()).or_default().clone()
     }
 
     /// Every tag, in no order; none where there is no such repository.
