@@ -23,7 +23,9 @@ const CONFIG_BYTES: u64 = 8 * 1024 * 1024;
 /// A package that is in its repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// `host/path@sha256:…`.
+    /// Its tag: of its version where it has one, else of what is inside.
+    pub tag: String,
+    /// `name:tag`.
     pub reference: String,
     /// `sha256:…` of its index.
     pub digest: String,
@@ -31,23 +33,23 @@ pub struct Published {
     pub existed: bool,
 }
 
-/// Publishes a package under a tag of its repository, or finds the same one there.
+/// Publishes a package in its repository, or finds the same one there.
 ///
-/// Every part must be in its own registry, else nothing is published. A tag that has something else
-/// ends as `VersionExists`.
+/// Every part must be in its own registry, else nothing is published. A version under which there is
+/// something else ends as `VersionExists`.
 pub async fn publish(
     registry: &RegistryClient,
     to: &Repository,
-    tag: &str,
     contents: &Contents,
 ) -> anyhow::Result<Published> {
     let found = Found::all(registry, contents).await?;
     let inside = found.inside();
-    let done = |digest: String, existed| {
-        let reference = to.reference(&digest);
-        Published { reference, digest, existed }
+    let tag = names::package_tag(contents.of.version.as_deref(), &inside.digest());
+    let done = |digest, existed| {
+        let reference = format!("{}:{tag}", to.name());
+        Published { tag: tag.clone(), reference, digest, existed }
     };
-    if let Some(digest) = existing(to, tag, &contents.of, &inside).await? {
+    if let Some(digest) = existing(to, &tag, &contents.of, &inside).await? {
         return Ok(done(digest, true));
     }
     let images = stream::iter(&found.images).map(|image| put_image(to, image));
@@ -57,7 +59,7 @@ pub async fn publish(
     }
     entries.push(put_record(registry, to, contents, &found).await?);
     let index = layout::index(&contents.of, &inside, entries)?;
-    to.put_manifest(tag, &index).await?;
+    to.put_manifest(&tag, &index).await?;
     Ok(done(index.digest, false))
 }
 
@@ -65,7 +67,7 @@ async fn put_image(
     to: &Repository,
     (image, from, manifest): &(Image, Repository, Manifest),
 ) -> anyhow::Result<ImageIndexEntry> {
-    let tags = [names::child_tag(&manifest.digest)];
+    let tags = [names::part_tag(&manifest.digest)];
     let manifest = place_known(from, &manifest.digest, to, &tags).await?;
     let platform = platform(to, &manifest).await?;
     Notes::default()
@@ -96,7 +98,7 @@ async fn put_chart(
     chart: &Chart,
     manifest: &Manifest,
 ) -> anyhow::Result<ImageIndexEntry> {
-    let tag = names::child_tag(&manifest.digest);
+    let tag = names::part_tag(&manifest.digest);
     match &chart.source {
         ChartSource::Placed(Origin { repository, registry: how, digest }) => {
             let from = registry.open(repository, how).await?;
@@ -125,12 +127,12 @@ async fn put_record(
         put_file(registry, to, file, blob).await?;
         let notes = Notes::default()
             .with(TITLE, Some(&file.name))
-            .own("component", Some(&file.component))
+            .own("component", file.component.as_deref())
             .own("container", file.container.as_deref());
         layers.push(notes.role(file.role).on(blob.clone()));
     }
     let manifest = layout::manifest(Some(RECORD), config, layers)?;
-    to.put_manifest(&names::child_tag(&manifest.digest), &manifest).await?;
+    to.put_manifest(&names::part_tag(&manifest.digest), &manifest).await?;
     Notes::default().role(layout::Role::Record).entry(&manifest, Some(RECORD), None)
 }
 
