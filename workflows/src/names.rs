@@ -90,6 +90,19 @@ pub fn first_tag(version: Option<&str>, commit: &str) -> String {
     }
 }
 
+/// The tag that keeps a manifest of a package in the package's own repository: what has no tag,
+/// registries clear away.
+pub fn child_tag(digest: &str) -> String {
+    let hex = digest.rsplit_once(':').map_or(digest, |(_, hex)| hex);
+    format!("kiln-{}", hex.get(..12).unwrap_or(hex))
+}
+
+/// The tag of the index of what refers to a manifest, in registries that keep none by themselves:
+/// the distribution specification's.
+pub fn referrers_tag(digest: &str) -> String {
+    digest.replace(':', "-")
+}
+
 /// Name of an attempt's Pod or Job: a DNS label of at most 63 characters. The same attempt of the
 /// same execution has the same name, whoever derives it; no other has.
 pub fn pod(app: &str, component: &str, container: &str, run_id: &str, attempt: u32) -> String {
