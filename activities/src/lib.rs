@@ -29,6 +29,7 @@ pub mod redact;
 pub mod registry;
 pub mod registry_auth;
 pub mod render;
+pub mod reuse;
 pub mod secrets;
 pub mod settings;
 pub mod source;
