@@ -4,6 +4,8 @@
 //! the five variables of the build, and what comes out are values of the Dockerfile template.
 
 mod dockerfile;
+pub mod key;
+pub mod pin;
 mod template;
 mod values;
 
