@@ -176,6 +176,7 @@ fn launched(kind: LaunchedKind, meta: ObjectMeta) -> Launched {
         namespace: meta.namespace.unwrap_or_default(),
         name: meta.name.unwrap_or_default(),
         uid: meta.uid.unwrap_or_default(),
+        joined: None,
     }
 }
 

@@ -38,6 +38,7 @@ pub mod sweep;
 pub mod template;
 pub mod upload;
 pub mod verdict;
+pub mod version;
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -48,7 +49,7 @@ use kilnworks_workflows::{
     steps::{
         self, AwaitInput, BuildId, Built, CleanUpInput, Context, DeliverInput, EngineSettings,
         FetchInput, Fetched, LaunchInput, Launched, RenderInput, Rendered, ResolveInput, Split,
-        SplitInput, UploadInput,
+        SplitInput, UploadInput, VersionInput, Versioned,
     },
     sweep::{SweepInput, SweepReport},
 };
@@ -226,8 +227,20 @@ impl Activities {
         self: Arc<Self>,
         ctx: ActivityContext,
         input: DeliverInput,
-    ) -> Result<Package, ActivityError> {
-        beating(&ctx, deliver::deliver(&*self.store, input)).await
+    ) -> Result<Option<Package>, ActivityError> {
+        let deliver = async { deliver::deliver(&*self.store, input).await.map(Some) };
+        beating(&ctx, deliver).await
+    }
+
+    /// Says which version a build is to have, and what is published under it already.
+    #[activity(definition = steps::CheckVersion)]
+    pub async fn check_version(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: VersionInput,
+    ) -> Result<Versioned, ActivityError> {
+        let id = input.id.clone();
+        watched(&ctx, &id, State::Fetching, version::check_version(&self.registry, input)).await
     }
 
     /// Removes every object in the cluster that this execution made.

@@ -12,7 +12,9 @@ use kilnworks_activities::{
 };
 use kilnworks_workflows::{
     failure::{Failure, FailureType},
+    names,
     output::Package,
+    plan::{Delivery, Place},
     steps::{self, *},
     sweep::{SweepInput, SweepReport},
 };
@@ -37,10 +39,17 @@ pub struct FakeSteps {
     lost_sources: Arc<Mutex<Vec<String>>>,
     away_sources: Arc<Mutex<Vec<String>>>,
     ran: Arc<Mutex<Vec<String>>>,
+    published: Arc<Mutex<Vec<String>>>,
     settings: EngineSettings,
 }
 
 impl FakeSteps {
+    /// A version that is published. Of these only the patch may differ, below ten.
+    pub fn published(self, version: &str) -> Self {
+        self.published.lock().unwrap().push(version.to_owned());
+        self
+    }
+
     /// A container, as `component/container`, and what happens to it.
     pub fn fate(self, container: &str, fate: Fate) -> Self {
         self.fates.lock().unwrap().insert(container.to_owned(), fate);
@@ -158,6 +167,7 @@ impl FakeSteps {
             namespace: "builds".to_owned(),
             name: format!("pod-{}", input.id.attempt),
             uid: "1".to_owned(),
+            joined: None,
         })
     }
 
@@ -206,10 +216,33 @@ impl FakeSteps {
         self: Arc<Self>,
         _ctx: ActivityContext,
         input: DeliverInput,
-    ) -> Result<Package, ActivityError> {
+    ) -> Result<Option<Package>, ActivityError> {
         let name = input.component.unwrap_or(input.app);
         self.note(format!("deliver {name}"));
-        Ok(Package { url: format!("store://{name}"), digest: digest(&name) })
+        let reference = |delivery: Delivery| format!("{}:1", delivery.place.repository);
+        Ok(input
+            .delivery
+            .map(|delivery| Package { reference: reference(delivery), digest: digest(&name) }))
+    }
+
+    #[activity(definition = steps::CheckVersion)]
+    pub async fn check_version(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: VersionInput,
+    ) -> Result<Versioned, ActivityError> {
+        let published = self.published.lock().unwrap().clone();
+        let version = input.version.unwrap_or_else(|| {
+            let next = |patch: u64| format!("1.0.{patch}");
+            let after = input.after.unwrap_or_default();
+            let is_free = |version: &String| *version > after && !published.contains(version);
+            (0..).map(next).find(is_free).unwrap_or_default()
+        });
+        self.note(format!("look up {version}"));
+        let found = published.contains(&version);
+        let reference = |place: &Place| names::reference(&place.repository, &digest(&version));
+        let published = input.places.iter().map(|place| found.then(|| reference(place)));
+        Ok(Versioned { published: published.collect(), version })
     }
 
     #[activity(definition = steps::CleanUp)]

@@ -177,13 +177,8 @@ mod tests {
     use super::{Spec, default_id};
 
     fn spec(version: Option<&str>) -> Spec {
-        let plan = Plan {
-            app: "shop".to_owned(),
-            version: version.map(str::to_owned),
-            max_parallel: 1,
-            fail_fast: false,
-            components: Vec::new(),
-        };
+        let plan =
+            Plan { app: "shop".to_owned(), version: version.map(str::to_owned), ..Plan::default() };
         let document = Value::Null;
         Spec { document, plan }
     }

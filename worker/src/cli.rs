@@ -190,6 +190,8 @@ pub(crate) enum Schema {
     Container,
     /// The result of all three.
     Output,
+    /// The record in a delivery package.
+    Record,
     /// The answer of the query `progress`.
     Progress,
     /// The details of a failed workflow.

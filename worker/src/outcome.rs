@@ -75,7 +75,7 @@ impl Outcome {
         if let Self::Succeeded(output) = self
             && let Some(package) = &output.package
         {
-            eprintln!("delivered {}", package.url);
+            eprintln!("delivered {}", package.reference);
         }
         self.complain(id);
         Ok(())

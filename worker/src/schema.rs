@@ -2,6 +2,7 @@
 
 use kilnworks_workflows::{
     document::Kind, failure::FailureDetails, output::BuildOutput, progress::Progress,
+    record::Record,
 };
 use schemars::schema_for;
 use serde_json::Value;
@@ -19,6 +20,7 @@ pub(crate) fn schema(args: SchemaArgs) -> Result<Exit, Error> {
         Schema::Component => Kind::Component.schema(),
         Schema::Container => Kind::Container.schema(),
         Schema::Output => schema_for!(BuildOutput).into(),
+        Schema::Record => schema_for!(Record).into(),
         Schema::Progress => schema_for!(Progress).into(),
         Schema::Failure => schema_for!(FailureDetails).into(),
     };

@@ -65,6 +65,9 @@ pub const FLAGS: usize = 64;
 /// Build secrets of a container.
 pub const SECRETS: usize = 32;
 
+/// Files of a component's package, and of an app's.
+pub const FILES: usize = 100;
+
 /// Bytes of one value of a build arg or a label, as it is written and as it is rendered.
 pub const VALUE_BYTES: usize = 32 * 1024;
 

@@ -141,7 +141,7 @@ where
     }
 }
 
-fn is_taken(error: &ChildWorkflowStartError) -> bool {
+pub(crate) fn is_taken(error: &ChildWorkflowStartError) -> bool {
     matches!(
         error,
         ChildWorkflowStartError::StartFailed {

@@ -1,6 +1,6 @@
 //! `BuildApp`: an app's components, and their package.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::SystemTime};
 
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
@@ -17,11 +17,12 @@ use crate::{
     document::Kind,
     failure::{FailedAttempt, Failure, FailureDetails, tail},
     output::{BuildOutput, ContainerImage, Outcome, Package},
-    plan::{GitSource, Outline, OutlinedComponent},
+    plan::{GitSource, Outline, OutlinedComponent, Registry},
     policy::{FETCHES, Policy, Step},
     progress::{Progress, State},
+    release::{Release, release},
     spec::Resolved,
-    steps::{BuildId, DeliverInput, FetchInput, Steps},
+    steps::{BuildId, DeliverInput, Delivered, FetchInput, Steps},
     stop::Stop,
 };
 
@@ -59,6 +60,8 @@ impl BuildApp {
         });
         let policy = Policy::new(ctx.task_queue(), split.settings, None);
         show(ctx, |progress| progress.set_all(State::Fetching));
+        let release = release(ctx, &policy, &split).await?;
+        ctx.state_mut(|s| s.progress.version = release.version.clone());
         let group = ctx.cancellation_token().child_token();
         let fetching = fetch_sources(ctx, &policy, outline, &group, |key, commit| {
             ctx.state_mut(|s| s.sources.note(key, commit));
@@ -67,21 +70,32 @@ impl BuildApp {
         let building = join_all(components.map(|(index, component)| {
             let document = json!({
                 "app": input["app"],
-                "version": input["version"],
+                "version": release.version,
                 "defaults": input["defaults"],
                 "maxParallel": outline.max_parallel,
                 "failFast": outline.fail_fast,
                 "component": input["components"][index],
             });
-            build_one(ctx, outline, &group, component, document)
+            build_one(ctx, outline, &release, &group, component, document)
         }));
         let ((), outcomes) = join!(fetching, building);
+        let packages: Vec<_> =
+            outcomes.iter().map(|one| one.as_ref().ok()?.package.clone()).collect();
+        let packages =
+            outline.components.iter().zip(packages).filter_map(|(component, package)| {
+                Some(Delivered { place: component.place.clone()?, package: package? })
+            });
         let mut ending = Ending::of(outcomes, ctx.cancellation_token().is_cancelled());
         if ending.is_complete() {
-            ending.deliver(deliver(ctx, &policy, outline, None, ending.images.clone()).await);
+            let components = { packages }.collect();
+            let source = outline.delivery.as_ref().and_then(|delivery| delivery.source.as_ref());
+            let commit = source.and_then(|it| ctx.state(|s| s.sources.commit(&it.key())));
+            let made = Deliverable { components, commit, ..Deliverable::default() };
+            ending.deliver(deliver(ctx, &policy, outline, &release, made).await);
         }
+        release.end();
         ctx.upsert_search_attributes([OUTCOME.value_set(ending.word())]);
-        Ok(ending.output(&outline.app, outline.version.as_deref())?)
+        Ok(ending.output(&outline.app, release.version.as_deref())?)
     }
 
     /// Where the build stands.
@@ -109,11 +123,12 @@ fn show(ctx: &WorkflowContext<BuildApp>, change: impl FnOnce(&mut Progress)) {
 async fn build_one(
     ctx: &WorkflowContext<BuildApp>,
     outline: &Outline,
+    release: &Release,
     group: &WorkflowCancellationToken,
     component: &OutlinedComponent,
     mut document: Value,
 ) -> Result<BuildOutput, Stop> {
-    let sources = || component.containers.iter().filter_map(|one| one.source.as_ref());
+    let sources = || component.sources();
     let fetched = ctx.wait_condition(|s| s.sources.know(sources()) || s.ended).await;
     let places = component.containers.len().min(outline.max_parallel as usize);
     let room = ctx.wait_condition(|s| s.free >= places || s.ended).await;
@@ -123,9 +138,11 @@ async fn build_one(
     }
     ctx.state_mut(|s| s.free -= places);
     show(ctx, |progress| progress.set(&component.name, State::Packing));
-    document["resolved"] = json!(ctx.state(|s| s.sources.resolved(ctx.workflow_id(), sources())));
     let name = component.name.as_str();
-    let found_by = attributes(&outline.app, outline.version.as_deref(), Some(name), None);
+    let published = release.published(name).cloned();
+    let resolved = ctx.state(|s| s.sources.resolved(ctx.workflow_id(), sources()));
+    document["resolved"] = json!(Resolved { published, ..resolved });
+    let found_by = attributes(&outline.app, release.version.as_deref(), Some(name), None);
     let outcome = child(ctx, || BuildComponent::run, name, document, found_by, group).await;
     ctx.state_mut(|s| s.free += places);
     if outline.fail_fast && outcome.is_err() {
@@ -159,7 +176,16 @@ impl Sources {
         keys: impl Iterator<Item = &'a String>,
     ) -> Resolved {
         let commit = |key: &String| Some((key.clone(), self.0.get(key)?.clone()?));
-        Resolved { commits: keys.filter_map(commit).collect(), root: root.to_owned() }
+        Resolved {
+            commits: keys.filter_map(commit).collect(),
+            root: root.to_owned(),
+            published: None,
+        }
+    }
+
+    /// The commit of a source.
+    pub(crate) fn commit(&self, key: &str) -> Option<String> {
+        self.0.get(key)?.clone()
     }
 }
 
@@ -189,23 +215,54 @@ pub(crate) async fn fetch_sources<W>(
     .await;
 }
 
+/// What a package is made of.
+#[derive(Debug, Default)]
+pub(crate) struct Deliverable {
+    /// Name of the component; none for the app's own package.
+    pub(crate) component: Option<String>,
+    /// A component's images.
+    pub(crate) images: Vec<ContainerImage>,
+    /// How their registries are reached, where that is not the package's own.
+    pub(crate) registries: BTreeMap<String, Registry>,
+    /// An app's components.
+    pub(crate) components: Vec<Delivered>,
+    /// Commit of the files' source.
+    pub(crate) commit: Option<String>,
+}
+
 /// Makes the package of a component, or of the app.
 pub(crate) async fn deliver<W>(
     ctx: &WorkflowContext<W>,
     policy: &Policy,
     outline: &Outline,
-    component: Option<String>,
-    images: Vec<ContainerImage>,
-) -> Result<Package, Stop> {
-    let summary = format!("deliver {}", component.as_deref().unwrap_or(&outline.app));
+    release: &Release,
+    made: Deliverable,
+) -> Result<Option<Package>, Stop> {
+    let summary = format!("deliver {}", made.component.as_deref().unwrap_or(&outline.app));
     let options = policy.options(Step::Deliver, summary, ctx.cancellation_token());
+    let own = ctx.workflow_id().to_owned();
+    let time = |time: Option<SystemTime>| {
+        time.map(|time| humantime::format_rfc3339_millis(time).to_string()).unwrap_or_default()
+    };
     let input = DeliverInput {
+        id: BuildId {
+            app: outline.app.clone(),
+            component: made.component.clone().unwrap_or_default(),
+            root: own.clone(),
+            workflow_id: own,
+            run_id: ctx.info().first_execution_run_id().to_owned(),
+            ..BuildId::default()
+        },
         app: outline.app.clone(),
-        component,
-        version: outline.version.clone(),
-        images,
-        workflow_id: ctx.workflow_id().to_owned(),
-        run_id: ctx.info().first_execution_run_id().to_owned(),
+        component: made.component,
+        version: release.version.clone(),
+        delivery: outline.delivery.clone(),
+        commit: made.commit,
+        images: made.images,
+        components: made.components,
+        registries: made.registries,
+        started: time(ctx.info().start_time()),
+        finished: time(ctx.workflow_time()),
     };
     Ok(ctx.execute_activity(Steps::deliver, input, options).await?)
 }
@@ -258,9 +315,11 @@ impl Ending {
         self.stop.is_none()
     }
 
-    pub(crate) fn deliver(&mut self, outcome: Result<Package, Stop>) {
+    pub(crate) fn deliver(&mut self, outcome: Result<Option<Package>, Stop>) {
+        // From here on the package tells of it.
+        self.images.iter_mut().for_each(|image| image.made = None);
         match outcome {
-            Ok(package) => self.package = Some(package),
+            Ok(package) => self.package = package,
             Err(Stop::Failed(mut details)) => {
                 details.images = self.images.clone();
                 self.stop = Some(Stop::Failed(details));

@@ -10,13 +10,15 @@ use temporalio_workflow::{
 
 use crate::{
     build::{OUTCOME, attributes, bounded, child, json_of, split},
-    build_app::{Ending, Sources, deliver, fetch_sources},
+    build_app::{Deliverable, Ending, Sources, deliver, fetch_sources},
     build_container::BuildContainer,
     document::{Kind, inherit},
-    output::BuildOutput,
-    plan::Outline,
+    output::{BuildOutput, ContainerImage},
+    plan::{Outline, OutlinedComponent},
     policy::Policy,
     progress::{Progress, State, reason},
+    release::{Release, release},
+    spec::Resolved,
     steps::Split,
     stop::Stop,
 };
@@ -43,6 +45,8 @@ impl BuildComponent {
         let outline = &split.outline;
         ctx.state_mut(|s| s.progress = Progress::of(outline));
         let policy = Policy::new(ctx.task_queue(), split.settings, None);
+        let release = release(ctx, &policy, &split).await?;
+        ctx.state_mut(|s| s.progress.version = release.version.clone());
         let component = &outline.components[0];
         let own = ctx.workflow_id().to_owned();
         let root = split.resolved.as_ref().map_or(&own, |resolved| &resolved.root);
@@ -55,30 +59,33 @@ impl BuildComponent {
             let source = || container.source.iter();
             let fetched = ctx.wait_condition(|s| s.sources.know(source()) || s.ended).await;
             fetched.map_err(|_| Stop::Cancelled)?;
+            let published = release.published(&component.name).cloned();
             let resolved = ctx.state(|s| s.sources.resolved(root, source()));
+            let resolved = Resolved { published, ..resolved };
             let document = json!({
                 "app": input["app"],
-                "version": input["version"],
+                "version": release.version,
                 "defaults": inherit(&input["defaults"], &input["component"]),
                 "component": component.name,
                 "container": input["component"]["containers"][index],
                 "resolved": resolved,
             });
-            build_one(ctx, outline, &group, &container.name, document).await
+            build_one(ctx, outline, &release, &group, &container.name, document).await
         });
         let ((), outcomes) = join!(fetching, building);
         let mut ending = Ending::of(outcomes, ctx.cancellation_token().is_cancelled());
         if ending.is_complete() {
-            let name = Some(component.name.clone());
-            ending.deliver(deliver(ctx, &policy, outline, name, ending.images.clone()).await);
+            let made = deliverable(ctx, component, ending.images.clone());
+            ending.deliver(deliver(ctx, &policy, outline, &release, made).await);
         }
+        release.end();
         let mut updates = vec![OUTCOME.value_set(ending.word())];
         if split.resolved.is_none() {
-            let version = outline.version.as_deref();
+            let version = release.version.as_deref();
             updates.extend(attributes(&outline.app, version, Some(&component.name), None));
         }
         ctx.upsert_search_attributes(updates);
-        Ok(ending.output(&outline.app, outline.version.as_deref())?)
+        Ok(ending.output(&outline.app, release.version.as_deref())?)
     }
 
     /// Where the build stands.
@@ -115,10 +122,29 @@ async fn sources(
     }
 }
 
+/// What the component's package is made of.
+fn deliverable(
+    ctx: &WorkflowContext<BuildComponent>,
+    component: &OutlinedComponent,
+    images: Vec<ContainerImage>,
+) -> Deliverable {
+    let registries = component.containers.iter();
+    let registries = registries.filter_map(|one| Some((one.name.clone(), one.registry.clone()?)));
+    let commit = component.source.as_ref().and_then(|key| ctx.state(|s| s.sources.commit(key)));
+    Deliverable {
+        component: Some(component.name.clone()),
+        images,
+        registries: registries.collect(),
+        commit,
+        ..Deliverable::default()
+    }
+}
+
 /// One container. Where the first failure is to end the others, they are cancelled as a group.
 async fn build_one(
     ctx: &WorkflowContext<BuildComponent>,
     outline: &Outline,
+    release: &Release,
     group: &WorkflowCancellationToken,
     container: &str,
     document: Value,
@@ -137,7 +163,7 @@ async fn build_one(
         return Err(Stop::Cancelled);
     }
     note(State::Packing, None, None);
-    let version = outline.version.as_deref();
+    let version = release.version.as_deref();
     let found_by = attributes(&outline.app, version, Some(component), Some(container));
     let outcome = child(ctx, || BuildContainer::run, container, document, found_by, group).await;
     if outline.fail_fast && outcome.is_err() {

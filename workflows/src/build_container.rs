@@ -18,11 +18,12 @@ use crate::{
     document::Kind,
     failure::{FailedAttempt, FailureType},
     names,
-    output::{BuildOutput, ContainerImage, Outcome, Times},
+    output::{BuildOutput, ContainerImage, Made, Outcome, Times},
     plan::{BuildPlan, Clocks, ContainerPlan, GitSource, Work},
     policy::{self, Grants, Policy, next_attempt},
     progress::{ContainerProgress, Progress, State, reason},
-    steps::{AwaitInput, Built, LaunchInput, Split},
+    spec::Yields,
+    steps::{AwaitInput, Built, LaunchInput, Rendered, Reuse, Split},
     stop::Stop,
 };
 
@@ -143,7 +144,10 @@ impl<'a> Build<'a> {
             Work::Use { image, .. } => self.within_clock(self.use_image(image)).await,
             Work::Build(build) => {
                 let outcome = self.within_clock(self.build(build)).await;
-                self.clean_up(outcome.is_ok()).await;
+                // Nothing was made for what is used again.
+                if !outcome.as_ref().is_ok_and(|image| image.reused) {
+                    self.clean_up(outcome.is_ok()).await;
+                }
                 outcome
             }
         }
@@ -187,20 +191,33 @@ impl<'a> Build<'a> {
             None => self.fetch(&build.source).await?,
         };
         set_state(self.ctx, State::Packing);
-        let (rendered, context) = join!(self.render(&commit), self.upload(build, &commit));
-        let (rendered, context) = (rendered?, context?);
+        let (rendered, context) = if build.reuse.is_some() {
+            // An image that is there already needs no context.
+            let rendered = self.render(&commit).await?;
+            if let Some(built) = rendered.reused.clone() {
+                return Ok(self.built(build, built, &commit, &rendered));
+            }
+            (rendered, self.upload(build, &commit).await?)
+        } else {
+            let (rendered, context) = join!(self.render(&commit), self.upload(build, &commit));
+            let (rendered, context) = (rendered?, context?);
+            match rendered.reused.clone() {
+                Some(built) => return Ok(self.built(build, built, &commit, &rendered)),
+                None => (rendered, context),
+            }
+        };
         let mut grants = Grants { resources: build.resources.clone(), growths: 0 };
         let mut earlier = Vec::new();
         for attempt in 1.. {
             let input = self.launch_input(attempt, build, &grants, &rendered, &context);
-            let stop = match self.attempt(input, &rendered.dockerfile).await {
+            let stop = match self.attempt(input).await {
                 Ok(built) => {
+                    let image = self.built(build, built, &commit, &rendered);
                     return Ok(ContainerImage {
-                        tags: rendered.tags,
-                        commit: Some(commit),
                         attempts: attempt,
+                        reused: false,
                         earlier,
-                        ..self.image(&build.repository, built)
+                        ..image
                     });
                 }
                 Err(stop) => stop,
@@ -216,19 +233,21 @@ impl<'a> Build<'a> {
     }
 
     /// One Pod, from its launch to its end.
-    async fn attempt(&self, input: LaunchInput, dockerfile: &str) -> Result<Built, Stop> {
+    async fn attempt(&self, input: LaunchInput) -> Result<Built, Stop> {
         let attempt = input.id.attempt;
         show(self.ctx, |row| {
             (row.state, row.attempt, row.reason) = (State::Queued, attempt, None);
         });
-        let (id, build) = (input.id.clone(), input.build.clone());
+        let LaunchInput { id, build, rendered, .. } = input.clone();
         let launched = self.launch(input).await?;
         set_state(self.ctx, State::Building);
         let input = AwaitInput {
             id,
             launched,
             repository: build.repository,
-            dockerfile: dockerfile.to_owned(),
+            tags: rendered.tags,
+            reuse: build.reuse.zip(rendered.key).map(|(repository, key)| Reuse { repository, key }),
+            dockerfile: rendered.dockerfile,
             registry: self.plan.registry.clone(),
             clocks: build.clocks,
         };
@@ -263,6 +282,36 @@ impl<'a> Build<'a> {
         resolved.commits.get(&source.key()).cloned()
     }
 
+    /// An image that was built, now or before.
+    fn built(
+        &self,
+        build: &BuildPlan,
+        built: Built,
+        commit: &str,
+        rendered: &Rendered,
+    ) -> ContainerImage {
+        let made = Made {
+            source: build.source.url.clone(),
+            revision: build.source.revision.clone(),
+            context_dir: build.context_dir.clone(),
+            context: rendered.content.clone(),
+            dockerfile: format!("sha256:{}", names::hex(rendered.dockerfile.as_bytes())),
+            build_args: build.build_args.keys().cloned().collect(),
+            bases: rendered.bases.clone(),
+            key: rendered.key.clone(),
+            workflow_id: self.ctx.workflow_id().to_owned(),
+            run_id: self.ctx.info().first_execution_run_id().to_owned(),
+        };
+        ContainerImage {
+            tags: rendered.tags.clone(),
+            commit: Some(commit.to_owned()),
+            reused: true,
+            files: build.yields == Yields::Files,
+            made: Some(Box::new(made)),
+            ..self.image(&build.repository, built)
+        }
+    }
+
     fn image(&self, repository: &str, built: Built) -> ContainerImage {
         ContainerImage {
             component: self.plan.component.clone(),
@@ -275,6 +324,9 @@ impl<'a> Build<'a> {
             platform: built.platform,
             commit: None,
             attempts: 0,
+            reused: false,
+            files: false,
+            made: None,
             earlier: Vec::new(),
             times: Times { total: self.elapsed(), pod: built.pod_seconds },
         }

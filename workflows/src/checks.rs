@@ -49,12 +49,27 @@ pub fn data_key(value: &str) -> Check {
     )
 }
 
-/// A version: it must be a valid tag once each `+` is written `_`.
+/// A version, as Semantic Versioning 2.0.0 has it.
 pub fn version(value: &str) -> Check {
     ensure(
-        is_tag(&value.replace('+', "_")),
+        value.len() <= bounds::TAG && semver::Version::parse(value).is_ok(),
         value,
-        "up to 128 letters, digits, `_`, `.`, `-` and `+`, beginning with a letter or digit",
+        "a semantic version of at most 128 characters, such as `1.4.0` or `1.4.0-rc.1+build.7`, \
+         or `auto`",
+    )
+}
+
+/// A media type, such as `application/yaml`.
+pub fn media_type(value: &str) -> Check {
+    let inner = |c: u8| c.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&c);
+    let is_part = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.bytes().all(inner)
+    };
+    ensure(
+        value.len() <= bounds::TAG
+            && value.split_once('/').is_some_and(|(kind, name)| is_part(kind) && is_part(name)),
+        value,
+        "a media type, such as `application/yaml`",
     )
 }
 

@@ -189,7 +189,7 @@ pub(crate) fn inherit(defaults: &Value, component: &Value) -> Value {
     let mut merged = defaults.as_object().cloned().unwrap_or_default();
     for (name, own) in component.as_object().into_iter().flatten() {
         match (name.as_str(), own, merged.get_mut(name)) {
-            ("name" | "containers", _, _) | (_, Value::Null, _) => {}
+            ("name" | "containers" | "chart" | "files", _, _) | (_, Value::Null, _) => {}
             ("resources" | "timeouts", Value::Object(own), Some(Value::Object(base))) => {
                 base.extend(own.clone().into_iter().filter(|(_, value)| !value.is_null()));
             }

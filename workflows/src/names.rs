@@ -20,6 +20,54 @@ pub fn repository(prefix: &str, app: &str, component: &str, container: &str) -> 
     format!("{prefix}/{app}-{component}-{container}")
 }
 
+/// The package of a component or of an app, without tag.
+pub fn package(prefix: &str, app: &str, component: Option<&str>) -> String {
+    let component = component.map(|component| format!("-{component}")).unwrap_or_default();
+    format!("{prefix}/{app}{component}")
+}
+
+/// The Helm chart of a component, without tag.
+pub fn chart(package: &str) -> String {
+    format!("{package}-chart")
+}
+
+/// Where the images lie that are used again, each under [`reuse_tag`].
+pub fn reuse_repository(prefix: &str) -> String {
+    format!("{prefix}/kiln-cache")
+}
+
+/// The tag of an image by its content key.
+pub fn reuse_tag(key: &str) -> String {
+    key.to_owned()
+}
+
+/// The tag of a package: its version where there is one, else of what is in it.
+pub fn package_tag(version: Option<&str>, contents: &str) -> String {
+    match version {
+        Some(version) => version_tag(version),
+        None => {
+            let hash = contents.rsplit(':').next().unwrap_or(contents);
+            format!("c{}", hash.get(..12).unwrap_or(hash))
+        }
+    }
+}
+
+/// A version as a tag: a tag cannot hold a `+`, and Helm writes it so, too.
+pub fn version_tag(version: &str) -> String {
+    version.replace('+', "_")
+}
+
+/// The tag of a manifest in a package's repository, by which garbage collectors keep it.
+pub fn part_tag(digest: &str) -> String {
+    let hash = digest.rsplit(':').next().unwrap_or(digest);
+    format!("kiln-{}", hash.get(..16).unwrap_or(hash))
+}
+
+/// Id of the workflow that holds a version of a package, so that no two builds find the same.
+pub fn version_workflow_id(repository: &str, version: &str) -> String {
+    format!("kiln-version/{repository}/{version}")
+}
+
 /// The repository of an image reference, without tag and digest.
 pub fn repository_of(image: &str) -> String {
     let name = image.split('@').next().unwrap_or(image);
@@ -37,8 +85,7 @@ pub fn reference(repository: &str, digest: &str) -> String {
 /// The first tag of an image: the version where there is one, else the commit's.
 pub fn first_tag(version: Option<&str>, commit: &str) -> String {
     match version {
-        // A tag cannot hold a `+`; Helm writes it so, too.
-        Some(version) => version.replace('+', "_"),
+        Some(version) => version_tag(version),
         None => format!("g{}", commit.get(..12).unwrap_or(commit)),
     }
 }

@@ -58,12 +58,65 @@ pub struct ContainerImage {
     pub commit: Option<String>,
     /// How many Pods it took; 0 where none.
     pub attempts: u32,
+    /// True where it had been built before of the same things.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reused: bool,
+    /// True where its files are wanted, and not the image.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub files: bool,
+    /// What it was made of. Of a component's and an app's images the record in the package tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Box<Made>>,
     /// The attempts that failed before; of many the last twenty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<FailedAttempt>,
     /// How long each part took.
     #[serde(default)]
     pub times: Times,
+}
+
+/// What an image was made of.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Made {
+    /// Where the code is, without credentials.
+    pub source: String,
+    /// What was asked for: a branch, a tag or a commit; none is the repository's `HEAD`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Directory of the source that is the context; `""` is its root.
+    pub context_dir: String,
+    /// Content key of the context: the same bytes have the same key.
+    #[serde(default)]
+    pub context: String,
+    /// `sha256:…` of the Dockerfile as it was built: rendered, its images pinned.
+    pub dockerfile: String,
+    /// Names of the build args.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub build_args: Vec<String>,
+    /// The images that it stands on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bases: Vec<Base>,
+    /// Content key of the image: what has the same key is the same image. None where that cannot be
+    /// said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Id of the workflow that built it, or found it built.
+    #[serde(default)]
+    pub workflow_id: String,
+    /// Run id of its first execution.
+    #[serde(default)]
+    pub run_id: String,
+}
+
+/// An image that a build stands on.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Base {
+    /// As the Dockerfile names it, its `ARG`s filled in.
+    pub image: String,
+    /// `sha256:…` that it was when the build began.
+    pub digest: String,
 }
 
 /// Seconds that the last attempt spent.
@@ -80,8 +133,10 @@ pub struct Times {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Package {
-    /// Where it is.
-    pub url: String,
-    /// `sha256:…` of its record.
+    /// `name:tag`, as tools pull and copy it.
+    // Recorded histories have it by its first name.
+    #[serde(alias = "url")]
+    pub reference: String,
+    /// `sha256:…` of its index.
     pub digest: String,
 }

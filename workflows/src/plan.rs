@@ -1,5 +1,6 @@
 //! What will be done: a spec with every default filled in and every fault found.
 
+mod delivery;
 mod lower;
 mod shared;
 mod weight;
@@ -14,7 +15,7 @@ pub use shared::LONGEST_CLOCK;
 use crate::{
     document::{Document, Kind},
     fault::Faults,
-    spec::{BuildSecret, CaSpec},
+    spec::{BuildSecret, CaSpec, FileSpec, Yields},
 };
 
 /// Reads a document and says what will be done for it, or every fault of its shape and meaning.
@@ -29,7 +30,7 @@ pub fn read(kind: Kind, raw: Value) -> Result<(Document, Plan), Faults> {
 }
 
 /// What will be done for a document.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// Name of the app.
@@ -44,6 +45,15 @@ pub struct Plan {
     pub fail_fast: bool,
     /// In the order of the document.
     pub components: Vec<ComponentPlan>,
+    /// Whether the version is to be found: it is none until then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub auto_version: bool,
+    /// Whether the document is an app.
+    #[serde(default)]
+    pub is_app: bool,
+    /// The app's package; none where the document is no app, or no registry is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
 }
 
 impl Plan {
@@ -55,19 +65,30 @@ impl Plan {
     /// The plan without what only a container's own build needs: small, whatever the document.
     pub fn outline(&self) -> Outline {
         let mut sources: Vec<GitSource> = Vec::new();
-        for source in self.containers().filter_map(ContainerPlan::source) {
-            if !sources.contains(source) {
-                sources.push(source.clone());
+        let of_files = |delivery: &'_ Option<Delivery>| delivery.as_ref()?.source.clone();
+        let files = self.components.iter().filter_map(|component| of_files(&component.delivery));
+        let containers = self.containers().filter_map(ContainerPlan::source).cloned();
+        for source in containers.chain(files).chain(of_files(&self.delivery)) {
+            if !sources.contains(&source) {
+                sources.push(source);
             }
         }
-        let container = |one: &ContainerPlan| OutlinedContainer {
-            name: one.container.clone(),
-            source: one.source().map(GitSource::key),
+        let component = |component: &ComponentPlan| {
+            let place = component.delivery.as_ref().map(|delivery| delivery.place.clone());
+            let container = |one: &ContainerPlan| OutlinedContainer {
+                name: one.container.clone(),
+                source: one.source().map(GitSource::key),
+                registry: Some(one.registry.clone())
+                    .filter(|own| place.as_ref().is_some_and(|place| place.registry != *own)),
+            };
+            OutlinedComponent {
+                name: component.name.clone(),
+                containers: component.containers.iter().map(container).collect(),
+                source: of_files(&component.delivery).map(|source| source.key()),
+                place: place.clone(),
+            }
         };
-        let component = |component: &ComponentPlan| OutlinedComponent {
-            name: component.name.clone(),
-            containers: component.containers.iter().map(container).collect(),
-        };
+        let of_component = || self.components.first()?.delivery.clone();
         Outline {
             app: self.app.clone(),
             version: self.version.clone(),
@@ -75,6 +96,8 @@ impl Plan {
             fail_fast: self.fail_fast,
             sources,
             components: self.components.iter().map(component).collect(),
+            auto_version: self.auto_version,
+            delivery: if self.is_app { self.delivery.clone() } else { of_component() },
         }
     }
 }
@@ -87,6 +110,39 @@ pub struct ComponentPlan {
     pub name: String,
     /// In the order of the document.
     pub containers: Vec<ContainerPlan>,
+    /// Its package; none where a container is built alone, or no registry is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
+}
+
+/// A package: where it goes, and what enters it beside the images.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    /// Where it goes.
+    pub place: Place,
+    /// Its files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileSpec>,
+    /// Directory of the component's Helm chart. No `.` and no `//` in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chart: Option<String>,
+    /// Where its files and its chart are, where any is out of a source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<GitSource>,
+}
+
+/// Where a package goes.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Place {
+    /// Name of the component; none where it is an app's package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// Its name, without tag.
+    pub repository: String,
+    /// How its registry is reached.
+    pub registry: Registry,
 }
 
 /// The names of what will be done, and each distinct source once.
@@ -107,6 +163,12 @@ pub struct Outline {
     pub sources: Vec<GitSource>,
     /// In the order of the document.
     pub components: Vec<OutlinedComponent>,
+    /// Whether the version is to be found: it is none until then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub auto_version: bool,
+    /// The package that the document's own workflow makes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
 }
 
 /// The name of a container, and which source it needs.
@@ -118,6 +180,9 @@ pub struct OutlinedContainer {
     /// Key of its source; none where an image is used as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// How its registry is reached, where that is not its package's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<Registry>,
 }
 
 /// The names of a component and its containers.
@@ -128,6 +193,19 @@ pub struct OutlinedComponent {
     pub name: String,
     /// Its containers.
     pub containers: Vec<OutlinedContainer>,
+    /// Key of its files' source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Where its package goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+}
+
+impl OutlinedComponent {
+    /// Keys of the sources that it needs.
+    pub fn sources(&self) -> impl Iterator<Item = &String> {
+        self.containers.iter().filter_map(|one| one.source.as_ref()).chain(&self.source)
+    }
 }
 
 /// One container: what becomes of it.
@@ -247,6 +325,15 @@ pub struct BuildPlan {
     /// Replace Git LFS pointer files.
     #[serde(default)]
     pub lfs: bool,
+    /// Resolve the images that the Dockerfile names to digests.
+    #[serde(default)]
+    pub pin: bool,
+    /// Repository of the images that are used again; none where nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reuse: Option<String>,
+    /// What becomes of the last stage.
+    #[serde(default)]
+    pub yields: Yields,
     /// What the executor may use.
     pub resources: Resources,
     /// The five clocks.

@@ -26,6 +26,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 pub enum Step {
     /// Fetch a source.
     FetchSource,
+    /// Find out about a version.
+    CheckVersion,
     /// Render a Dockerfile.
     Render,
     /// Put a context into the store.
@@ -105,7 +107,9 @@ impl Policy {
             // It counts its own clocks; the whole clock is the workflow's.
             Step::AwaitBuild => row(&queues.await_build, whole, whole),
             Step::ResolveImage => row(&queues.main, 5 * MINUTE, whole),
-            Step::Deliver => row(&queues.main, 10 * MINUTE, DAY),
+            Step::CheckVersion => row(&queues.main, 5 * MINUTE, DAY),
+            // It reads the source, and copies what the registry does not mount.
+            Step::Deliver => row(&queues.source, HOUR, DAY),
             Step::CleanUp => row(&queues.main, MINUTE, HOUR),
             // The Pod has ended, so it may stay; the image is not to wait for that.
             Step::TidyUp => row(&queues.main, MINUTE, MINUTE),

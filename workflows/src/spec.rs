@@ -22,7 +22,10 @@ pub struct AppSpec {
     pub api_version: String,
     /// Name of the app: a DNS label.
     pub app: String,
-    /// Version of the app. It is the first tag of every image; a `+` is written `_` there.
+    /// Version of the app, as Semantic Versioning has it, or `auto`: the highest version of its
+    /// package in the registry with the last number raised. It is the tag of the packages and the
+    /// first tag of every image; a `+` is written `_` there. What is published under a version is
+    /// never replaced by anything else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// What components and containers inherit and may override.
@@ -35,6 +38,9 @@ pub struct AppSpec {
     /// Whether the first container that fails ends the others; without it they go on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fail_fast: bool,
+    /// Files of the app's package.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileSpec>,
     /// The components, at least one.
     #[schemars(length(min = 1))]
     pub components: Vec<ComponentSpec>,
@@ -52,7 +58,7 @@ impl AppSpec {
 pub struct ComponentInput {
     /// Name of the app.
     pub app: String,
-    /// Version of the app.
+    /// Version of the app, or `auto`: by the versions of the component's package.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// What the component inherits.
@@ -102,6 +108,10 @@ pub struct Resolved {
     pub commits: BTreeMap<String, String>,
     /// Id of the workflow that someone started, which is told what its builds wait for.
     pub root: String,
+    /// The package that is published under this version already, as `name@sha256:…`: what differs
+    /// from it is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<String>,
 }
 
 /// A component: containers that are released together.
@@ -114,9 +124,43 @@ pub struct ComponentSpec {
     /// What the containers of this component inherit, before the defaults of the app.
     #[serde(flatten)]
     pub shared: Shared,
-    /// The containers, at least one.
-    #[schemars(length(min = 1))]
+    /// The containers. There must be one at least, unless the component is a Helm chart.
+    #[serde(default)]
     pub containers: Vec<ContainerSpec>,
+    /// A Helm chart: its directory in the component's source. It enters the package as it is, with
+    /// the app's version where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chart: Option<String>,
+    /// Files of the component's package.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileSpec>,
+}
+
+/// A file of a package: out of the source, or written here.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FileSpec {
+    /// Its name in the package, a relative path. Default: `path`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// A file or a directory of the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The file itself, instead of `path`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    /// Whether it is a template, rendered with the images' references. Default: true.
+    #[serde(default = "FileSpec::default_template")]
+    pub template: bool,
+    /// Its media type. Default: by the name's ending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+}
+
+impl FileSpec {
+    fn default_template() -> bool {
+        true
+    }
 }
 
 /// Fields that an app, a component and a container share. The closest one given wins.
@@ -146,6 +190,34 @@ pub struct Shared {
     /// one such file, so where both are given they must name the same Secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_secret: Option<String>,
+    /// Whether an image that was built of the same things is used again. Default: `full`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reuse: Option<ReuseSpec>,
+    /// Whether the images that a Dockerfile names are resolved to digests before it is built.
+    /// Without it nothing that is built is used again. Default: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<bool>,
+}
+
+/// Whether an image that was built of the same things is used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ReuseSpec {
+    /// Every build has a Pod of its own.
+    Never,
+    /// What was built before is used again, and builds of the same at the same time are one.
+    Full,
+}
+
+/// What becomes of a build's last stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Yields {
+    /// It is an image.
+    #[default]
+    Image,
+    /// Its files enter the component's package, one by one.
+    Files,
 }
 
 /// A container: one image.
@@ -193,6 +265,9 @@ pub struct ContainerSpec {
     /// file in a context is a fault.
     #[serde(default)]
     pub lfs: bool,
+    /// `files` where not the image but the files of its last stage are wanted.
+    #[serde(default)]
+    pub yields: Yields,
     /// The fields that a container may inherit, given here.
     #[serde(flatten)]
     pub shared: Shared,

@@ -13,8 +13,8 @@ use temporalio_macros::activity_definitions;
 
 use crate::{
     document::Kind,
-    output::{ContainerImage, Package},
-    plan::{BuildPlan, Clocks, ContainerPlan, GitSource, Outline, Registry},
+    output::{Base, ContainerImage, Package},
+    plan::{BuildPlan, Clocks, ContainerPlan, Delivery, GitSource, Outline, Place, Registry},
     spec::Resolved,
     sweep::{SweepInput, SweepReport},
 };
@@ -38,7 +38,14 @@ impl Steps {
         unimplemented!()
     }
 
-    /// Renders the Dockerfile as it is at a commit.
+    /// Says which version a build is to have, and what is published under it already.
+    #[activity(name = "check_version")]
+    pub fn check_version(_: VersionInput) -> Result<Versioned, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Renders the Dockerfile as it is at a commit, and looks whether its image is there already:
+    /// then it has the build's own name and tags when this ends.
     #[activity(name = "render")]
     pub fn render(_: RenderInput) -> Result<Rendered, ActivityError> {
         unimplemented!()
@@ -68,9 +75,10 @@ impl Steps {
         unimplemented!()
     }
 
-    /// Makes the package of a component or an app, once every digest was seen in the registry.
+    /// Makes the package of a component or an app, once every digest was seen in the registry. None
+    /// where no registry is named.
     #[activity(name = "deliver")]
-    pub fn deliver(_: DeliverInput) -> Result<Package, ActivityError> {
+    pub fn deliver(_: DeliverInput) -> Result<Option<Package>, ActivityError> {
         unimplemented!()
     }
 
@@ -88,8 +96,8 @@ impl Steps {
 }
 
 pub use steps::{
-    AwaitBuild, CleanUp, Deliver, FetchSource, Launch, Render, ResolveImage, Split as SplitStep,
-    Sweep, Upload,
+    AwaitBuild, CheckVersion, CleanUp, Deliver, FetchSource, Launch, Render, ResolveImage,
+    Split as SplitStep, Sweep, Upload,
 };
 
 /// A document and what it should be.
@@ -151,6 +159,31 @@ pub struct Fetched {
     pub commit: String,
 }
 
+/// A version to look up.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VersionInput {
+    /// Who waits for it.
+    pub id: BuildId,
+    /// The version; none where one is to be found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The version that is found is higher than this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Where the packages go: first the one by whose versions one is found.
+    pub places: Vec<Place>,
+}
+
+/// A version, and what is published under it.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct Versioned {
+    /// The version.
+    pub version: String,
+    /// The packages that are published under it, as `name@sha256:…`, in the order of the places.
+    pub published: Vec<Option<String>>,
+}
+
 /// A Dockerfile to render.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct RenderInput {
@@ -161,6 +194,9 @@ pub struct RenderInput {
     pub plan: ContainerPlan,
     /// The commit.
     pub commit: String,
+    /// The package that is published under this version already, as `name@sha256:…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<String>,
 }
 
 /// What is rendered for a container.
@@ -180,6 +216,19 @@ pub struct Rendered {
     pub labels: BTreeMap<String, String>,
     /// All tags, the first one first.
     pub tags: Vec<String>,
+    /// Content key of the context.
+    #[serde(default)]
+    pub content: String,
+    /// The images that the build stands on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bases: Vec<Base>,
+    /// Content key of the image: what has the same key is the same image, up to what its
+    /// instructions fetch. None where that cannot be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The image, where it is there already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reused: Option<Built>,
 }
 
 /// A context to put into the store.
@@ -266,6 +315,9 @@ pub struct Launched {
     pub name: String,
     /// Its UID.
     pub uid: String,
+    /// The image that it pushes, without tag, where another build of the same thing made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<String>,
 }
 
 /// What carries the executor.
@@ -287,12 +339,29 @@ pub struct AwaitInput {
     pub launched: Launched,
     /// The image, without tag.
     pub repository: String,
+    /// All tags of the image.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Repository of the images that are used again, and the content key of this one; none where
+    /// it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reuse: Option<Reuse>,
     /// The rendered Dockerfile, in which a failed instruction is looked up.
     pub dockerfile: String,
     /// How its registry is reached.
     pub registry: Registry,
     /// The clocks; scheduling, pulling and building are counted here.
     pub clocks: Clocks,
+}
+
+/// Where an image that may be used again is found.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reuse {
+    /// Repository of all such images.
+    pub repository: String,
+    /// Content key of this one.
+    pub key: String,
 }
 
 /// An image in its registry.
@@ -323,6 +392,9 @@ pub struct ResolveInput {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliverInput {
+    /// Who waits for it; its container is empty.
+    #[serde(default)]
+    pub id: BuildId,
     /// Name of the app.
     pub app: String,
     /// Name of the component; none for the app's own package.
@@ -331,12 +403,35 @@ pub struct DeliverInput {
     /// Version of the app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The images, in plan order.
+    /// Where it goes, and its files; none where there is no registry, and so no package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
+    /// Commit of the files' source, where a parent has found it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// A component's images, in plan order.
+    #[serde(default)]
     pub images: Vec<ContainerImage>,
-    /// Id of the delivering workflow.
-    pub workflow_id: String,
-    /// Run id of its first execution.
-    pub run_id: String,
+    /// An app's components, in plan order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub components: Vec<Delivered>,
+    /// How the registry of each container's image is reached, where that is not the package's own,
+    /// by the container's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub registries: BTreeMap<String, Registry>,
+    /// When the workflow started, as RFC 3339.
+    pub started: String,
+    /// When everything was there, as RFC 3339.
+    pub finished: String,
+}
+
+/// A component's package, as it enters the app's.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Delivered {
+    /// Where it is.
+    pub place: Place,
+    /// The package.
+    pub package: Package,
 }
 
 /// Whose objects to remove.

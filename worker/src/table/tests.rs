@@ -16,6 +16,9 @@ fn image(container: &str, commit: Option<&str>, attempts: u32) -> ContainerImage
         platform: "linux/amd64".to_owned(),
         commit: commit.map(str::to_owned),
         attempts,
+        reused: false,
+        files: false,
+        made: None,
         earlier: Vec::new(),
         times: Times { total: 75.2, pod: 8.4 },
     }

@@ -33,8 +33,13 @@ impl Build<'_> {
     }
 
     pub(super) async fn render(&self, commit: &str) -> Result<Rendered, Stop> {
-        let input =
-            RenderInput { id: self.id(0), plan: self.plan.clone(), commit: commit.to_owned() };
+        let parent = self.split.resolved.as_ref();
+        let input = RenderInput {
+            id: self.id(0),
+            plan: self.plan.clone(),
+            commit: commit.to_owned(),
+            published: parent.and_then(|resolved| resolved.published.clone()),
+        };
         let options = self.options(Step::Render, "render");
         Ok(self.ctx.execute_activity(Steps::render, input, options).await?)
     }

@@ -8,12 +8,13 @@ use crate::{
     fault::{Faults, quoted},
     names,
     plan::{
-        BuildPlan, Cache, Clocks, ComponentPlan, ContainerPlan, Plan, Work,
+        BuildPlan, Cache, Clocks, ComponentPlan, ContainerPlan, Delivery, Plan, Work, delivery,
         shared::{self, Inherited},
         weight,
     },
     spec::{
         API_VERSION, AppSpec, ComponentInput, ComponentSpec, ContainerInput, ContainerSpec, Shared,
+        Yields,
     },
 };
 
@@ -25,6 +26,10 @@ pub(super) fn lower(document: &Document) -> (Plan, Faults) {
         Document::Component(input) => lowering.component_alone(input),
         Document::Container(input) => lowering.container_alone(input),
     };
+    if plan.auto_version && plan.outline().delivery.is_none() && lowering.faults.0.is_empty() {
+        let message = "`auto` looks into the registry; give `registry.prefix` in `defaults`";
+        lowering.faults.add("version", message);
+    }
     weight::check(&mut lowering.faults, document, &plan);
     (plan, lowering.faults)
 }
@@ -32,7 +37,7 @@ pub(super) fn lower(document: &Document) -> (Plan, Faults) {
 #[derive(Default)]
 struct Lowering {
     faults: Faults,
-    /// Path of the container that pushes to a repository.
+    /// What is in a repository, in words.
     repositories: BTreeMap<String, String>,
 }
 
@@ -41,8 +46,13 @@ struct Lowering {
 struct App<'a> {
     name: &'a str,
     version: Option<&'a str>,
+    /// Whether the version is to be found.
+    auto: bool,
     defaults: &'a Shared,
 }
+
+/// The version that is to be found.
+const AUTO: &str = "auto";
 
 impl Lowering {
     fn app(&mut self, spec: &AppSpec) -> Plan {
@@ -51,13 +61,44 @@ impl Lowering {
             self.faults.add("apiVersion", format!("{found}; accepted is `{API_VERSION}`"));
         }
         let app = self.head(&spec.app, spec.version.as_deref(), &spec.defaults);
+        let delivery = delivery::of_app(&mut self.faults, app.name, spec);
+        self.claim("app", delivery.as_ref());
         let names = spec.components.iter().map(|component| component.name.as_str());
         self.unique("components", names);
         let components = spec.components.iter().enumerate().map(|(index, component)| {
             self.component(app, &format!("components[{index}]"), component)
         });
         let components = components.collect();
-        Plan { fail_fast: spec.fail_fast, ..Plan::new(app, spec.max_parallel, components) }
+        Plan {
+            fail_fast: spec.fail_fast,
+            delivery,
+            is_app: true,
+            ..Plan::new(app, spec.max_parallel, components)
+        }
+    }
+
+    /// Takes the repository of a package, which nothing else may be put into.
+    fn claim(&mut self, at: &str, delivery: Option<&Delivery>) {
+        let Some(Delivery { place, .. }) = delivery else { return };
+        let prefix = place.repository.rsplit_once('/').map_or("", |(prefix, _)| prefix);
+        let reuse = names::reuse_repository(prefix);
+        self.repositories.insert(reuse, "where built images are kept".to_owned());
+        let is_of = match &place.component {
+            Some(component) => format!("the package of the component `{component}`"),
+            None => "the package of the app".to_owned(),
+        };
+        self.take(at, "package", &place.repository, is_of);
+    }
+
+    /// Takes a repository for one thing.
+    fn take(&mut self, at: &str, what: &str, repository: &str, is_of: String) {
+        let length = bounds::at_most(repository.len(), bounds::REPOSITORY, "characters");
+        let length = length.map_err(|fault| format!("the name of its {what} has {fault}"));
+        self.faults.check(at, length);
+        if let Some(other) = self.repositories.insert(repository.to_owned(), is_of) {
+            let message = format!("its {what} `{repository}` is {other} too");
+            self.faults.add(at, message);
+        }
     }
 
     fn component_alone(&mut self, input: &ComponentInput) -> Plan {
@@ -67,12 +108,19 @@ impl Lowering {
     }
 
     fn container_alone(&mut self, input: &ContainerInput) -> Plan {
+        if input.version.as_deref() == Some(AUTO) {
+            let message = "`auto` is for an app or a component; accepted is a semantic version";
+            self.faults.add("version", message);
+        }
         let app = self.head(&input.app, input.version.as_deref(), &input.defaults);
         self.faults.check("component", checks::name(&input.component));
         let none = Shared::default();
         let container = self.container(app, &input.component, &none, "container", &input.container);
-        let component =
-            ComponentPlan { name: input.component.clone(), containers: vec![container] };
+        let component = ComponentPlan {
+            name: input.component.clone(),
+            containers: vec![container],
+            delivery: None,
+        };
         Plan::new(app, 1, vec![component])
     }
 
@@ -83,22 +131,31 @@ impl Lowering {
         defaults: &'a Shared,
     ) -> App<'a> {
         self.faults.check("app", checks::name(name));
+        let auto = version == Some(AUTO);
+        let version = version.filter(|_| !auto);
         if let Some(version) = version {
             self.faults.check("version", checks::version(version));
         }
         shared::check(&mut self.faults, "defaults", defaults);
-        App { name, version, defaults }
+        App { name, version, auto, defaults }
     }
 
     fn component(&mut self, app: App<'_>, path: &str, spec: &ComponentSpec) -> ComponentPlan {
         self.faults.check(&member(path, "name"), checks::name(&spec.name));
         shared::check(&mut self.faults, path, &spec.shared);
+        let delivery = delivery::of_component(&mut self.faults, path, app.name, app.defaults, spec);
+        self.claim(&member(path, "name"), delivery.as_ref());
+        if spec.containers.is_empty() && spec.chart.is_none() {
+            let message = "missing; give one container at least, or a `chart`";
+            self.faults.add(member(path, "containers"), message);
+        }
         let path = member(path, "containers");
         self.unique(&path, spec.containers.iter().map(|container| container.name.as_str()));
         let containers = spec.containers.iter().enumerate().map(|(index, container)| {
             self.container(app, &spec.name, &spec.shared, &format!("{path}[{index}]"), container)
         });
-        ComponentPlan { name: spec.name.clone(), containers: containers.collect() }
+        let containers = containers.collect();
+        ComponentPlan { name: spec.name.clone(), containers, delivery }
     }
 
     fn unique<'a>(&mut self, path: &str, names: impl Iterator<Item = &'a str>) {
@@ -154,6 +211,7 @@ impl Lowering {
             ("kaniko", !spec.kaniko.is_empty()),
             ("secrets", !spec.secrets.is_empty()),
             ("cache", spec.shared.cache.is_some()),
+            ("yields", spec.yields != Yields::Image),
         ];
         for (name, _) in given.iter().filter(|(_, given)| *given) {
             let message = "not accepted beside `image`, which is used as it is";
@@ -182,13 +240,7 @@ impl Lowering {
         }
         let prefix = shared.prefix().unwrap_or_default();
         let repository = names::repository(prefix, app.name, component, &spec.name);
-        let length = bounds::at_most(repository.len(), bounds::REPOSITORY, "characters");
-        let length = length.map_err(|fault| format!("the name of its image has {fault}"));
-        self.faults.check(&at("name"), length);
-        if let Some(other) = self.repositories.insert(repository.clone(), path.to_owned()) {
-            let message = format!("its image `{repository}` is the image of `{other}` too");
-            self.faults.add(at("name"), message);
-        }
+        self.take(&at("name"), "image", &repository, format!("the image of `{path}`"));
         self.many(path, spec);
         for (index, value) in spec.tags.iter().enumerate().filter(|(_, tag)| !is_template(tag)) {
             self.faults.check(&format!("{}[{index}]", at("tags")), checks::tag(value));
@@ -216,6 +268,9 @@ impl Lowering {
             flags: spec.kaniko.clone(),
             secrets: spec.secrets.clone(),
             lfs: spec.lfs,
+            pin: shared.pin(),
+            reuse: shared.reuse().then(|| names::reuse_repository(prefix)),
+            yields: spec.yields,
             resources: shared.resources(),
             clocks: shared.clocks(),
         }))
@@ -275,8 +330,7 @@ impl Lowering {
     fn path(&mut self, at: &str, given: Option<&str>, default: &str) -> String {
         let value = given.unwrap_or(default);
         self.faults.check(at, checks::path(value));
-        let parts = value.split('/').filter(|part| !part.is_empty() && *part != ".");
-        parts.collect::<Vec<_>>().join("/")
+        delivery::plain(value)
     }
 }
 
@@ -293,6 +347,9 @@ impl Plan {
             max_parallel,
             fail_fast: false,
             components,
+            auto_version: app.auto,
+            is_app: false,
+            delivery: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     document::member,
     fault::{Faults, quoted},
     plan::{Cache, Clocks, GitSource, Registry, Resources},
-    spec::{CacheSpec, GitSpec, RegistrySpec, ResourcesSpec, Shared, TimeoutsSpec},
+    spec::{CacheSpec, GitSpec, RegistrySpec, ResourcesSpec, ReuseSpec, Shared, TimeoutsSpec},
 };
 
 /// Checks the shared fields that are written at a path.
@@ -166,6 +166,16 @@ impl<'a> Inherited<'a> {
         let spec = self.get(|one| one.cache.as_ref()).filter(|spec| spec.enabled)?;
         let ttl = spec.ttl.as_deref().and_then(seconds);
         Some(Cache { repo: spec.repo.clone().unwrap_or(repo), ttl: ttl.unwrap_or(14 * 24 * 3600) })
+    }
+
+    /// Whether images are pinned.
+    pub(super) fn pin(&self) -> bool {
+        self.get(|one| one.pin).unwrap_or(true)
+    }
+
+    /// Whether images are used again. What is not pinned is not known well enough.
+    pub(super) fn reuse(&self) -> bool {
+        self.pin() && self.get(|one| one.reuse) != Some(ReuseSpec::Never)
     }
 
     pub(super) fn resources(&self) -> Resources {
