@@ -11,13 +11,13 @@ mod stages;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Range,
-};
+use std::{collections::BTreeMap, ops::Range};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use kilnworks_workflows::failure::{Failure, FailureType};
+use kilnworks_workflows::{
+    failure::{Failure, FailureType},
+    output::Base,
+};
 use oci_client::Reference as Name;
 
 use self::stages::{Image, Stages};
@@ -127,22 +127,13 @@ pub fn pinned(
     pinned
 }
 
-/// An image that a build takes from outside.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Material {
-    /// Its name and tag, as the Dockerfile has it.
-    pub image: String,
-    /// Its digest.
-    pub digest: String,
-}
-
 /// A Dockerfile whose images have digests.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Pinned {
     /// The Dockerfile.
     pub dockerfile: String,
     /// What the build takes from outside, each image once.
-    pub materials: Vec<Material>,
+    pub bases: Vec<Base>,
     /// Whether the same Dockerfile and context make the same image, as far as can be told:
     /// everything from outside has a digest. Without it the build has no content key.
     pub reusable: bool,
@@ -164,15 +155,45 @@ where
     F: Fn(String) -> Answer,
     Answer: Future<Output = anyhow::Result<Option<String>>>,
 {
-    let References { images, adds_url, is_whole } = references(dockerfile, args, target)?;
-    let digests = resolved(&images, resolve).await?;
-    let materials: BTreeSet<_> = images.iter().filter_map(|one| material(one, &digests)).collect();
-    let all_pinned = images.iter().all(|one| material(one, &digests).is_some());
-    Ok(Pinned {
-        dockerfile: pinned(dockerfile, &images, &digests),
-        materials: materials.into_iter().collect(),
-        reusable: is_whole && all_pinned && !adds_url,
-    })
+    let references = references(dockerfile, args, target)?;
+    let digests = resolved(&references.images, resolve).await?;
+    Ok(Pinned::new(dockerfile, &references, &digests))
+}
+
+/// The Dockerfile as it is, for who wants nothing pinned.
+///
+/// # Errors
+/// With `BuildFailed` where a name is blank.
+pub fn unpinned(
+    dockerfile: &str,
+    args: &BTreeMap<String, String>,
+    target: Option<&str>,
+) -> anyhow::Result<Pinned> {
+    let references = references(dockerfile, args, target)?;
+    Ok(Pinned::new(dockerfile, &references, &BTreeMap::new()))
+}
+
+impl Pinned {
+    fn new(
+        dockerfile: &str,
+        References { images, adds_url, is_whole }: &References,
+        digests: &BTreeMap<String, String>,
+    ) -> Self {
+        let mut bases = Vec::new();
+        let mut all_pinned = true;
+        for image in images {
+            match base(image, digests) {
+                Some(base) if bases.contains(&base) => {}
+                Some(base) => bases.push(base),
+                None => all_pinned = false,
+            }
+        }
+        Self {
+            dockerfile: pinned(dockerfile, images, digests),
+            bases,
+            reusable: *is_whole && all_pinned && !adds_url,
+        }
+    }
 }
 
 /// The digests of the images that have none in their name. A name that is none is left to Kaniko.
@@ -214,9 +235,9 @@ fn is_digest(text: &str) -> bool {
     text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(is_hex))
 }
 
-fn material(reference: &Reference, digests: &BTreeMap<String, String>) -> Option<Material> {
+fn base(reference: &Reference, digests: &BTreeMap<String, String>) -> Option<Base> {
     let (image, written) = reference.split();
     let digest = written.filter(|digest| is_digest(digest));
     let digest = digest.or_else(|| digests.get(&reference.image).map(String::as_str))?;
-    Some(Material { image: image.to_owned(), digest: digest.to_owned() })
+    Some(Base { image: image.to_owned(), digest: digest.to_owned() })
 }

@@ -1,4 +1,4 @@
-use std::sync::Mutex;
+use std::{collections::BTreeSet, sync::Mutex};
 
 use kilnworks_workflows::failure::FailureType;
 use proptest::{prelude::*, test_runner::RngSeed};
@@ -119,7 +119,7 @@ async fn only_what_the_target_stands_on_counts() {
 }
 
 #[tokio::test]
-async fn an_image_is_asked_for_once_and_is_one_material() {
+async fn an_image_is_asked_for_once_and_is_one_base() {
     let dockerfile = "FROM a AS x\nFROM a\nCOPY --from=a b c\nCOPY --from=b b c\n\
                       COPY --from=c:1@sha256:aa b c\n";
     let written = dockerfile.replace("sha256:aa", &digest());
@@ -130,9 +130,9 @@ async fn an_image_is_asked_for_once_and_is_one_material() {
     };
     let pinned = pin(&written, &args(&[]), None, resolve).await.expect("pinned");
     assert_eq!(*asked.lock().expect("asked"), ["a", "b"]);
-    let images: Vec<_> = pinned.materials.iter().map(|one| one.image.as_str()).collect();
+    let images: Vec<_> = pinned.bases.iter().map(|one| one.image.as_str()).collect();
     assert_eq!(images, ["a", "b", "c:1"]);
-    assert!(pinned.materials.iter().all(|one| one.digest == digest()));
+    assert!(pinned.bases.iter().all(|one| one.digest == digest()));
 }
 
 #[tokio::test]
@@ -183,13 +183,25 @@ async fn what_is_from_elsewhere_or_unknown_is_not_reusable() {
     }
 }
 
+#[test]
+fn what_is_not_pinned_is_reusable_where_it_has_digests() {
+    for (dockerfile, reusable) in [
+        ("FROM debian:12\n".to_owned(), false),
+        (format!("FROM debian:12@{}\n", digest()), true),
+        ("FROM scratch\nCOPY a b\n".to_owned(), true),
+    ] {
+        let found = unpinned(&dockerfile, &args(&[]), None).expect("read");
+        assert_eq!((&found.dockerfile, found.reusable), (&dockerfile, reusable));
+    }
+}
+
 #[tokio::test]
 async fn a_digest_that_is_none_is_not_written() {
     for wrong in ["", "sha256:aa", "sha512:aa", &format!("{} AS x", digest())] {
         let resolve = async |_| Ok(Some(wrong.to_owned()));
         let pinned = pin("FROM a\n", &args(&[]), None, resolve).await.expect("pinned");
         assert_eq!(pinned.dockerfile, "FROM a\n", "{wrong}");
-        assert!(!pinned.reusable && pinned.materials.is_empty(), "{wrong}");
+        assert!(!pinned.reusable && pinned.bases.is_empty(), "{wrong}");
     }
 }
 
