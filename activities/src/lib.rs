@@ -167,7 +167,9 @@ impl Activities {
         input: RenderInput,
     ) -> Result<Rendered, ActivityError> {
         let id = input.id.clone();
-        watched(&ctx, &id, State::Packing, render::render(&self.sources, input)).await
+        let executor = &self.cluster.site.settings.executor_image;
+        let render = render::render(&self.sources, &self.registry, executor, input);
+        watched(&ctx, &id, State::Packing, render).await
     }
 
     /// Puts the context into the store, unless its key is there already.
