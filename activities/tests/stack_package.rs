@@ -111,7 +111,7 @@ async fn what_is_published_is_read() {
         let platform = image.entry.platform.as_ref().expect("a platform");
         let platform = format!("{}/{}", platform.os, platform.architecture);
         assert_eq!(platform, "linux/amd64", "no index in an index");
-        let tag = names::part_tag(&image.entry.digest);
+        let tag = names::child_tag(&image.entry.digest);
         assert_eq!(to.digest_of(&tag).await.unwrap().as_ref(), Some(&image.entry.digest));
     }
     let chart = to.manifest(&package.charts[0].entry.digest).await.unwrap().unwrap();

@@ -84,6 +84,13 @@ pub fn first_tag(version: Option<&str>, commit: &str) -> String {
     }
 }
 
+/// The tag that keeps a manifest of a package in the package's own repository: what has no tag,
+/// registries clear away.
+pub fn child_tag(digest: &str) -> String {
+    let hex = digest.rsplit_once(':').map_or(digest, |(_, hex)| hex);
+    format!("kiln-{}", hex.get(..12).unwrap_or(hex))
+}
+
 /// The tag of the index of what refers to a manifest, in registries that keep none by themselves:
 /// the distribution specification's.
 pub fn referrers_tag(digest: &str) -> String {

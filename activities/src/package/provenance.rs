@@ -2,11 +2,11 @@
 //!
 //! Formats: <https://in-toto.io/Statement/v1>, <https://slsa.dev/provenance/v1>.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kilnworks_workflows::{
     output::{Base, ContainerImage, Made},
-    record::{PackagedImage, Record},
+    record::Record,
 };
 use oci_client::manifest::OciDescriptor;
 use serde::Serialize;
@@ -91,7 +91,7 @@ struct Metadata {
 
 /// Where a package comes from: every image in it. `name` and `digest` are the package's own.
 pub fn of_package(record: &Record, name: &str, digest: &str) -> Statement {
-    let images = || record.images.iter().map(|packaged| &packaged.image);
+    let images = || record.images.iter();
     let external = json!({
         "app": record.app,
         "component": record.component,
@@ -109,13 +109,11 @@ pub fn of_package(record: &Record, name: &str, digest: &str) -> Statement {
 }
 
 /// Where an image of a package comes from; none where it was used as it is: who built it must tell.
-/// Its subjects are the image, and its manifests in the package.
-pub fn of_image(record: &Record, packaged: &PackagedImage) -> Option<Statement> {
-    let image = &packaged.image;
+/// `digest` is that of its manifest in the package, another one where the image is an index.
+pub fn of_image(record: &Record, image: &ContainerImage, digest: &str) -> Option<Statement> {
     let made = image.made.as_deref()?;
     let name = image.reference.split('@').next().unwrap_or(&image.reference);
-    let digests = packaged.manifests.iter().filter(|digest| **digest != image.digest);
-    let subject = [&image.digest].into_iter().chain(digests);
+    let subject = [&*image.digest, digest].into_iter().collect::<BTreeSet<_>>().into_iter();
     Some(statement(
         subject.map(|digest| resource(name, digest)).collect(),
         asked(image),

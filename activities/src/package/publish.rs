@@ -67,7 +67,7 @@ async fn put_image(
     to: &Repository,
     (image, from, manifest): &(Image, Repository, Manifest),
 ) -> anyhow::Result<ImageIndexEntry> {
-    let tags = [names::part_tag(&manifest.digest)];
+    let tags = [names::child_tag(&manifest.digest)];
     let manifest = place_known(from, &manifest.digest, to, &tags).await?;
     let platform = platform(to, &manifest).await?;
     Notes::default()
@@ -98,7 +98,7 @@ async fn put_chart(
     chart: &Chart,
     manifest: &Manifest,
 ) -> anyhow::Result<ImageIndexEntry> {
-    let tag = names::part_tag(&manifest.digest);
+    let tag = names::child_tag(&manifest.digest);
     match &chart.source {
         ChartSource::Placed(Origin { repository, registry: how, digest }) => {
             let from = registry.open(repository, how).await?;
@@ -132,7 +132,7 @@ async fn put_record(
         layers.push(notes.role(file.role).on(blob.clone()));
     }
     let manifest = layout::manifest(Some(RECORD), config, layers)?;
-    to.put_manifest(&names::part_tag(&manifest.digest), &manifest).await?;
+    to.put_manifest(&names::child_tag(&manifest.digest), &manifest).await?;
     Notes::default().role(layout::Role::Record).entry(&manifest, Some(RECORD), None)
 }
 
