@@ -143,7 +143,10 @@ async fn images_are_asked_for_side_by_side() {
         Ok(Some(digest()))
     };
     let dockerfile = "FROM a\nCOPY --from=b b c\nCOPY --from=c b c\n";
-    pin(dockerfile, &args(&[]), None, resolve).await.expect("pinned");
+    let args = args(&[]);
+    let pinned = pin(dockerfile, &args, None, resolve);
+    let pinned = tokio::time::timeout(std::time::Duration::from_secs(10), pinned).await;
+    pinned.expect("all three meet").expect("pinned");
 }
 
 #[tokio::test]
