@@ -9,13 +9,19 @@ use kilnworks_activities::{
     package::{
         layout::{self, CHART, CHART_ARCHIVE, Of, Role},
         parts::{Chart, ChartSource, Contents, File, FileSource, Image, Origin},
+        provenance::{IN_TOTO, attach, of_package},
         publish::{Published, publish},
         read::{Package, open},
     },
     registry::{Body, Manifest, Repository},
 };
-use kilnworks_workflows::{failure::FailureType, names, plan::Registry};
-use serde_json::Value;
+use kilnworks_workflows::{
+    failure::FailureType,
+    names,
+    plan::Registry,
+    record::{API_VERSION, Record},
+};
+use serde_json::{Value, json};
 use support::{
     recorder::Recorder,
     registries::{Own, client, image, index, repository},
@@ -292,5 +298,33 @@ async fn what_is_no_package_is_called_by_its_name() {
     ] {
         let error = open(&client(), &Registry::default(), &reference).await.err().expect("no");
         assert!(format!("{error:#}").contains(told), "{error:#}");
+    }
+}
+
+#[tokio::test]
+async fn provenance_is_attached_to_a_package_once() {
+    let own = Own::with_referrers();
+    for host in [of_stack("KILN_REGISTRY"), own.host.clone()] {
+        let (to, contents) = (repository(&host, "shop-server").await, contents(&host, "now").await);
+        let package = opened(&published(&to, &contents).await.reference).await;
+        let record: Record = serde_json::from_value(json!({
+            "apiVersion": API_VERSION, "app": "shop", "images": [], "run": {
+                "workflowId": "shop", "runId": "run", "kilnworks": "0",
+                "started": "2026-01-01T00:00:00Z", "finished": "2026-01-01T00:00:01Z",
+            },
+        }))
+        .unwrap();
+        let statement = of_package(&record, to.name(), &package.manifest.digest);
+        let subject = package.manifest.descriptor();
+        let attached = attach(&to, &subject, &statement).await.unwrap();
+        assert_eq!(attach(&to, &subject, &statement).await.unwrap(), attached, "{host}");
+        let found = to.referrers(&subject.digest, Some(IN_TOTO)).await.unwrap();
+        let digests: Vec<_> = found.iter().map(|entry| &entry.digest).collect();
+        assert_eq!(digests, [&attached], "{host}");
+        let layer = to.manifest(&attached).await.unwrap().unwrap().parts().unwrap().layers;
+        let read = to.read_blob(&layer[0], 99_999).await.unwrap();
+        let read: Value = serde_json::from_slice(&read).unwrap();
+        let hex = package.manifest.digest.trim_start_matches("sha256:");
+        assert_eq!(read["subject"][0]["digest"]["sha256"], hex, "{host}");
     }
 }
