@@ -10,10 +10,17 @@
 //!               the other layers are files, and the templates that they were rendered of
 //! ```
 
+pub mod chart;
 pub mod contents;
 pub mod existing;
+pub mod files;
+mod helmignore;
 pub mod layout;
+mod media;
 pub mod parts;
 pub mod provenance;
 pub mod publish;
 pub mod read;
+mod source;
+pub mod tree;
+pub mod values;

@@ -7,7 +7,7 @@ mod support;
 use kilnworks_activities::{
     error::failure_of,
     package::{
-        layout::{CHART, CHART_ARCHIVE, Of, Role},
+        layout::{self, CHART, CHART_ARCHIVE, Of, Role},
         parts::{Chart, ChartSource, Contents, File, FileSource, Image, Origin},
         provenance::{IN_TOTO, attach, of_package},
         publish::{Published, publish},
@@ -56,6 +56,16 @@ fn container(name: &str, at: &Repository, manifest: &Manifest) -> Image {
     }
 }
 
+const CHART_YAML: &[u8] = br#"{"name": "shop", "version": "1.0.0"}"#;
+
+async fn chart() -> ChartSource {
+    let (config, archive) = (Body::Bytes(CHART_YAML.to_vec()), Body::Bytes(b"archive".to_vec()));
+    let config = config.describe(CHART).await.unwrap();
+    let layers = vec![archive.describe(CHART_ARCHIVE).await.unwrap()];
+    let manifest = layout::manifest(None, config, layers).unwrap().bytes;
+    ChartSource::Made { manifest, config: CHART_YAML.to_vec(), archive }
+}
+
 /// A component with two images, one of several platforms, a chart and a file; its record tells when.
 async fn contents(host: &str, when: &str) -> Contents {
     let (web, migrate) = (repository(host, "web").await, repository(host, "migrate").await);
@@ -69,13 +79,7 @@ async fn contents(host: &str, when: &str) -> Contents {
             version: Some("1.0.0+7".to_owned()),
         },
         images: vec![container("web", &web, &own), container("migrate", &migrate, &both)],
-        charts: vec![Chart {
-            component: "server".to_owned(),
-            source: ChartSource::Made {
-                config: br#"{"name": "shop", "version": "1.0.0"}"#.to_vec(),
-                archive: Body::Bytes(b"archive".to_vec()),
-            },
-        }],
+        charts: vec![Chart { component: "server".to_owned(), source: chart().await }],
         files: vec![
             file("deploy.yaml", Role::File, "image: a@sha256:1"),
             file("deploy.yaml", Role::Template, "image: {{ x }}"),

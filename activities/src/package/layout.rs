@@ -10,7 +10,7 @@ use oci_client::manifest::{
 };
 use serde_json::json;
 
-use super::contents::Inside;
+use super::{contents::Inside, parts::File};
 use crate::registry::Manifest;
 
 /// The type of a package.
@@ -167,6 +167,13 @@ pub fn manifest(
         ..OciImageManifest::default()
     };
     Manifest::of(serde_json::to_vec(&manifest)?)
+}
+
+/// The name under which tools write a file: no two of a package have the same.
+pub fn title(file: &File) -> String {
+    let templates = (file.role == Role::Template).then_some("templates");
+    let parts = templates.into_iter().chain(file.component.as_deref());
+    parts.chain([file.name.as_str()]).collect::<Vec<_>>().join("/")
 }
 
 /// An annotation.
