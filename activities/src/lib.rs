@@ -22,6 +22,7 @@ pub mod log;
 pub mod mounts;
 pub mod object;
 pub mod pack;
+pub mod package;
 pub mod phase;
 pub mod pod;
 pub mod redact;

@@ -4,7 +4,7 @@
 //! the five variables of the build, and what comes out are values of the Dockerfile template.
 
 mod dockerfile;
-mod template;
+pub(crate) mod template;
 mod values;
 
 use kilnworks_workflows::{
@@ -15,7 +15,7 @@ use kilnworks_workflows::{
     steps::{RenderInput, Rendered},
 };
 
-pub(crate) use self::dockerfile::context;
+pub(crate) use self::dockerfile::{context, some_files};
 use crate::{error::fail, source::Sources};
 
 /// Renders what a container's build needs.

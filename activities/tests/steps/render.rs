@@ -37,7 +37,7 @@ async fn rendered(repo: &Repo, version: Option<&str>, more: Value) -> anyhow::Re
     let commit = repo.commit();
     let plan = container(repo, version, more);
     let cache = cache();
-    let input = RenderInput { id: Default::default(), plan, commit };
+    let input = RenderInput { id: Default::default(), plan, commit, published: None };
     let first = render(&cache.sources, input.clone()).await?;
     let second = render(&cache.sources, input).await?;
     assert_eq!(first, second);
