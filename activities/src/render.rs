@@ -3,7 +3,11 @@
 //! There are two rounds, and nothing goes through both: the strings of the spec are rendered with
 //! the five variables of the build, and what comes out are values of the Dockerfile template.
 
+mod bases;
 mod dockerfile;
+pub mod key;
+mod keyed;
+pub mod pin;
 pub(crate) mod template;
 mod values;
 
@@ -16,10 +20,29 @@ use kilnworks_workflows::{
 };
 
 pub(crate) use self::dockerfile::{context, some_files};
-use crate::{error::fail, source::Sources};
+pub use self::keyed::keyed;
+use crate::{error::fail, pack, registry::RegistryClient, reuse, source::Sources};
 
-/// Renders what a container's build needs.
-pub async fn render(sources: &Sources, input: RenderInput) -> anyhow::Result<Rendered> {
+/// Renders what a container's build needs, with the digests of its base images and its content key.
+/// Where its image is there already, that has the build's own name and tags when this ends.
+/// `executor` is the executor's image.
+pub async fn render(
+    sources: &Sources,
+    registry: &RegistryClient,
+    executor: &str,
+    input: RenderInput,
+) -> anyhow::Result<Rendered> {
+    let (plan, published) = (input.plan.clone(), input.published.clone());
+    let rendered = read(sources, input).await?;
+    let asked = &plan;
+    let resolve = move |image| bases::look_up(registry, asked, image);
+    let rendered = keyed(rendered, &plan, executor, resolve).await?;
+    let reused = reuse::find(registry, &plan, &rendered, published.as_deref()).await?;
+    Ok(Rendered { reused, ..rendered })
+}
+
+/// What a source and a spec alone give.
+pub async fn read(sources: &Sources, input: RenderInput) -> anyhow::Result<Rendered> {
     let RenderInput { plan, commit, .. } = input;
     let Some(build) = plan.work.as_build().cloned() else {
         return Err(fail(FailureType::Internal, "nothing is rendered for an image used as it is"));
@@ -39,9 +62,13 @@ pub async fn render(sources: &Sources, input: RenderInput) -> anyhow::Result<Ren
     };
     let snapshot = sources.ensure(&build.source, &commit).await?;
     let files = snapshot
-        .read(move |tree, _| dockerfile::read(tree, &build, &commit, values.clone()))
+        .read(move |tree, _| {
+            let files = dockerfile::read(tree, &build, &commit, values.clone())?;
+            let context = context(tree, &build.context_dir, &commit)?;
+            Ok((files, pack::key(tree, &context, build.lfs)))
+        })
         .await?;
-    (rendered.dockerfile, rendered.dockerignore) = files;
+    ((rendered.dockerfile, rendered.dockerignore), rendered.content) = files;
     Ok(rendered)
 }
 

@@ -57,12 +57,6 @@ pub fn version_tag(version: &str) -> String {
     version.replace('+', "_")
 }
 
-/// The tag of a manifest in a package's repository, by which garbage collectors keep it.
-pub fn part_tag(digest: &str) -> String {
-    let hash = digest.rsplit(':').next().unwrap_or(digest);
-    format!("kiln-{}", hash.get(..16).unwrap_or(hash))
-}
-
 /// Id of the workflow that holds a version of a package, so that no two builds find the same.
 pub fn version_workflow_id(repository: &str, version: &str) -> String {
     format!("kiln-version/{repository}/{version}")
@@ -88,6 +82,19 @@ pub fn first_tag(version: Option<&str>, commit: &str) -> String {
         Some(version) => version_tag(version),
         None => format!("g{}", commit.get(..12).unwrap_or(commit)),
     }
+}
+
+/// The tag that keeps a manifest of a package in the package's own repository: what has no tag,
+/// registries clear away.
+pub fn child_tag(digest: &str) -> String {
+    let hex = digest.rsplit_once(':').map_or(digest, |(_, hex)| hex);
+    format!("kiln-{}", hex.get(..12).unwrap_or(hex))
+}
+
+/// The tag of the index of what refers to a manifest, in registries that keep none by themselves:
+/// the distribution specification's.
+pub fn referrers_tag(digest: &str) -> String {
+    digest.replace(':', "-")
 }
 
 /// Name of an attempt's Pod or Job: a DNS label of at most 63 characters. The same attempt of the

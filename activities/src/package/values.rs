@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kilnworks_workflows::record::{PackagedImage, Record};
+use kilnworks_workflows::{output::ContainerImage, record::Record};
 use minijinja::Value;
 
 /// The values of a file's template. `component` is whose file it is; an app's own has none and
@@ -13,7 +13,7 @@ pub fn values(
     record: &Record,
     component: Option<&str>,
     commit: Option<&str>,
-    reference: &dyn Fn(&PackagedImage) -> String,
+    reference: &dyn Fn(&ContainerImage) -> String,
 ) -> Value {
     let given = [
         ("app", Some(record.app.as_str())),
@@ -25,7 +25,7 @@ pub fn values(
     let images = match component {
         Some(component) => of_component(record, component, reference),
         None => {
-            let names = images_of(record).map(|one| one.image.component.as_str());
+            let names = images_of(record).map(|one| one.component.as_str());
             let one = |name: &str| (name.to_owned(), of_component(record, name, reference));
             with_underscores(names.map(one).collect())
         }
@@ -34,36 +34,35 @@ pub fn values(
 }
 
 /// The reference that the build gave.
-pub fn as_built(image: &PackagedImage) -> String {
-    image.image.reference.clone()
+pub fn as_built(image: &ContainerImage) -> String {
+    image.reference.clone()
 }
 
 /// The images of a record; what yields files is none.
-fn images_of(record: &Record) -> impl Iterator<Item = &PackagedImage> {
-    record.images.iter().filter(|one| !one.image.files)
+fn images_of(record: &Record) -> impl Iterator<Item = &ContainerImage> {
+    record.images.iter().filter(|one| !one.files)
 }
 
 fn of_component(
     record: &Record,
     component: &str,
-    reference: &dyn Fn(&PackagedImage) -> String,
+    reference: &dyn Fn(&ContainerImage) -> String,
 ) -> Value {
-    let images = images_of(record).filter(|one| one.image.component == component);
+    let images = images_of(record).filter(|one| one.component == component);
     let one =
-        |image: &PackagedImage| (image.image.container.clone(), of_image(image, &reference(image)));
+        |image: &ContainerImage| (image.container.clone(), of_image(image, &reference(image)));
     with_underscores(images.map(one).collect())
 }
 
 /// `reference`, `repository`, `digest`; and `tag` where the image has one.
-fn of_image(image: &PackagedImage, reference: &str) -> Value {
-    let (repository, digest) =
-        reference.split_once('@').unwrap_or((reference, &image.image.digest));
+fn of_image(image: &ContainerImage, reference: &str) -> Value {
+    let (repository, digest) = reference.split_once('@').unwrap_or((reference, &image.digest));
     let mut values = BTreeMap::from([
         ("reference", Value::from(reference)),
         ("repository", Value::from(repository)),
         ("digest", Value::from(digest)),
     ]);
-    if let Some(tag) = image.image.tags.first() {
+    if let Some(tag) = image.tags.first() {
         values.insert("tag", Value::from(tag.as_str()));
     }
     values.into()

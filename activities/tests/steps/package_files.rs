@@ -106,8 +106,8 @@ async fn an_app_s_files_know_the_images_of_every_component() {
 
 #[test]
 fn a_template_is_rendered_again_with_other_references() {
-    let elsewhere = |image: &kilnworks_workflows::record::PackagedImage| {
-        format!("other:5000/shop@{}", image.image.digest)
+    let elsewhere = |image: &kilnworks_workflows::output::ContainerImage| {
+        format!("other:5000/shop@{}", image.digest)
     };
     let values = values(&record(None), Some("web"), None, &elsewhere);
     let text = "{{ images.server.reference }} {{ images.server.repository }}";

@@ -3,6 +3,8 @@
 #![allow(dead_code, unreachable_pub, reason = "not every test binary needs all of it")]
 
 pub mod http;
+pub mod recorder;
+pub mod registries;
 pub mod stack;
 
 use std::{

@@ -1,0 +1,182 @@
+//! Blobs: read with their digests checked, and put where they are not yet.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::Context;
+use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use kilnworks_workflows::{failure::FailureType, names};
+use oci_client::{errors::OciDistributionError, manifest::OciDescriptor};
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_util::{bytes, io::ReaderStream};
+
+use super::repository::{ANSWER, Repository};
+use crate::error::{fail, own_disk};
+
+/// The slowest transfer that is waited for, in bytes a second.
+const SLOWEST: u64 = 256 * 1024;
+
+type Bytes = BoxStream<'static, Result<bytes::Bytes, OciDistributionError>>;
+
+/// What becomes a blob.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// A file, which nobody changes meanwhile.
+    File(PathBuf),
+}
+
+/// What a manifest says of a blob or a manifest.
+pub fn descriptor(media_type: &str, digest: &str, size: u64) -> OciDescriptor {
+    OciDescriptor {
+        media_type: media_type.to_owned(),
+        digest: digest.to_owned(),
+        size: i64::try_from(size).unwrap_or(i64::MAX),
+        ..OciDescriptor::default()
+    }
+}
+
+impl Body {
+    /// Its digest and size, as a manifest says them.
+    pub async fn describe(&self, media_type: &str) -> anyhow::Result<OciDescriptor> {
+        let path = match self {
+            Self::Bytes(bytes) => {
+                let digest = format!("sha256:{}", names::hex(bytes));
+                return Ok(descriptor(media_type, &digest, bytes.len() as u64));
+            }
+            Self::File(path) => path,
+        };
+        let (mut digest, mut size) = (Sha256::new(), 0);
+        let mut file = tokio::fs::File::open(path).await.with_context(|| cannot_read(path))?;
+        let mut chunk = vec![0; 256 * 1024];
+        loop {
+            let read = file.read(&mut chunk).await.with_context(|| cannot_read(path))?;
+            if read == 0 {
+                break;
+            }
+            digest.update(&chunk[..read]);
+            size += read as u64;
+        }
+        let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(descriptor(media_type, &format!("sha256:{hex}"), size))
+    }
+
+    async fn stream(&self) -> anyhow::Result<Bytes> {
+        match self {
+            Self::Bytes(bytes) => {
+                let bytes = Ok(bytes::Bytes::from(bytes.clone()));
+                Ok(futures::stream::iter([bytes]).boxed())
+            }
+            Self::File(path) => {
+                let file = tokio::fs::File::open(path).await.with_context(|| cannot_read(path))?;
+                Ok(ReaderStream::new(file).map_err(OciDistributionError::IoError).boxed())
+            }
+        }
+    }
+}
+
+fn cannot_read(path: &std::path::Path) -> String {
+    format!("cannot read {}", path.display())
+}
+
+impl Repository {
+    /// Whether a blob is here.
+    pub async fn has_blob(&self, digest: &str) -> anyhow::Result<bool> {
+        let what = format!("cannot look up the blob `{}`", self.reference(digest));
+        let exists = self.ask(&what, ANSWER, self.client.blob_exists(&self.whole, digest)).await?;
+        Ok(exists.unwrap_or(false))
+    }
+
+    /// A blob's bytes, of which there are at most `max`.
+    pub async fn read_blob(&self, blob: &OciDescriptor, max: u64) -> anyhow::Result<Vec<u8>> {
+        let size = size(blob);
+        anyhow::ensure!(
+            size <= max,
+            "the blob `{}` has {size} bytes; at most {max} are read",
+            self.reference(&blob.digest)
+        );
+        let mut bytes = Vec::new();
+        self.write_blob(blob, &mut bytes).await?;
+        Ok(bytes)
+    }
+
+    /// Writes a blob's bytes, and fails where they are not those of its digest and size. What was
+    /// written by then is no good.
+    pub async fn write_blob<W>(&self, blob: &OciDescriptor, out: &mut W) -> anyhow::Result<()>
+    where
+        W: AsyncWrite + Unpin,
+    {
+        let what = format!("cannot read the blob `{}`", self.reference(&blob.digest));
+        let Some(mut bytes) = self.pull(blob).await? else {
+            return Err(fail(FailureType::RegistryUnavailable, format!("{what}: it is not there")));
+        };
+        let damaged =
+            |why: String| fail(FailureType::RegistryUnavailable, format!("{what}: {why}"));
+        let mut left = size(blob);
+        let writing = async {
+            while let Some(chunk) = bytes.next().await {
+                let chunk = chunk.map_err(|error| damaged(error.to_string()))?;
+                left = left
+                    .checked_sub(chunk.len() as u64)
+                    .ok_or_else(|| damaged("it is longer than its manifest says".to_owned()))?;
+                out.write_all(&chunk).await.map_err(|error| own_disk(error.into()))?;
+            }
+            out.flush().await.map_err(|error| own_disk(error.into()))
+        };
+        let limit = limit(size(blob));
+        tokio::time::timeout(limit, writing)
+            .await
+            .map_err(|_| damaged(format!("not done within {} s", limit.as_secs())))??;
+        match left {
+            0 => Ok(()),
+            left => Err(damaged(format!("{left} bytes are missing"))),
+        }
+    }
+
+    /// A blob as a stream that fails at its end where the digest is another; none where it is not
+    /// here.
+    pub(super) async fn pull(&self, blob: &OciDescriptor) -> anyhow::Result<Option<Bytes>> {
+        let what = format!("cannot read the blob `{}`", self.reference(&blob.digest));
+        // Without the addresses elsewhere that a descriptor may name.
+        let plain = descriptor(&blob.media_type, &blob.digest, size(blob));
+        let stream = self.client.pull_blob_stream(&self.whole, &plain);
+        let stream = self.ask(&what, ANSWER, stream).await?;
+        Ok(stream.map(|sized| sized.stream.map_err(OciDistributionError::IoError).boxed()))
+    }
+
+    /// Puts a blob, unless it is there, and says what a manifest says of it.
+    pub async fn put_blob(&self, body: &Body, media_type: &str) -> anyhow::Result<OciDescriptor> {
+        let blob = body.describe(media_type).await?;
+        if !self.has_blob(&blob.digest).await? {
+            self.push(&blob, body.stream().await?).await?;
+        }
+        Ok(blob)
+    }
+
+    pub(super) async fn push(&self, blob: &OciDescriptor, bytes: Bytes) -> anyhow::Result<()> {
+        let what = format!("cannot put the blob `{}`", self.reference(&blob.digest));
+        let size = size(blob);
+        let pushing = self.client.push_blob_stream(&self.whole, bytes, &blob.digest, Some(size));
+        let push = async {
+            match pushing.await {
+                // Some registries do not tell the place of what they took.
+                Err(OciDistributionError::RegistryNoLocationError)
+                    if self.client.blob_exists(&self.whole, &blob.digest).await? =>
+                {
+                    Ok(())
+                }
+                pushed => pushed.map(drop),
+            }
+        };
+        self.send(&what, limit(size), push).await
+    }
+}
+
+fn size(blob: &OciDescriptor) -> u64 {
+    u64::try_from(blob.size).unwrap_or(0)
+}
+
+fn limit(size: u64) -> Duration {
+    ANSWER + Duration::from_secs(size / SLOWEST)
+}

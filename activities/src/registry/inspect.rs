@@ -1,0 +1,97 @@
+//! What image is under a tag or digest.
+
+use anyhow::Context;
+use kilnworks_workflows::steps::Built;
+use oci_client::{
+    Client, Reference,
+    manifest::{ImageIndexEntry, OciDescriptor, OciImageManifest, OciManifest},
+    secrets::RegistryAuth,
+};
+use serde::Deserialize;
+
+use super::manifests::MANIFESTS;
+
+/// Digest, size and platform of an image.
+pub(super) async fn look_up(
+    client: &Client,
+    auth: &RegistryAuth,
+    image: &str,
+) -> anyhow::Result<Built> {
+    let reference: Reference =
+        image.parse().with_context(|| format!("`{image}` is not an image reference"))?;
+    let (manifest, digest) = manifest(client, &reference, auth).await?;
+    let manifest = match manifest {
+        OciManifest::Image(manifest) => manifest,
+        OciManifest::ImageIndex(index) => {
+            let child = ours(&index.manifests)
+                .with_context(|| format!("the index `{image}` holds no image"))?;
+            let child = reference.clone_with_digest(child.digest.clone());
+            match self::manifest(client, &child, auth).await? {
+                (OciManifest::Image(manifest), _) => manifest,
+                (OciManifest::ImageIndex(_), _) => {
+                    anyhow::bail!("`{image}` is an index of indexes")
+                }
+            }
+        }
+    };
+    Ok(Built {
+        digest,
+        size: size(&manifest),
+        platform: platform(client, &reference, &manifest.config).await?,
+        pod_seconds: 0.0,
+    })
+}
+
+async fn manifest(
+    client: &Client,
+    image: &Reference,
+    auth: &RegistryAuth,
+) -> anyhow::Result<(OciManifest, String)> {
+    let pulled = client.pull_manifest_raw(image, auth, &MANIFESTS).await;
+    let (bytes, digest) =
+        pulled.with_context(|| format!("cannot read the manifest of `{image}`"))?;
+    let manifest = serde_json::from_slice(&bytes)
+        .with_context(|| format!("the manifest of `{image}` is not one"))?;
+    Ok((manifest, digest))
+}
+
+/// The image of an index that this machine could run, else its first.
+pub fn ours(entries: &[ImageIndexEntry]) -> Option<&ImageIndexEntry> {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let is_ours = |entry: &&ImageIndexEntry| {
+        entry.platform.as_ref().is_some_and(|platform| {
+            platform.os.to_string() == "linux" && platform.architecture.to_string() == architecture
+        })
+    };
+    entries.iter().find(is_ours).or_else(|| entries.first())
+}
+
+/// Config and layers as they are stored.
+fn size(manifest: &OciImageManifest) -> u64 {
+    let parts = manifest.layers.iter().chain([&manifest.config]);
+    parts.map(|part| u64::try_from(part.size).unwrap_or(0)).sum()
+}
+
+async fn platform(
+    client: &Client,
+    image: &Reference,
+    config: &OciDescriptor,
+) -> anyhow::Result<String> {
+    #[derive(Deserialize)]
+    struct Config {
+        #[serde(default)]
+        os: String,
+        #[serde(default)]
+        architecture: String,
+    }
+    let mut bytes = Vec::new();
+    let pulled = client.pull_blob(image, config, &mut bytes).await;
+    pulled.with_context(|| format!("cannot read the config of `{image}`"))?;
+    let config: Config = serde_json::from_slice(&bytes)
+        .with_context(|| format!("the config of `{image}` is not one"))?;
+    Ok(format!("{}/{}", config.os, config.architecture))
+}

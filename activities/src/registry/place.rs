@@ -1,0 +1,116 @@
+//! Puts an image that is in a registry already into another repository too.
+
+use std::collections::BTreeMap;
+
+use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream};
+use kilnworks_workflows::failure::FailureType;
+use oci_client::{errors::OciDistributionError as E, manifest::OciDescriptor};
+
+use super::{
+    manifests::Manifest,
+    repository::{ANSWER, Repository},
+};
+use crate::error::fail;
+
+/// Blobs of one image that are looked after side by side.
+const BLOBS: usize = 8;
+
+/// Copies a manifest with everything that it holds and tags it; none where `from` lacks it, or a
+/// part of it. The copy is the same to the byte, so its digest is the same.
+///
+/// What is there already is not sent again, and within one registry no blob is sent at all, where
+/// it can mount. The manifest comes last, so that whoever finds it finds all of it.
+pub async fn place(
+    from: &Repository,
+    digest: &str,
+    to: &Repository,
+    tags: &[String],
+) -> anyhow::Result<Option<Manifest>> {
+    let Some(manifest) = from.manifest(digest).await? else { return Ok(None) };
+    let there = from.is(to) || to.digest_of(&manifest.digest).await?.is_some();
+    if !there && !fill(from, &manifest, to).await? {
+        return Ok(None);
+    }
+    if tags.is_empty() {
+        to.put_manifest(&manifest.digest, &manifest).await?;
+    }
+    for tag in tags {
+        to.put_manifest(tag, &manifest).await?;
+    }
+    Ok(Some(manifest))
+}
+
+/// Copies what a manifest holds, and says whether all of it was there.
+async fn fill(from: &Repository, manifest: &Manifest, to: &Repository) -> anyhow::Result<bool> {
+    let parts = manifest.parts()?;
+    for child in parts.manifests.iter().flatten() {
+        if child_of(from, &child.digest, to).await?.is_none() {
+            return Ok(false);
+        }
+    }
+    // An image may have the same layer twice.
+    let blobs = parts.layers.iter().chain(&parts.config).filter(|blob| !is_elsewhere(blob));
+    let blobs: BTreeMap<_, _> = blobs.map(|blob| (&blob.digest, blob)).collect();
+    // A list, as a closure that lives on would tie this to one thread.
+    let taking: Vec<_> = blobs.into_values().map(|blob| to.take(from, blob)).collect();
+    let taken: Vec<bool> = stream::iter(taking).buffer_unordered(BLOBS).try_collect().await?;
+    Ok(taken.into_iter().all(|taken| taken))
+}
+
+/// As [`place`], for what an index holds: boxed, since it is called by itself.
+fn child_of<'a>(
+    from: &'a Repository,
+    digest: &'a str,
+    to: &'a Repository,
+) -> BoxFuture<'a, anyhow::Result<Option<Manifest>>> {
+    place(from, digest, to, &[]).boxed()
+}
+
+/// Whether a layer may be kept only where its maker keeps it.
+fn is_elsewhere(blob: &OciDescriptor) -> bool {
+    blob.media_type.contains("nondistributable") || blob.media_type.contains(".foreign.")
+}
+
+impl Repository {
+    /// Gets a blob from another repository, unless it is here, and says whether it was there.
+    pub async fn take(&self, from: &Self, blob: &OciDescriptor) -> anyhow::Result<bool> {
+        let turn = self.turn(&blob.digest);
+        let _turn = turn.lock().await;
+        if self.has_blob(&blob.digest).await? || self.mount(from, &blob.digest).await? {
+            return Ok(true);
+        }
+        let Some(bytes) = from.pull(blob).await? else { return Ok(false) };
+        self.push(blob, bytes).await?;
+        Ok(true)
+    }
+
+    /// Mounts a blob of another repository of the same registry. A registry may do without, or not
+    /// let us: then it says so in one of many ways, and a copy shows whether it is well.
+    async fn mount(&self, from: &Self, digest: &str) -> anyhow::Result<bool> {
+        if !self.shares_registry(from) {
+            return Ok(false);
+        }
+        let what = format!("cannot mount `{}`", from.reference(digest));
+        let mounting = async {
+            match self.client.mount_blob(&self.whole, &from.whole, digest).await {
+                Ok(()) | Err(E::RegistryNoLocationError) => Ok(true),
+                Err(E::SpecViolationError(_) | E::ServerError { code: 400..500, .. }) => Ok(false),
+                Err(error) => Err(error),
+            }
+        };
+        self.send(&what, ANSWER, mounting).await
+    }
+}
+
+/// As [`place`], where a missing image is an error that names it.
+pub async fn place_known(
+    from: &Repository,
+    digest: &str,
+    to: &Repository,
+    tags: &[String],
+) -> anyhow::Result<Manifest> {
+    place(from, digest, to, tags).await?.ok_or_else(|| {
+        let message = format!("the registry does not have all of `{}`", from.reference(digest));
+        fail(FailureType::RegistryUnavailable, message)
+    })
+}

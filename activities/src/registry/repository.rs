@@ -1,0 +1,172 @@
+//! One repository of a registry.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use anyhow::Context;
+use kilnworks_workflows::{failure::FailureType, names};
+use oci_client::{
+    Client, Reference, RegistryOperation, errors::OciDistributionError, secrets::RegistryAuth,
+};
+
+use super::meaning::{Meaning, meaning, refusal};
+use crate::error::fail;
+
+/// How long a small answer may take.
+pub(super) const ANSWER: Duration = Duration::from_secs(30);
+
+/// Tags asked for at once.
+const PAGE: usize = 1000;
+
+/// A repository, and who we are there. Everything in it may be done twice.
+#[derive(Clone)]
+pub struct Repository {
+    name: String,
+    pub(super) whole: Reference,
+    pub(super) client: Client,
+    pub(super) auth: RegistryAuth,
+    taking: Arc<Mutex<HashMap<String, Turn>>>,
+}
+
+/// Who puts the same blob takes turns, so that the second finds it.
+pub(super) type Turn = Arc<tokio::sync::Mutex<()>>;
+
+impl Repository {
+    pub(super) fn open(name: &str, client: Client, auth: RegistryAuth) -> anyhow::Result<Self> {
+        let whole: Reference =
+            name.parse().with_context(|| format!("`{name}` is not the name of a repository"))?;
+        Ok(Self { name: name.to_owned(), whole, client, auth, taking: Arc::default() })
+    }
+
+    /// `host/path`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A manifest here as it is pulled.
+    pub fn reference(&self, digest: &str) -> String {
+        names::reference(&self.name, digest)
+    }
+
+    /// A tag or a digest here.
+    pub(super) fn at(&self, reference: &str) -> Reference {
+        let registry = self.whole.registry().to_owned();
+        let repository = self.whole.repository().to_owned();
+        match reference.contains(':') {
+            true => Reference::with_digest(registry, repository, reference.to_owned()),
+            false => Reference::with_tag(registry, repository, reference.to_owned()),
+        }
+    }
+
+    pub(super) fn shares_registry(&self, other: &Self) -> bool {
+        self.whole.resolve_registry() == other.whole.resolve_registry()
+    }
+
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.shares_registry(other) && self.whole.repository() == other.whole.repository()
+    }
+
+    pub(super) fn turn(&self, digest: &str) -> Turn {
+        let mut taking = self.taking.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        taking.entry(digest.to_owned()).or_default().clone()
+    }
+
+    /// Every tag, in no order; none where there is no such repository.
+    pub async fn tags(&self) -> anyhow::Result<Vec<String>> {
+        let mut tags: Vec<String> = Vec::new();
+        loop {
+            let last = tags.last().map(String::as_str);
+            let listed = async {
+                match self.client.list_tags(&self.whole, &self.auth, Some(PAGE), last).await {
+                    Ok(page) => Ok(page.tags),
+                    // So does Go write a list without an entry.
+                    Err(OciDistributionError::JsonError(error)) if is_null(&error) => Ok(vec![]),
+                    Err(error) => Err(error),
+                }
+            };
+            let what = format!("cannot list the tags of `{}`", self.name);
+            let page = self.ask(&what, ANSWER, listed).await?.unwrap_or_default();
+            let seen = tags.len();
+            // A registry may give fewer than asked for, and one without pages gives all again.
+            tags.extend(page);
+            tags.sort_unstable();
+            tags.dedup();
+            if tags.len() == seen {
+                return Ok(tags);
+            }
+        }
+    }
+
+    /// Asks something; none where there is no such thing.
+    pub(super) async fn ask<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        request: impl Future<Output = Result<T, OciDistributionError>>,
+    ) -> anyhow::Result<Option<T>> {
+        self.client.store_auth_if_needed(self.whole.resolve_registry(), &self.auth).await;
+        match answer(what, limit, request).await? {
+            Ok(found) => Ok(Some(found)),
+            Err(error) => match meaning(&error) {
+                Meaning::Missing => Ok(None),
+                meaning => Err(self.failed(what, meaning, error, RegistryOperation::Pull).await),
+            },
+        }
+    }
+
+    /// Sends something.
+    pub(super) async fn send<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        request: impl Future<Output = Result<T, OciDistributionError>>,
+    ) -> anyhow::Result<T> {
+        self.client.store_auth_if_needed(self.whole.resolve_registry(), &self.auth).await;
+        match answer(what, limit, request).await? {
+            Ok(done) => Ok(done),
+            Err(error) => {
+                let meaning = refusal(&error);
+                Err(self.failed(what, meaning, error, RegistryOperation::Push).await)
+            }
+        }
+    }
+
+    /// The error of a failed request. A client that gets no token asks without one and is refused:
+    /// so of a refusal the token server is asked again, as it may only have been away.
+    async fn failed(
+        &self,
+        what: &str,
+        meaning: Meaning,
+        error: OciDistributionError,
+        operation: RegistryOperation,
+    ) -> anyhow::Error {
+        let Meaning::Failed(kind) = meaning else {
+            return anyhow::Error::new(error).context(what.to_owned());
+        };
+        if kind == FailureType::RegistryDenied
+            && let Err(cause) = self.client.auth(&self.whole, &self.auth, operation).await
+            && let Meaning::Failed(kind) = self::meaning(&cause)
+        {
+            return fail(kind, format!("{what}: {cause}"));
+        }
+        fail(kind, format!("{what}: {error}"))
+    }
+}
+
+async fn answer<T, E>(
+    what: &str,
+    limit: Duration,
+    request: impl Future<Output = Result<T, E>>,
+) -> anyhow::Result<Result<T, E>> {
+    tokio::time::timeout(limit, request).await.map_err(|_| {
+        let message = format!("{what}: no answer within {} s", limit.as_secs());
+        fail(FailureType::RegistryUnavailable, message)
+    })
+}
+
+fn is_null(error: &serde_json::Error) -> bool {
+    error.to_string().starts_with("invalid type: null")
+}
