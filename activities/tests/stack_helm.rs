@@ -10,8 +10,11 @@ use std::{
 };
 
 use flate2::read::GzDecoder;
-use kilnworks_activities::package::chart::{Chart, chart};
-use support::{Repo, cache};
+use kilnworks_activities::{
+    package::chart::{Chart, chart},
+    registry::Manifest,
+};
+use support::{Repo, cache, registries, stack::of_stack};
 
 const CHART: &str = "# The shop.\napiVersion: v2\nname: shop\nversion: 0.1.0\nappVersion: \"1.16\"\n\
     description: All of it\ntype: application\nmaintainers:\n- name: ann\n  email: ann@shop.example\n\
@@ -101,4 +104,25 @@ async fn the_config_is_helm_s_own() {
     let shown: serde_json::Value = serde_saphyr::from_str(&shown).unwrap();
     let config: serde_json::Value = serde_json::from_slice(&chart.config).unwrap();
     assert_eq!(config, shown);
+}
+
+/// The artifact is what `helm pull` wants, whatever its repository is called.
+#[tokio::test]
+async fn helm_pulls_a_chart_from_a_registry() {
+    let chart = packed(&repo(), Some("2.0.0+build.5")).await;
+    let repository = registries::repository(&of_stack("KILN_REGISTRY"), "test/chart").await;
+    let (config, archive) = (&chart.manifest.config, &chart.manifest.layers[0]);
+    for (described, bytes) in [(config, &chart.config), (archive, &chart.archive)] {
+        let sent = registries::blob(&repository, &described.media_type, bytes).await;
+        assert_eq!((&sent.digest, sent.size), (&described.digest, described.size));
+    }
+    let manifest = Manifest::of(serde_json::to_vec(&chart.manifest).unwrap()).unwrap();
+    repository.put_manifest("2.0.0_build.5", &manifest).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let place = format!("oci://{}", repository.name());
+    says(dir.path(), &["pull", "--plain-http", &place, "--version", "2.0.0+build.5"]);
+    let pulled = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    let pulled = pulled.filter(|path| path.extension().is_some_and(|it| it == "tgz"));
+    let pulled: Vec<_> = pulled.map(|path| std::fs::read(path).unwrap()).collect();
+    assert_eq!(pulled, [chart.archive]);
 }
