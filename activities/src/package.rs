@@ -10,6 +10,7 @@
 //!               the other layers are files, and the templates that they were rendered of
 //! ```
 
+pub mod archive;
 pub mod contents;
 pub mod existing;
 pub mod layout;
@@ -17,3 +18,4 @@ pub mod parts;
 pub mod provenance;
 pub mod publish;
 pub mod read;
+pub mod whole;

@@ -23,7 +23,7 @@ pub use self::{
     blobs::{Body, descriptor},
     inspect::ours,
     manifests::{MANIFEST_BYTES, Manifest, Parts},
-    place::{place, place_known},
+    place::{is_elsewhere, place, place_known},
     reach::Local,
     referrers::{Attachment, EMPTY},
     repository::Repository,

@@ -60,7 +60,7 @@ async fn fill(from: &Repository, manifest: &Manifest, to: &Repository) -> anyhow
 }
 
 /// Whether a layer may be kept only where its maker keeps it.
-fn is_elsewhere(blob: &OciDescriptor) -> bool {
+pub fn is_elsewhere(blob: &OciDescriptor) -> bool {
     blob.media_type.contains("nondistributable") || blob.media_type.contains(".foreign.")
 }
 

@@ -55,9 +55,9 @@ impl Recorder {
         let (request, first) = read(&client)?;
         let writes = !first.starts_with("GET ") && !first.starts_with("HEAD ");
         let left = match writes {
-            true => self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
-                left.checked_sub(1)
-            }),
+            true => self
+                .left
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)),
             false => Ok(self.left.load(Ordering::SeqCst).saturating_add(1)),
         };
         let left = left.ok()?;
