@@ -1,4 +1,8 @@
-//! The instructions of a Dockerfile and their lines, as far as a failed one must be found.
+//! The instructions of a Dockerfile: a failed one must be found, and the images that it names.
+
+pub(crate) mod expand;
+pub(crate) mod lines;
+pub(crate) mod words;
 
 /// The instructions that Kaniko names in its log when it comes to them.
 const INSTRUCTIONS: [&str; 17] = [
@@ -39,67 +43,8 @@ pub fn is_step(text: &str) -> bool {
 
 /// The instructions of a Dockerfile.
 pub fn instructions(dockerfile: &str) -> Vec<Instruction> {
-    let escape = escape(dockerfile);
-    let mut found = Vec::new();
-    let mut open: Option<Instruction> = None;
-    let mut heredocs: Vec<String> = Vec::new();
-    for (index, line) in dockerfile.lines().enumerate() {
-        if let Some(end) = heredocs.first() {
-            if line.trim_start_matches('\t') == end {
-                heredocs.remove(0);
-            }
-            continue;
-        }
-        let text = line.trim();
-        if text.is_empty() || text.starts_with('#') {
-            continue;
-        }
-        let (text, goes_on) = match text.strip_suffix(escape) {
-            Some(text) => (text.trim_end(), true),
-            None => (text, false),
-        };
-        let instruction = match open.take() {
-            Some(mut instruction) => {
-                instruction.text.push(' ');
-                instruction.text.push_str(text);
-                instruction
-            }
-            None => Instruction { line: index as u32 + 1, text: text.to_owned() },
-        };
-        if goes_on {
-            open = Some(instruction);
-        } else {
-            heredocs = heredocs_of(&instruction.text);
-            found.push(instruction);
-        }
-    }
-    found.extend(open);
-    found
-}
-
-/// The directive `# escape=` of a Dockerfile for Windows paths; a backslash otherwise.
-fn escape(dockerfile: &str) -> char {
-    let directives = dockerfile.lines().map_while(|line| line.strip_prefix('#'));
-    let mut escapes = directives.filter_map(|line| {
-        let (name, value) = line.split_once('=')?;
-        (name.trim() == "escape").then(|| value.trim().chars().next())?
-    });
-    escapes.next().unwrap_or('\\')
-}
-
-/// The words that end the here-documents of an instruction, in order.
-fn heredocs_of(text: &str) -> Vec<String> {
-    let is_possible = ["RUN", "COPY", "ADD"]
-        .iter()
-        .any(|name| text.get(..name.len()).is_some_and(|word| word.eq_ignore_ascii_case(name)));
-    let words = text.split_whitespace().filter_map(|word| word.strip_prefix("<<"));
-    let words = words.map(|word| word.trim_start_matches('-').trim_matches(['"', '\'']));
-    let is_word = |word: &&str| {
-        word.starts_with(|c: char| c.is_ascii_alphabetic())
-            && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    let words = words.filter(is_word).map(str::to_owned);
-    words.filter(|_| is_possible).collect()
+    let lines = lines::read(dockerfile).all.into_iter();
+    lines.map(|one| Instruction { line: one.number, text: one.spaced(dockerfile) }).collect()
 }
 
 /// The last of the logged steps, found in the Dockerfile. Of equal instructions it is the one that

@@ -29,6 +29,7 @@ pub mod redact;
 pub mod registry;
 pub mod registry_auth;
 pub mod render;
+pub mod reuse;
 pub mod secrets;
 pub mod settings;
 pub mod source;
@@ -166,7 +167,9 @@ impl Activities {
         input: RenderInput,
     ) -> Result<Rendered, ActivityError> {
         let id = input.id.clone();
-        watched(&ctx, &id, State::Packing, render::render(&self.sources, input)).await
+        let executor = &self.cluster.site.settings.executor_image;
+        let render = render::render(&self.sources, &self.registry, executor, input);
+        watched(&ctx, &id, State::Packing, render).await
     }
 
     /// Puts the context into the store, unless its key is there already.

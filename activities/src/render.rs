@@ -4,6 +4,9 @@
 //! the five variables of the build, and what comes out are values of the Dockerfile template.
 
 mod dockerfile;
+pub mod key;
+mod keyed;
+pub mod pin;
 mod template;
 mod values;
 
@@ -16,10 +19,30 @@ use kilnworks_workflows::{
 };
 
 pub(crate) use self::dockerfile::context;
-use crate::{error::fail, source::Sources};
+pub use self::keyed::keyed;
+use crate::{error::fail, pack, registry::RegistryClient, source::Sources};
 
-/// Renders what a container's build needs.
-pub async fn render(sources: &Sources, input: RenderInput) -> anyhow::Result<Rendered> {
+/// Renders what a container's build needs, with the digests of its base images and its content key.
+/// `executor` is the executor's image.
+pub async fn render(
+    sources: &Sources,
+    registry: &RegistryClient,
+    executor: &str,
+    input: RenderInput,
+) -> anyhow::Result<Rendered> {
+    let plan = input.plan.clone();
+    let rendered = read(sources, input).await?;
+    let resolve = async |image: String| {
+        // By its full name: without a host it is Docker Hub's, and the Secret is asked by host.
+        let name = image.parse::<oci_client::Reference>().map(|name| name.whole());
+        let found = registry.inspect(&name.unwrap_or(image), &plan.registry).await?;
+        Ok(found.map(|built| built.digest))
+    };
+    keyed(rendered, &plan, executor, resolve).await
+}
+
+/// What a source and a spec alone give.
+pub async fn read(sources: &Sources, input: RenderInput) -> anyhow::Result<Rendered> {
     let RenderInput { plan, commit, .. } = input;
     let Some(build) = plan.work.as_build().cloned() else {
         return Err(fail(FailureType::Internal, "nothing is rendered for an image used as it is"));
@@ -39,9 +62,13 @@ pub async fn render(sources: &Sources, input: RenderInput) -> anyhow::Result<Ren
     };
     let snapshot = sources.ensure(&build.source, &commit).await?;
     let files = snapshot
-        .read(move |tree, _| dockerfile::read(tree, &build, &commit, values.clone()))
+        .read(move |tree, _| {
+            let files = dockerfile::read(tree, &build, &commit, values.clone())?;
+            let context = context(tree, &build.context_dir, &commit)?;
+            Ok((files, pack::key(tree, &context, build.lfs)))
+        })
         .await?;
-    (rendered.dockerfile, rendered.dockerignore) = files;
+    ((rendered.dockerfile, rendered.dockerignore), rendered.content) = files;
     Ok(rendered)
 }
 

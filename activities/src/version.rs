@@ -1,26 +1,99 @@
 //! `check_version`: which version a build is to have, and what is published under it already.
 
+use futures::{StreamExt, TryStreamExt, stream};
 use kilnworks_workflows::{
     failure::FailureType,
     names,
+    plan::Place,
     steps::{VersionInput, Versioned},
 };
+use semver::{BuildMetadata, Prerelease, Version};
 
-use crate::{error::fail, registry::RegistryClient};
+use crate::{error::fail, package::read, registry::RegistryClient};
 
-/// Looks up a version.
+/// Packages that are looked after side by side.
+const SIDE_BY_SIDE: usize = 8;
+
+/// Looks up a version, or finds the next one.
 pub async fn check_version(
     registry: &RegistryClient,
     input: VersionInput,
 ) -> anyhow::Result<Versioned> {
-    let Some(version) = input.version else {
-        return Err(fail(FailureType::Internal, "no version is found yet"));
+    let version = match (&input.version, input.places.first()) {
+        (Some(version), _) => version.clone(),
+        (None, Some(place)) => {
+            let repository = registry.open(&place.repository, &place.registry).await?;
+            next(&repository.tags().await?, input.after.as_deref()).to_string()
+        }
+        (None, None) => return Err(fail(FailureType::Internal, "a version of no package")),
     };
-    let mut published = Vec::new();
-    for place in &input.places {
-        let tagged = format!("{}:{}", place.repository, names::version_tag(&version));
-        let found = registry.inspect(&tagged, &place.registry).await?;
-        published.push(found.map(|found| names::reference(&place.repository, &found.digest)));
-    }
+    let published = stream::iter(input.places)
+        .map(|place| published(registry, place, version.clone()))
+        .buffered(SIDE_BY_SIDE)
+        .try_collect()
+        .await?;
     Ok(Versioned { version, published })
+}
+
+/// The package under a version, as `name@sha256:…`. Anything else that has its tag is in the way.
+async fn published(
+    registry: &RegistryClient,
+    place: Place,
+    version: String,
+) -> anyhow::Result<Option<String>> {
+    let repository = registry.open(&place.repository, &place.registry).await?;
+    let tag = names::version_tag(&version);
+    let Some(found) = repository.manifest(&tag).await? else { return Ok(None) };
+    match read::kind(&found) {
+        Ok(_) => Ok(Some(repository.reference(&found.digest))),
+        Err(other) => {
+            let message = format!("`{}:{tag}` is {other}, not a package", place.repository);
+            Err(fail(FailureType::VersionExists, message))
+        }
+    }
+}
+
+/// The version after the highest one of the tags, and after another one: its last number raised,
+/// or the release of a pre-release. The first one is 0.1.0.
+fn next(tags: &[String], after: Option<&str>) -> Version {
+    let versions = tags.iter().map(String::as_str).chain(after).filter_map(of_tag);
+    let highest = versions.max_by(Version::cmp_precedence);
+    highest.map_or(Version::new(0, 1, 0), |highest| Version {
+        patch: highest.patch + u64::from(highest.pre.is_empty()),
+        pre: Prerelease::EMPTY,
+        build: BuildMetadata::EMPTY,
+        ..highest
+    })
+}
+
+/// A tag as the version that it was made of.
+fn of_tag(tag: &str) -> Option<Version> {
+    Version::parse(&tag.replacen('_', "+", 1)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next;
+
+    #[test]
+    fn a_version_follows_the_highest() {
+        for (tags, after, expected) in [
+            (&[][..], None, "0.1.0"),
+            (&["latest", "kiln-0123", "c0123456789ab"], None, "0.1.0"),
+            (&["1.9.0", "1.10.0", "1.2.30"], None, "1.10.1"),
+            (&["1.0.0"], Some("1.0.4"), "1.0.5"),
+            (&["1.0.9"], Some("1.0.4"), "1.0.10"),
+            (&[], Some("0.1.0"), "0.1.1"),
+            // Pre-releases are lower than their release, and in the order of their parts.
+            (&["2.0.0-rc.1", "1.9.9"], None, "2.0.0"),
+            (&["2.0.0-rc.9", "2.0.0"], None, "2.0.1"),
+            (&["2.0.0-rc.10", "2.0.0-rc.9"], None, "2.0.0"),
+            // Build metadata has no order.
+            (&["1.0.0_9", "1.0.0"], None, "1.0.1"),
+            (&["1.0", "01.0.0", "v3.0.0"], None, "0.1.0"),
+        ] {
+            let tags: Vec<_> = tags.iter().map(|&tag: &&str| tag.to_owned()).collect();
+            assert_eq!(next(&tags, after).to_string(), expected, "{tags:?} {after:?}");
+        }
+    }
 }

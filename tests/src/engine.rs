@@ -3,8 +3,8 @@
 use std::{future::Future, time::Duration};
 
 use kilnworks_workflows::{
-    BuildApp, BuildComponent, BuildContainer, Sweep, build::raw, failure::FailureDetails,
-    names::TaskQueues, output::BuildOutput,
+    BuildApp, BuildComponent, BuildContainer, ReserveVersion, Sweep, build::raw,
+    failure::FailureDetails, names::TaskQueues, output::BuildOutput,
 };
 use serde_json::Value;
 use temporalio_client::{
@@ -56,6 +56,7 @@ pub async fn with_fakes_within<T>(
             .register_workflow::<BuildApp>()
             .and_then(|options| options.register_workflow::<BuildComponent>())
             .and_then(|options| options.register_workflow::<BuildContainer>())
+            .and_then(|options| options.register_workflow::<ReserveVersion>())
             .and_then(|options| options.register_workflow::<Sweep>())
             .expect("the workflows register")
             .register_activities(steps.clone())

@@ -40,6 +40,7 @@ pub struct FakeSteps {
     away_sources: Arc<Mutex<Vec<String>>>,
     ran: Arc<Mutex<Vec<String>>>,
     published: Arc<Mutex<Vec<String>>>,
+    built: Arc<Mutex<Vec<String>>>,
     settings: EngineSettings,
 }
 
@@ -47,6 +48,12 @@ impl FakeSteps {
     /// A version that is published. Of these only the patch may differ, below ten.
     pub fn published(self, version: &str) -> Self {
         self.published.lock().unwrap().push(version.to_owned());
+        self
+    }
+
+    /// A container, as `component/container`, whose image is there already.
+    pub fn built(self, container: &str) -> Self {
+        self.built.lock().unwrap().push(container.to_owned());
         self
     }
 
@@ -138,9 +145,17 @@ impl FakeSteps {
         _ctx: ActivityContext,
         input: RenderInput,
     ) -> Result<Rendered, ActivityError> {
-        self.note(format!("render {}/{}", input.plan.component, input.plan.container));
+        let name = format!("{}/{}", input.plan.component, input.plan.container);
+        self.note(format!("render {name}"));
+        let is_built = self.built.lock().unwrap().contains(&name);
+        if let Some(published) = input.published.filter(|_| !is_built) {
+            let message = format!("`{published}` has another image");
+            return Err(to_engine(Failure::new(FailureType::VersionExists, message).into()));
+        }
         let dockerfile = "FROM scratch\n".to_owned();
-        Ok(Rendered { dockerfile, tags: vec!["1".to_owned()], ..Rendered::default() })
+        let reused = is_built.then(|| built(&name));
+        let key = Some(names::hex(name.as_bytes()));
+        Ok(Rendered { dockerfile, tags: vec!["1".to_owned()], reused, key, ..Rendered::default() })
     }
 
     #[activity(definition = steps::Upload)]
@@ -219,6 +234,7 @@ impl FakeSteps {
     ) -> Result<Option<Package>, ActivityError> {
         let name = input.component.unwrap_or(input.app);
         self.note(format!("deliver {name}"));
+        self.published.lock().unwrap().extend(input.version);
         let reference = |delivery: Delivery| format!("{}:1", delivery.place.repository);
         Ok(input
             .delivery

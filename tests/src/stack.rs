@@ -57,7 +57,7 @@ pub fn spec(app: &str, url: &str, containers: Value) -> Value {
         "apiVersion": "kilnworks/v1",
         "app": app,
         "defaults": {
-            "registry": {"prefix": format!("{}/test", variable("KILN_REGISTRY")), "insecure": true},
+            "registry": {"prefix": format!("{}/{app}", variable("KILN_REGISTRY")), "insecure": true},
             "source": {"git": {"url": url, "revision": "main"}},
             "resources": {"cpu": "50m", "memory": "512Mi"}
         },

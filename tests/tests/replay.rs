@@ -1,6 +1,6 @@
 //! Every recorded history replays on the workflows as they are now.
 
-use kilnworks_workflows::{BuildApp, BuildComponent, BuildContainer, Sweep};
+use kilnworks_workflows::{BuildApp, BuildComponent, BuildContainer, ReserveVersion, Sweep};
 use temporalio_client::WorkflowHistory;
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 
@@ -26,6 +26,7 @@ fn replayer() -> WorkflowReplayer {
         .register_workflow::<BuildApp>()
         .and_then(|options| options.register_workflow::<BuildComponent>())
         .and_then(|options| options.register_workflow::<BuildContainer>())
+        .and_then(|options| options.register_workflow::<ReserveVersion>())
         .and_then(|options| options.register_workflow::<Sweep>())
         .expect("the workflows register")
         .build();

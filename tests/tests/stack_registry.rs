@@ -122,7 +122,7 @@ async fn what_is_missing_or_wrong_is_named() {
     let (kind, details) = build(&worker, &document).await.failure();
     assert_eq!(kind, "BaseImageNotFound", "{details:?}");
     let (base, used) = (failure(&details, "lost"), failure(&details, "used"));
-    assert!(base.pod.is_some() && used.pod.is_none(), "{details:?}");
+    assert_eq!((base.line, &base.pod, &used.pod), (Some(1), &None, &None), "{details:?}");
     for failure in [base, used] {
         assert_eq!(failure.kind.name(), "BaseImageNotFound", "{failure:?}");
         assert!(failure.message.contains(&lost), "{failure:?}");

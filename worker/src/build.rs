@@ -23,13 +23,14 @@ use crate::{
     poll,
     progress::{View, settle},
     settings::Common,
-    spec::{self, Spec},
+    spec::{self, Instead, Spec},
     table,
 };
 
 /// Builds an app. Whatever happens to this command, the build goes on.
 pub(crate) async fn build(args: BuildArgs, common: Common) -> Result<Exit, Error> {
-    let spec = spec::read(&args.spec, args.version.as_deref())?;
+    let instead = Instead { version: args.version.as_deref(), no_reuse: args.no_reuse };
+    let spec = spec::read(&args.spec, instead)?;
     let id = args.id.unwrap_or_else(|| default_id(&spec));
     let engine = connect::once().await?;
     let build = start(&engine, &common, &spec, &id).await?;

@@ -101,6 +101,9 @@ pub(crate) struct BuildArgs {
     /// Version of the app, in place of the spec's.
     #[arg(long)]
     pub(crate) version: Option<String>,
+    /// Build every image anew, whatever was built before.
+    #[arg(long)]
+    pub(crate) no_reuse: bool,
     /// Start the build, print its id, and leave.
     #[arg(long)]
     pub(crate) detach: bool,

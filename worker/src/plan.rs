@@ -15,12 +15,14 @@ use crate::{
     cli::{Output, PlanArgs, Show},
     end::{Error, Exit},
     settings::{self, Values},
-    spec, table,
+    spec::{self, Instead},
+    table,
 };
 
 /// Shows a plan, or the Pods that it comes to.
 pub(crate) async fn plan(args: PlanArgs, values: &Values) -> Result<Exit, Error> {
-    let spec = spec::read(&args.spec, args.version.as_deref())?;
+    let instead = Instead { version: args.version.as_deref(), ..Instead::default() };
+    let spec = spec::read(&args.spec, instead)?;
     match (args.show, args.output) {
         (Some(Show::Pods), _) => {
             let installation = settings::installation(values)?;

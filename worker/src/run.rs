@@ -5,7 +5,9 @@ use std::{sync::Arc, thread::available_parallelism, time::Duration};
 use anyhow::Context;
 use futures::future::try_join_all;
 use kilnworks_activities::Activities;
-use kilnworks_workflows::{BuildApp, BuildComponent, BuildContainer, Sweep, names::TaskQueues};
+use kilnworks_workflows::{
+    BuildApp, BuildComponent, BuildContainer, ReserveVersion, Sweep, names::TaskQueues,
+};
 use temporalio_sdk::{
     Runtime, Worker, WorkerOptions,
     activities::{ActivityDefinitions, ActivityImplementer},
@@ -100,6 +102,7 @@ fn options(
             .register_workflow::<BuildApp>()?
             .register_workflow::<BuildComponent>()?
             .register_workflow::<BuildContainer>()?
+            .register_workflow::<ReserveVersion>()?
             .register_workflow::<Sweep>()?;
     }
     Ok(options)

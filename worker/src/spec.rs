@@ -7,7 +7,7 @@ use kilnworks_workflows::{
     fault::Faults,
     plan::{self, Plan},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::end::Error;
 
@@ -20,8 +20,17 @@ pub(crate) struct Spec {
     pub(crate) plan: Plan,
 }
 
-/// Reads a spec and finds all its faults. A version given here replaces the document's.
-pub(crate) fn read(path: &Path, version: Option<&str>) -> Result<Spec, Error> {
+/// What the command line says instead of the document.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Instead<'a> {
+    /// The version of the app.
+    pub(crate) version: Option<&'a str>,
+    /// Every build has a Pod of its own.
+    pub(crate) no_reuse: bool,
+}
+
+/// Reads a spec and finds all its faults.
+pub(crate) fn read(path: &Path, instead: Instead<'_>) -> Result<Spec, Error> {
     let name = name_of(path);
     let text = text_of(path).map_err(|error| {
         Error::input(format!("cannot read the spec: {error}"))
@@ -29,13 +38,36 @@ pub(crate) fn read(path: &Path, version: Option<&str>) -> Result<Spec, Error> {
             .hint("give a YAML or JSON file, or `-` for standard input")
     })?;
     let mut document = parse(&text, &name)?;
-    if let (Some(version), Some(document)) = (version, document.as_object_mut()) {
+    if let (Some(version), Some(document)) = (instead.version, document.as_object_mut()) {
         document.insert("version".to_owned(), version.into());
+    }
+    if instead.no_reuse {
+        never_reuse(&mut document);
     }
     let plan = check(document.clone()).map_err(|faults| {
         Error::input(faults.to_string()).at(&name).hint("`kiln schema` prints what is accepted")
     })?;
     Ok(Spec { document, plan })
+}
+
+/// Says that nothing is used again, whatever is said for a component or a container.
+fn never_reuse(document: &mut Value) {
+    let Some(document) = document.as_object_mut() else { return };
+    let components = document.get_mut("components").and_then(Value::as_array_mut);
+    for component in components.into_iter().flatten().filter_map(Value::as_object_mut) {
+        component.remove("reuse");
+        let containers = component.get_mut("containers").and_then(Value::as_array_mut);
+        for container in containers.into_iter().flatten().filter_map(Value::as_object_mut) {
+            container.remove("reuse");
+        }
+    }
+    let defaults = document.entry("defaults").or_insert_with(|| json!({}));
+    if defaults.is_null() {
+        *defaults = json!({});
+    }
+    if let Some(defaults) = defaults.as_object_mut() {
+        defaults.insert("reuse".to_owned(), "never".into());
+    }
 }
 
 /// What an error calls an input.
@@ -77,7 +109,23 @@ fn check(document: Value) -> Result<Plan, Faults> {
 
 #[cfg(test)]
 mod tests {
-    use super::{check, parse};
+    use serde_json::json;
+
+    use super::{check, never_reuse, parse};
+
+    #[test]
+    fn no_reuse_wins_over_all_that_is_said() {
+        let mut document = json!({
+            "defaults": null,
+            "components": [{"reuse": "full", "containers": [{"name": "a", "reuse": "full"}]}]
+        });
+        never_reuse(&mut document);
+        let expected = json!({
+            "defaults": {"reuse": "never"},
+            "components": [{"containers": [{"name": "a"}]}]
+        });
+        assert_eq!(document, expected);
+    }
 
     fn error(text: &str) -> String {
         match parse(text, "app.yaml") {

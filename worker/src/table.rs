@@ -50,6 +50,7 @@ fn image(image: &ContainerImage) -> Vec<String> {
         image.commit.as_deref().map_or_else(dash, |commit| short(commit, 12)),
         units::seconds(image.times.total),
         match image.attempts {
+            0 if image.reused => "reused".to_owned(),
             0 => dash(),
             _ => units::seconds(image.times.pod),
         },

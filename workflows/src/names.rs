@@ -57,12 +57,6 @@ pub fn version_tag(version: &str) -> String {
     version.replace('+', "_")
 }
 
-/// The tag of a manifest in a package's repository, by which garbage collectors keep it.
-pub fn part_tag(digest: &str) -> String {
-    let hash = digest.rsplit(':').next().unwrap_or(digest);
-    format!("kiln-{}", hash.get(..16).unwrap_or(hash))
-}
-
 /// Id of the workflow that holds a version of a package, so that no two builds find the same.
 pub fn version_workflow_id(repository: &str, version: &str) -> String {
     format!("kiln-version/{repository}/{version}")

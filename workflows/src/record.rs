@@ -23,7 +23,7 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// One per container, in plan order. Each has its `made`, unless it was used as it is.
-    pub images: Vec<PackagedImage>,
+    pub images: Vec<ContainerImage>,
     /// The files of the package, those of its components included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<PackagedFile>,
@@ -32,19 +32,6 @@ pub struct Record {
     pub charts: Vec<PackagedChart>,
     /// Who made the package.
     pub run: Run,
-}
-
-/// An image, and what of it is in the package.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PackagedImage {
-    /// The image, as the build gave it.
-    #[serde(flatten)]
-    pub image: ContainerImage,
-    /// `sha256:…` of the image's manifests in the package. It is the image's own digest, unless
-    /// that is an index of several platforms. Empty where the container yields files.
-    #[serde(default)]
-    pub manifests: Vec<String>,
 }
 
 /// A file of a package.

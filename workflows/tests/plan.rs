@@ -59,7 +59,7 @@ fn each_fault_is_named_with_its_place_its_value_and_what_is_accepted() {
         ("/apiVersion", json!("v2"), "apiVersion: `v2`; accepted is `kilnworks/v1`".to_owned()),
         ("/app", json!("Shop"), "app: `Shop`; accepted is a DNS label".to_owned()),
         ("/app", json!(7), "app: `7`; accepted is a value of type string".to_owned()),
-        ("/version", json!("1 0"), "version: `1 0`; accepted is up to 128".to_owned()),
+        ("/version", json!("1 0"), "version: `1 0`; accepted is a semantic version".to_owned()),
         ("/verison", json!("1"), "verison: unknown field".to_owned()),
         ("/components", json!([]), "components: [] has less than 1 item".to_owned()),
         ("/maxParallel", json!(0), "maxParallel: 0 is less than the minimum of 1".to_owned()),
@@ -242,6 +242,102 @@ fn distinct_sources_are_named_once() {
     let keys: Vec<_> =
         read(document).unwrap().outline().sources.iter().map(|source| source.key()).collect();
     assert_eq!(keys, ["https://git.example.com/shop.git#HEAD", "git@git.example.com:c.git#HEAD"]);
+}
+
+#[test]
+fn packages_lie_beside_the_images() {
+    let mut document = spec();
+    document["components"][0]["files"] = json!([{"path": "./deploy//web.yaml"}]);
+    document["components"][0]["chart"] = json!("charts/web/");
+    document["version"] = json!("auto");
+    let plan = read(document).expect("the spec is right");
+    assert_eq!((plan.auto_version, plan.version.as_deref()), (true, None));
+    let app = plan.delivery.as_ref().expect("the app has a package");
+    assert_eq!(app.place.repository, "registry.example.com:5000/shop/shop");
+    assert_eq!((&app.source, app.place.registry.secret.as_deref()), (&None, Some("push")));
+    let component = plan.components[0].delivery.as_ref().expect("the component has a package");
+    assert_eq!(component.place.repository, "registry.example.com:5000/shop/shop-web");
+    assert_eq!(component.files[0].name.as_deref(), Some("deploy/web.yaml"));
+    assert_eq!(component.chart.as_deref(), Some("charts/web"));
+    assert!(component.source.is_some());
+    assert_eq!(plan.outline().delivery, plan.delivery);
+}
+
+#[test]
+fn without_a_registry_there_is_no_package() {
+    let mut document = spec();
+    document["defaults"] = json!({});
+    document["components"][0]["containers"][0]["image"] = json!("registry.example.com/x:1");
+    assert_eq!(read(document.clone()).expect("the spec is right").outline().delivery, None);
+    document["version"] = json!("auto");
+    assert!(faults(document)[0].starts_with("version: `auto` looks into the registry"));
+}
+
+#[test]
+fn what_enters_a_package_is_checked() {
+    let files = "/components/0/files";
+    let at = "components[0].files[0]";
+    for (pointer, value, expected) in [
+        (files, json!([{}]), format!("{at}: empty; give a `path`")),
+        (files, json!([{"path": "../x"}]), format!("{at}.path: `../x`; accepted is a relative")),
+        (files, json!([{"content": "x"}]), format!("{at}.name: missing")),
+        (files, json!([{"path": "a", "content": "x"}]), format!("{at}.content: not accepted")),
+        (
+            files,
+            json!([{"path": "a", "mediaType": "yaml"}]),
+            format!("{at}.mediaType: `yaml`; accepted is a media type"),
+        ),
+        (
+            files,
+            json!([{"path": "a"}, {"name": "a", "content": ""}]),
+            "components[0].files[1].name: `a` is the name of another file too".to_owned(),
+        ),
+        ("/components/0/chart", json!("/charts"), "components[0].chart: `/charts`".to_owned()),
+        (
+            "/components/0/containers",
+            json!([]),
+            "components[0].containers: missing; give one container at least".to_owned(),
+        ),
+        (
+            "/components/0/containers/0/yields",
+            json!("jar"),
+            "components[0].containers[0].yields: \"jar\"".to_owned(),
+        ),
+        ("/version", json!("v1.0"), "version: `v1.0`; accepted is a semantic".to_owned()),
+        ("/app", json!("kiln-cache"), "app: its package `registry.example.com:5000/shop/kiln-cache` is where built images are kept".to_owned()),
+    ] {
+        let found = faults(with(pointer, value.clone()));
+        assert!(
+            found.iter().any(|fault| fault.starts_with(&expected)),
+            "{pointer} = {value}: {found:?} lacks {expected}"
+        );
+    }
+}
+
+#[test]
+fn a_package_shares_its_repository_with_no_image() {
+    let mut document = spec();
+    document["components"] = json!([
+        {"name": "web", "containers": [{"name": "server"}]},
+        {"name": "web-server", "containers": [{"name": "c"}]}
+    ]);
+    let found = faults(document);
+    assert!(found[0].contains("is the image of `components[0].containers[0]` too"), "{found:?}");
+}
+
+#[test]
+fn images_are_used_again_unless_the_spec_says_otherwise() {
+    let reuse = |fields: Value| {
+        let mut document = spec();
+        let target = document["components"][0]["containers"][0].as_object_mut().unwrap();
+        target.extend(fields.as_object().unwrap().clone());
+        container(document).work.as_build().unwrap().reuse.clone()
+    };
+    let cache = Some("registry.example.com:5000/shop/kiln-cache".to_owned());
+    assert_eq!(reuse(json!({})), cache);
+    assert_eq!(reuse(json!({"reuse": "full"})), cache);
+    assert_eq!(reuse(json!({"reuse": "never"})), None);
+    assert_eq!(reuse(json!({"pin": false})), None);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Reads a package: what is in it is found by its index, and every digest is checked on the way.
 
-use kilnworks_workflows::{names, plan::Registry};
+use anyhow::Context;
+use kilnworks_workflows::{names, plan::Registry, record::Record};
 use oci_client::manifest::{ImageIndexEntry, OciDescriptor, OciImageIndex, OciImageManifest};
 
 use super::{
@@ -192,6 +193,14 @@ fn files(layers: &[OciDescriptor], role: Role, package: &str) -> anyhow::Result<
 }
 
 impl Package {
+    /// The record.
+    pub fn record(&self) -> anyhow::Result<Record> {
+        serde_json::from_slice(&self.record).with_context(|| {
+            let name = self.repository.reference(&self.manifest.digest);
+            format!("the record of the package `{name}` is not one")
+        })
+    }
+
     /// What is inside, by name and digest.
     pub fn inside(&self) -> Inside {
         let images = self.images.iter().map(|image| {

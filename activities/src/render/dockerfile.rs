@@ -32,10 +32,20 @@ pub(super) fn read(
     };
     let ignore = format!("{}.dockerignore", build.dockerfile);
     let dockerignore = place.text(&ignore)?;
-    if dockerfile.len() + dockerignore.as_ref().map_or(0, String::len) > bounds::DOCKERFILE_BYTES {
-        return Err(invalid(&build.dockerfile, &template::too_large()));
-    }
+    bounded(build, &dockerfile, dockerignore.as_deref())?;
     Ok((dockerfile, dockerignore))
+}
+
+/// Whether both fit into a Pod.
+pub(super) fn bounded(
+    build: &BuildPlan,
+    dockerfile: &str,
+    dockerignore: Option<&str>,
+) -> anyhow::Result<()> {
+    match dockerfile.len() + dockerignore.map_or(0, str::len) > bounds::DOCKERFILE_BYTES {
+        true => Err(invalid(&build.dockerfile, &template::too_large())),
+        false => Ok(()),
+    }
 }
 
 struct Place<'a> {

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use kilnworks_activities::render::render;
+use kilnworks_activities::render::{keyed, read};
 use kilnworks_workflows::{
     bounds,
     document::Kind,
@@ -37,9 +37,9 @@ async fn rendered(repo: &Repo, version: Option<&str>, more: Value) -> anyhow::Re
     let commit = repo.commit();
     let plan = container(repo, version, more);
     let cache = cache();
-    let input = RenderInput { id: Default::default(), plan, commit };
-    let first = render(&cache.sources, input.clone()).await?;
-    let second = render(&cache.sources, input).await?;
+    let input = RenderInput { id: Default::default(), plan, commit, published: None };
+    let first = read(&cache.sources, input.clone()).await?;
+    let second = read(&cache.sources, input).await?;
     assert_eq!(first, second);
     Ok(first)
 }
@@ -221,4 +221,50 @@ async fn what_is_rendered_fits_into_a_pod() {
     rendered(&repo, None, json!({"buildArgs": full})).await.unwrap();
     let message = refused(json!({"buildArgs": full, "labels": {"i": ""}})).await;
     assert_eq!(message, "buildArgs and labels: 262145 bytes; at most 262144 are accepted");
+}
+
+/// What is rendered, pinned and keyed. The registry gives every image this digest.
+async fn with_key(repo: &Repo, more: Value, digest: char) -> anyhow::Result<Rendered> {
+    let plan = container(repo, None, more.clone());
+    let resolve = async |_| Ok(Some(format!("sha256:{}", digest.to_string().repeat(64))));
+    keyed(rendered(repo, None, more).await?, &plan, "kaniko:v1", resolve).await
+}
+
+#[tokio::test]
+async fn what_changes_an_image_changes_its_key() {
+    let repo = Repo::new();
+    repo.write("a/Dockerfile", "FROM debian:12\nCOPY . /\n").write("a/one", "1");
+    let a = json!({"contextDir": "a"});
+    let first = with_key(&repo, a.clone(), 'a').await.unwrap();
+    assert!(first.dockerfile.starts_with("FROM debian:12@sha256:aaa"), "{}", first.dockerfile);
+    assert_eq!(first.bases[0].image, "debian:12");
+    repo.write("b/two", "elsewhere");
+    let elsewhere = with_key(&repo, a.clone(), 'a').await.unwrap();
+    assert_eq!((&elsewhere.key, &elsewhere.content), (&first.key, &first.content));
+    let tagged = json!({"contextDir": "a", "tags": ["{{ commit }}"], "timeouts": {"whole": "1h"}});
+    assert_eq!(with_key(&repo, tagged, 'a').await.unwrap().key, first.key);
+    let moved = with_key(&repo, a.clone(), 'b').await.unwrap();
+    assert_ne!(moved.key, first.key);
+    let labelled = json!({"contextDir": "a", "labels": {"of": "{{ commit }}"}});
+    assert_ne!(with_key(&repo, labelled, 'a').await.unwrap().key, first.key);
+    repo.write("a/one", "2");
+    let changed = with_key(&repo, a.clone(), 'a').await.unwrap();
+    assert_ne!(changed.key, first.key);
+    assert!(changed.key.is_some());
+    let unpinned = json!({"contextDir": "a", "pin": false});
+    let unpinned = with_key(&repo, unpinned, 'a').await.unwrap();
+    assert_eq!((unpinned.key, unpinned.bases), (None, Vec::new()));
+    assert!(unpinned.dockerfile.starts_with("FROM debian:12\n"));
+}
+
+#[tokio::test]
+async fn a_dockerfile_may_become_too_large_by_its_digests() {
+    let repo = Repo::new();
+    let line = "COPY --from=a b c\n";
+    let text = format!("FROM a\n{}", line.repeat((bounds::DOCKERFILE_BYTES - 7) / line.len()));
+    repo.write("Dockerfile", &text);
+    assert!(rendered(&repo, None, json!({})).await.is_ok());
+    let (kind, message) = failure(with_key(&repo, json!({}), 'a').await);
+    assert_eq!(kind, InvalidTemplate);
+    assert!(message.contains("64 KiB"), "{message}");
 }

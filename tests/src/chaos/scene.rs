@@ -147,7 +147,7 @@ impl Scene {
         let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), &**text)).collect();
         let app = format!("{}-{}", self.name, self.builds.lock().expect("no panic").len());
         let mut document = spec(&app, &publish(&unique("chaos"), &files), json!(containers));
-        document["defaults"]["registry"]["prefix"] = json!(format!("{registry}/test"));
+        document["defaults"]["registry"]["prefix"] = json!(format!("{registry}/{app}"));
         document
     }
 

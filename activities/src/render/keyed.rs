@@ -1,0 +1,62 @@
+//! What is rendered, with its base images pinned, and its content key.
+
+use kilnworks_workflows::{failure::FailureType, plan::ContainerPlan, steps::Rendered};
+
+use super::{
+    dockerfile,
+    key::{self, Inputs},
+    pin::{self, Pinned},
+};
+use crate::error::fail;
+
+/// Pins the base images of what was rendered, unless its plan wants none pinned, and adds its key,
+/// unless something from outside may change under it. `executor` is the executor's image,
+/// `resolve` gives the digest that an image has now, none where there is no such image.
+///
+/// # Errors
+/// Those of [`pin::pin`], and `InvalidTemplate` where the Dockerfile becomes too large.
+pub async fn keyed<F, Answer>(
+    rendered: Rendered,
+    plan: &ContainerPlan,
+    executor: &str,
+    resolve: F,
+) -> anyhow::Result<Rendered>
+where
+    F: Fn(String) -> Answer,
+    Answer: Future<Output = anyhow::Result<Option<String>>>,
+{
+    let Some(build) = plan.work.as_build() else {
+        return Err(fail(FailureType::Internal, "an image used as it is has no content key"));
+    };
+    let (text, args, target) =
+        (&rendered.dockerfile, &rendered.build_args, build.target.as_deref());
+    let Pinned { dockerfile, bases, reusable } = match build.pin {
+        true => pin::pin(text, args, target, resolve).await?,
+        false => pin::unpinned(text, args, target)?,
+    };
+    dockerfile::bounded(build, &dockerfile, rendered.dockerignore.as_deref())?;
+    let inputs = Inputs {
+        context: &rendered.content,
+        dockerfile: &dockerfile,
+        dockerignore: rendered.dockerignore.as_deref(),
+        build_args: args,
+        target,
+        platform: &platform(),
+        labels: &rendered.labels,
+        flags: &build.flags,
+        secrets: &build.secrets,
+        executor,
+    };
+    let key = reusable.then(|| key::key(&inputs));
+    Ok(Rendered { dockerfile, bases, key, ..rendered })
+}
+
+/// What Kaniko builds for where no flag says otherwise: nodes are like the worker's own machine.
+fn platform() -> String {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    format!("linux/{architecture}")
+}
