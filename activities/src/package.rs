@@ -18,4 +18,5 @@ pub mod parts;
 pub mod provenance;
 pub mod publish;
 pub mod read;
+pub mod verify;
 pub mod whole;

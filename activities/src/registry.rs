@@ -1,6 +1,7 @@
 //! The registry: what is in it, and what is put there.
 
 mod blobs;
+mod helper;
 mod inspect;
 mod manifests;
 mod meaning;

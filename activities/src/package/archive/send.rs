@@ -75,7 +75,7 @@ impl Archive {
         let refers = |digest: &str| whole.referrers.iter().any(|(_, it)| it == digest);
         for manifest in whole.manifests.iter().filter(|it| !refers(&it.digest)) {
             match parts.iter().any(|part| part.digest == manifest.digest) {
-                true => to.put_manifest(&names::part_tag(&manifest.digest), manifest).await?,
+                true => to.put_manifest(&names::child_tag(&manifest.digest), manifest).await?,
                 false => to.put_manifest(&manifest.digest, manifest).await?,
             }
         }
