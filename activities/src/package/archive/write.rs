@@ -53,8 +53,8 @@ pub async fn write(
     Ok(())
 }
 
-/// A file of another name in the same directory.
-fn beside(to: &Path) -> io::Result<NamedTempFile> {
+/// A file of another name in the same directory, which goes away unless it is renamed.
+pub fn beside(to: &Path) -> io::Result<NamedTempFile> {
     let directory = to.parent().filter(|parent| !parent.as_os_str().is_empty());
     let directory = directory.map_or_else(|| PathBuf::from("."), Path::to_owned);
     // As for any new file, what the umask says is taken away.
