@@ -3,6 +3,7 @@
 //! There are two rounds, and nothing goes through both: the strings of the spec are rendered with
 //! the five variables of the build, and what comes out are values of the Dockerfile template.
 
+mod bases;
 mod dockerfile;
 pub mod key;
 mod keyed;
@@ -20,9 +21,10 @@ use kilnworks_workflows::{
 
 pub(crate) use self::dockerfile::context;
 pub use self::keyed::keyed;
-use crate::{error::fail, pack, registry::RegistryClient, source::Sources};
+use crate::{error::fail, pack, registry::RegistryClient, reuse, source::Sources};
 
 /// Renders what a container's build needs, with the digests of its base images and its content key.
+/// Where its image is there already, that has the build's own name and tags when this ends.
 /// `executor` is the executor's image.
 pub async fn render(
     sources: &Sources,
@@ -30,15 +32,13 @@ pub async fn render(
     executor: &str,
     input: RenderInput,
 ) -> anyhow::Result<Rendered> {
-    let plan = input.plan.clone();
+    let (plan, published) = (input.plan.clone(), input.published.clone());
     let rendered = read(sources, input).await?;
-    let resolve = async |image: String| {
-        // By its full name: without a host it is Docker Hub's, and the Secret is asked by host.
-        let name = image.parse::<oci_client::Reference>().map(|name| name.whole());
-        let found = registry.inspect(&name.unwrap_or(image), &plan.registry).await?;
-        Ok(found.map(|built| built.digest))
-    };
-    keyed(rendered, &plan, executor, resolve).await
+    let asked = &plan;
+    let resolve = move |image| bases::look_up(registry, asked, image);
+    let rendered = keyed(rendered, &plan, executor, resolve).await?;
+    let reused = reuse::find(registry, &plan, &rendered, published.as_deref()).await?;
+    Ok(Rendered { reused, ..rendered })
 }
 
 /// What a source and a spec alone give.

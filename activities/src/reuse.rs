@@ -24,10 +24,10 @@ use crate::{
 pub async fn find(
     registry: &RegistryClient,
     plan: &ContainerPlan,
-    build: &BuildPlan,
     rendered: &Rendered,
     published: Option<&str>,
 ) -> anyhow::Result<Option<Built>> {
+    let Some(build) = plan.work.as_build() else { return Ok(None) };
     let own = registry.open(&build.repository, &plan.registry).await?;
     let found = match published {
         Some(package) => Some(publication(registry, plan, rendered, package).await?),

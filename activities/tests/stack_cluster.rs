@@ -100,6 +100,8 @@ impl Build {
             id: self.input.id.clone(),
             launched,
             repository: self.input.build.repository.clone(),
+            tags: Vec::new(),
+            reuse: None,
             dockerfile: self.input.rendered.dockerfile.clone(),
             registry: self.input.registry.clone(),
             clocks: self.input.build.clocks,

@@ -22,7 +22,7 @@ pub enum Kind {
 pub struct Entry(
     /// What it is.
     pub Kind,
-    /// Name of its component.
+    /// Name of its component; empty where it is the app's own.
     pub String,
     /// Name of its container or file; a chart has none.
     pub String,
@@ -64,6 +64,7 @@ impl Entry {
         let Self(kind, component, name, _) = self;
         match kind {
             Kind::Chart => format!("chart {component}"),
+            Kind::File if component.is_empty() => format!("file {name}"),
             Kind::File => format!("file {component}/{name}"),
             Kind::Image => format!("image {component}/{name}"),
         }

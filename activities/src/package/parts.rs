@@ -82,8 +82,8 @@ pub enum ChartSource {
 /// A file.
 #[derive(Clone, Debug)]
 pub struct File {
-    /// Name of the component.
-    pub component: String,
+    /// Name of the component; none where it is the app's own.
+    pub component: Option<String>,
     /// Name of the container that yielded it; none where the spec asks for it.
     pub container: Option<String>,
     /// Its name, of no other file of its component in the same role.
@@ -147,7 +147,8 @@ impl Found {
         let files = self.files.iter().filter(|(file, _)| file.role == Role::File);
         let files = files.map(|(file, blob)| {
             let File { component, name, .. } = file;
-            Entry(Kind::File, component.clone(), name.clone(), blob.digest.clone())
+            let component = component.clone().unwrap_or_default();
+            Entry(Kind::File, component, name.clone(), blob.digest.clone())
         });
         images.chain(charts).chain(files).collect()
     }

@@ -23,7 +23,9 @@ const CONFIG_BYTES: u64 = 8 * 1024 * 1024;
 /// A package that is in its repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// `host/path@sha256:…`.
+    /// Its tag: of its version where it has one, else of what is inside.
+    pub tag: String,
+    /// `name:tag`.
     pub reference: String,
     /// `sha256:…` of its index.
     pub digest: String,
@@ -31,23 +33,23 @@ pub struct Published {
     pub existed: bool,
 }
 
-/// Publishes a package under a tag of its repository, or finds the same one there.
+/// Publishes a package in its repository, or finds the same one there.
 ///
-/// Every part must be in its own registry, else nothing is published. A tag that has something else
-/// ends as `VersionExists`.
+/// Every part must be in its own registry, else nothing is published. A version under which there is
+/// something else ends as `VersionExists`.
 pub async fn publish(
     registry: &RegistryClient,
     to: &Repository,
-    tag: &str,
     contents: &Contents,
 ) -> anyhow::Result<Published> {
     let found = Found::all(registry, contents).await?;
     let inside = found.inside();
-    let done = |digest: String, existed| {
-        let reference = to.reference(&digest);
-        Published { reference, digest, existed }
+    let tag = names::package_tag(contents.of.version.as_deref(), &inside.digest());
+    let done = |digest, existed| {
+        let reference = format!("{}:{tag}", to.name());
+        Published { tag: tag.clone(), reference, digest, existed }
     };
-    if let Some(digest) = existing(to, tag, &contents.of, &inside).await? {
+    if let Some(digest) = existing(to, &tag, &contents.of, &inside).await? {
         return Ok(done(digest, true));
     }
     let images = stream::iter(&found.images).map(|image| put_image(to, image));
@@ -57,7 +59,7 @@ pub async fn publish(
     }
     entries.push(put_record(registry, to, contents, &found).await?);
     let index = layout::index(&contents.of, &inside, entries)?;
-    to.put_manifest(tag, &index).await?;
+    to.put_manifest(&tag, &index).await?;
     Ok(done(index.digest, false))
 }
 
@@ -125,7 +127,7 @@ async fn put_record(
         put_file(registry, to, file, blob).await?;
         let notes = Notes::default()
             .with(TITLE, Some(&file.name))
-            .own("component", Some(&file.component))
+            .own("component", file.component.as_deref())
             .own("container", file.container.as_deref());
         layers.push(notes.role(file.role).on(blob.clone()));
     }

@@ -58,8 +58,8 @@ pub struct Chart {
 /// A file of a package.
 #[derive(Clone, Debug)]
 pub struct File {
-    /// Name of the component.
-    pub component: String,
+    /// Name of the component; none where it is the app's own.
+    pub component: Option<String>,
     /// Name of the container that yielded it.
     pub container: Option<String>,
     /// Its name.
@@ -182,7 +182,7 @@ fn files(layers: &[OciDescriptor], role: Role, package: &str) -> anyhow::Result<
         let notes = layer.annotations.as_ref();
         let name = note(notes, TITLE);
         Ok(File {
-            component: named(notes, "component", package)?,
+            component: own(notes, "component"),
             container: own(notes, "container"),
             name: name
                 .ok_or_else(|| anyhow::anyhow!("a file in the package `{package}` has no name"))?,
@@ -211,7 +211,8 @@ impl Package {
             Entry(Kind::Chart, component.clone(), String::new(), entry.digest.clone())
         });
         let files = self.files.iter().map(|File { component, name, blob, .. }| {
-            Entry(Kind::File, component.clone(), name.clone(), blob.digest.clone())
+            let component = component.clone().unwrap_or_default();
+            Entry(Kind::File, component, name.clone(), blob.digest.clone())
         });
         images.chain(charts).chain(files).collect()
     }

@@ -177,9 +177,19 @@ impl Repository {
     pub(super) async fn push(&self, blob: &OciDescriptor, bytes: Bytes) -> anyhow::Result<()> {
         let what = format!("cannot put the blob `{}`", self.reference(&blob.digest));
         let size = size(blob);
-        let push = self.client.push_blob_stream(&self.whole, bytes, &blob.digest, Some(size));
-        self.send(&what, limit(size), push).await?;
-        Ok(())
+        let pushing = self.client.push_blob_stream(&self.whole, bytes, &blob.digest, Some(size));
+        let push = async {
+            match pushing.await {
+                // Some registries do not tell the place of what they took.
+                Err(OciDistributionError::RegistryNoLocationError)
+                    if self.client.blob_exists(&self.whole, &blob.digest).await? =>
+                {
+                    Ok(())
+                }
+                pushed => pushed.map(drop),
+            }
+        };
+        self.send(&what, limit(size), push).await
     }
 }
 

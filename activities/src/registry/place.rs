@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream};
 use kilnworks_workflows::failure::FailureType;
 use oci_client::{errors::OciDistributionError as E, manifest::OciDescriptor};
 
@@ -44,19 +44,26 @@ pub async fn place(
 async fn fill(from: &Repository, manifest: &Manifest, to: &Repository) -> anyhow::Result<bool> {
     let parts = manifest.parts()?;
     for child in parts.manifests.iter().flatten() {
-        if Box::pin(place(from, &child.digest, to, &[])).await?.is_none() {
+        if child_of(from, &child.digest, to).await?.is_none() {
             return Ok(false);
         }
     }
     // An image may have the same layer twice.
     let blobs = parts.layers.iter().chain(&parts.config).filter(|blob| !is_elsewhere(blob));
     let blobs: BTreeMap<_, _> = blobs.map(|blob| (&blob.digest, blob)).collect();
-    let taken: Vec<bool> = stream::iter(blobs.into_values())
-        .map(|blob| to.take(from, blob))
-        .buffer_unordered(BLOBS)
-        .try_collect()
-        .await?;
+    // A list, as a closure that lives on would tie this to one thread.
+    let taking: Vec<_> = blobs.into_values().map(|blob| to.take(from, blob)).collect();
+    let taken: Vec<bool> = stream::iter(taking).buffer_unordered(BLOBS).try_collect().await?;
     Ok(taken.into_iter().all(|taken| taken))
+}
+
+/// As [`place`], for what an index holds: boxed, since it is called by itself.
+fn child_of<'a>(
+    from: &'a Repository,
+    digest: &'a str,
+    to: &'a Repository,
+) -> BoxFuture<'a, anyhow::Result<Option<Manifest>>> {
+    place(from, digest, to, &[]).boxed()
 }
 
 /// Whether a layer may be kept only where its maker keeps it.

@@ -5,13 +5,13 @@ use kilnworks_workflows::{failure::FailureType, plan::ContainerPlan, steps::Rend
 use super::{
     dockerfile,
     key::{self, Inputs},
-    pin::{self, Pinned},
+    pin::{self, Found, Pinned},
 };
 use crate::error::fail;
 
 /// Pins the base images of what was rendered, unless its plan wants none pinned, and adds its key,
 /// unless something from outside may change under it. `executor` is the executor's image,
-/// `resolve` gives the digest that an image has now, none where there is no such image.
+/// `resolve` says what is known of an image.
 ///
 /// # Errors
 /// Those of [`pin::pin`], and `InvalidTemplate` where the Dockerfile becomes too large.
@@ -23,7 +23,7 @@ pub async fn keyed<F, Answer>(
 ) -> anyhow::Result<Rendered>
 where
     F: Fn(String) -> Answer,
-    Answer: Future<Output = anyhow::Result<Option<String>>>,
+    Answer: Future<Output = anyhow::Result<Found>>,
 {
     let Some(build) = plan.work.as_build() else {
         return Err(fail(FailureType::Internal, "an image used as it is has no content key"));

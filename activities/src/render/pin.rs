@@ -127,6 +127,17 @@ pub fn pinned(
     pinned
 }
 
+/// What is known of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Its digest now.
+    At(String),
+    /// There is no such image.
+    Nowhere,
+    /// It cannot be seen from here. It stays as it is written, and Kaniko may reach it.
+    Hidden,
+}
+
 /// A Dockerfile whose images have digests.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pinned {
@@ -139,8 +150,8 @@ pub struct Pinned {
     pub reusable: bool,
 }
 
-/// Pins the images of a Dockerfile. `resolve` gives the digest that an image has now, none where
-/// there is no such image; each is asked for once, several at a time.
+/// Pins the images of a Dockerfile. `resolve` says what is known of an image; each is asked for
+/// once, several at a time.
 ///
 /// # Errors
 /// With `BaseImageNotFound` where there is no such image, `BuildFailed` where a name is blank,
@@ -153,7 +164,7 @@ pub async fn pin<F, Answer>(
 ) -> anyhow::Result<Pinned>
 where
     F: Fn(String) -> Answer,
-    Answer: Future<Output = anyhow::Result<Option<String>>>,
+    Answer: Future<Output = anyhow::Result<Found>>,
 {
     let references = references(dockerfile, args, target)?;
     let digests = resolved(&references.images, resolve).await?;
@@ -203,7 +214,7 @@ async fn resolved<F, Answer>(
 ) -> anyhow::Result<BTreeMap<String, String>>
 where
     F: Fn(String) -> Answer,
-    Answer: Future<Output = anyhow::Result<Option<String>>>,
+    Answer: Future<Output = anyhow::Result<Found>>,
 {
     let mut lines = BTreeMap::new();
     for reference in images.iter().filter(|one| one.split().1.is_none()) {
@@ -214,9 +225,12 @@ where
     let answers = lines.into_iter().map(|(image, line)| {
         let answer = resolve(image.clone());
         async move {
-            let digest = answer.await.map_err(|error| within(&format!("line {line}"), error))?;
-            let digest = digest.ok_or_else(|| missing(line, &image))?;
-            anyhow::Ok(is_digest(&digest).then_some((image, digest)))
+            let found = answer.await.map_err(|error| within(&format!("line {line}"), error))?;
+            match found {
+                Found::At(digest) => Ok(is_digest(&digest).then_some((image, digest))),
+                Found::Nowhere => Err(missing(line, &image).into()),
+                Found::Hidden => Ok(None),
+            }
         }
     });
     let answers = stream::iter(answers).buffered(SIDE_BY_SIDE);

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use kilnworks_activities::render::{keyed, read};
+use kilnworks_activities::render::{keyed, pin::Found, read};
 use kilnworks_workflows::{
     bounds,
     document::Kind,
@@ -226,7 +226,7 @@ async fn what_is_rendered_fits_into_a_pod() {
 /// What is rendered, pinned and keyed. The registry gives every image this digest.
 async fn with_key(repo: &Repo, more: Value, digest: char) -> anyhow::Result<Rendered> {
     let plan = container(repo, None, more.clone());
-    let resolve = async |_| Ok(Some(format!("sha256:{}", digest.to_string().repeat(64))));
+    let resolve = async |_| Ok(Found::At(format!("sha256:{}", digest.to_string().repeat(64))));
     keyed(rendered(repo, None, more).await?, &plan, "kaniko:v1", resolve).await
 }
 

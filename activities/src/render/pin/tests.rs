@@ -22,7 +22,7 @@ fn with_digests(dockerfile: &str) -> (String, String) {
 
 async fn pin_all(dockerfile: &str, args: &BTreeMap<String, String>, target: &str) -> Pinned {
     let target = Some(target).filter(|target| !target.is_empty());
-    let pinned = pin(dockerfile, args, target, async |_| Ok(Some(digest()))).await;
+    let pinned = pin(dockerfile, args, target, async |_| Ok(Found::At(digest()))).await;
     pinned.expect(dockerfile)
 }
 
@@ -126,7 +126,7 @@ async fn an_image_is_asked_for_once_and_is_one_base() {
     let asked = Mutex::new(Vec::new());
     let resolve = |image: String| {
         asked.lock().expect("asked").push(image);
-        std::future::ready(Ok(Some(digest())))
+        std::future::ready(Ok(Found::At(digest())))
     };
     let pinned = pin(&written, &args(&[]), None, resolve).await.expect("pinned");
     assert_eq!(*asked.lock().expect("asked"), ["a", "b"]);
@@ -140,7 +140,7 @@ async fn images_are_asked_for_side_by_side() {
     let meet = tokio::sync::Barrier::new(3);
     let resolve = async |_| {
         meet.wait().await;
-        Ok(Some(digest()))
+        Ok(Found::At(digest()))
     };
     let dockerfile = "FROM a\nCOPY --from=b b c\nCOPY --from=c b c\n";
     pin(dockerfile, &args(&[]), None, resolve).await.expect("pinned");
@@ -198,7 +198,7 @@ fn what_is_not_pinned_is_reusable_where_it_has_digests() {
 #[tokio::test]
 async fn a_digest_that_is_none_is_not_written() {
     for wrong in ["", "sha256:aa", "sha512:aa", &format!("{} AS x", digest())] {
-        let resolve = async |_| Ok(Some(wrong.to_owned()));
+        let resolve = async |_| Ok(Found::At(wrong.to_owned()));
         let pinned = pin("FROM a\n", &args(&[]), None, resolve).await.expect("pinned");
         assert_eq!(pinned.dockerfile, "FROM a\n", "{wrong}");
         assert!(!pinned.reusable && pinned.bases.is_empty(), "{wrong}");
@@ -209,8 +209,8 @@ async fn a_digest_that_is_none_is_not_written() {
 async fn faults_name_the_image_and_the_line() {
     let resolve = async |image: String| match image.as_str() {
         "denied" => Err(crate::error::fail(FailureType::RegistryDenied, "no")),
-        "missing" => Ok(None),
-        _ => Ok(Some(digest())),
+        "missing" => Ok(Found::Nowhere),
+        _ => Ok(Found::At(digest())),
     };
     for (dockerfile, kind, message) in [
         (

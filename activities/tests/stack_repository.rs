@@ -46,7 +46,7 @@ async fn within_a_registry_no_byte_of_an_image_is_sent() {
     assert_eq!(recorder.sent(), [""; 0], "everything is there");
     place(&from, &made.digest, &to, &tags(&["c"])).await.unwrap().unwrap();
     assert_eq!(recorder.sent().len(), 1, "a new tag is one manifest");
-    let none = place(&from, &made.digest.replace(char::is_numeric, "0"), &to, &[]).await;
+    let none = place(&from, &digest("gone"), &to, &[]).await;
     assert_eq!(none.unwrap(), None);
     assert_eq!(to.tags().await.unwrap(), ["a", "b", "c"]);
 }
@@ -116,7 +116,7 @@ async fn a_blob_is_put_once_and_read_whole_or_not_at_all() {
     let body = Body::File(file);
     let put = to.put_blob(&body, "a/b").await.unwrap();
     assert_eq!(recorder.sent().len(), 2);
-    assert_eq!(to.put_blob(&body, "a/b").await.unwrap(), put);
+    assert_eq!(to.put_blob(&body, "a/b").await.unwrap().digest, put.digest);
     assert_eq!(recorder.sent(), [""; 0]);
     assert_eq!(to.read_blob(&put, 3_000_000).await.unwrap(), vec![7; 3_000_000]);
     let empty = blob(&to, "a/b", b"").await;
@@ -128,7 +128,7 @@ async fn a_blob_is_put_once_and_read_whole_or_not_at_all() {
         let error = to.read_blob(&wrong, 4_000_000).await.unwrap_err();
         assert_eq!(kind(&error), FailureType::RegistryUnavailable, "{error:#}");
     }
-    let gone = descriptor("a/b", &put.digest.replace(char::is_numeric, "0"), 1);
+    let gone = descriptor("a/b", &digest("gone"), 1);
     assert!(format!("{:#}", to.read_blob(&gone, 1).await.unwrap_err()).contains("not there"));
 }
 
@@ -189,7 +189,7 @@ async fn what_is_not_there_is_none() {
         assert_eq!(empty.manifest("v1").await.unwrap(), None, "{host}");
         assert_eq!(empty.digest_of("v1").await.unwrap(), None, "{host}");
         assert!(!empty.has_blob(&digest("")).await.unwrap(), "{host}");
-        assert_eq!(empty.referrers(&digest(""), None).await.unwrap(), [], "{host}");
+        assert_eq!(empty.referrers(&digest(""), None).await.unwrap().len(), 0, "{host}");
     }
 }
 
