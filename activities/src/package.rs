@@ -11,12 +11,19 @@
 //! ```
 
 pub mod archive;
+pub mod chart;
 pub mod contents;
 pub mod existing;
+pub mod files;
+mod helmignore;
 pub mod layout;
+mod media;
 pub mod parts;
 pub mod provenance;
 pub mod publish;
 pub mod read;
+mod source;
+pub mod tree;
+pub mod values;
 pub mod verify;
 pub mod whole;

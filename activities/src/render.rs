@@ -8,7 +8,7 @@ mod dockerfile;
 pub mod key;
 mod keyed;
 pub mod pin;
-mod template;
+pub(crate) mod template;
 mod values;
 
 use kilnworks_workflows::{
@@ -19,7 +19,7 @@ use kilnworks_workflows::{
     steps::{RenderInput, Rendered},
 };
 
-pub(crate) use self::dockerfile::context;
+pub(crate) use self::dockerfile::{context, some_files};
 pub use self::keyed::keyed;
 use crate::{error::fail, pack, registry::RegistryClient, reuse, source::Sources};
 

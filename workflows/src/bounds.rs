@@ -68,6 +68,30 @@ pub const SECRETS: usize = 32;
 /// Files of a component's package, and of an app's.
 pub const FILES: usize = 100;
 
+/// Files of a package once directories are read.
+pub const PACKAGED_FILES: usize = 1000;
+
+/// Bytes of a file that is a template, and of what it renders to.
+pub const TEMPLATE_FILE_BYTES: usize = 1024 * 1024;
+
+/// Bytes of a file that is taken as it is. libgit2 reads it into memory as a whole.
+pub const FILE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes of all files of a package together, without those that containers yield.
+pub const FILES_BYTES: usize = 256 * 1024 * 1024;
+
+/// Bytes of one file of a Helm chart: Helm opens no larger one.
+pub const CHART_FILE_BYTES: usize = 5 * 1024 * 1024;
+
+/// Bytes of all files of a Helm chart: Helm opens no larger one.
+pub const CHART_BYTES: usize = 100 * 1024 * 1024;
+
+/// Files that a container yields.
+pub const YIELDED_FILES: usize = 1000;
+
+/// Bytes of all files that a container yields.
+pub const YIELDED_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+
 /// Bytes of one value of a build arg or a label, as it is written and as it is rendered.
 pub const VALUE_BYTES: usize = 32 * 1024;
 

@@ -152,7 +152,7 @@ pub(crate) fn context(tree: &Tree, path: &str, commit: &str) -> anyhow::Result<E
 }
 
 /// A few names of a directory, for an error's text.
-fn some_files(tree: &Tree, dir: &Entry) -> String {
+pub(crate) fn some_files(tree: &Tree, dir: &Entry) -> String {
     let entries = tree.children(dir).unwrap_or_default();
     let name = |entry: &Entry| {
         let path = String::from_utf8_lossy(&entry.path).into_owned();

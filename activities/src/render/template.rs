@@ -14,8 +14,29 @@ use crate::error::fail;
 /// How much a template may compute: some ten thousand turns of a loop. A spec is anybody's.
 const FUEL: u64 = 1_000_000;
 
+/// How much a template may render to.
+pub(crate) struct Limit {
+    /// Bytes.
+    pub(crate) bytes: usize,
+    /// What may have as many, for a fault: `what a Dockerfile may have`.
+    pub(crate) what: &'static str,
+}
+
+impl Limit {
+    /// The fault of a text that is too large.
+    pub(crate) fn fault(&self) -> String {
+        format!("more than {} KiB, which is {}", self.bytes / 1024, self.what)
+    }
+}
+
+/// A Dockerfile rides in annotations of its Pod.
+const OF_DOCKERFILE: Limit = Limit {
+    bytes: bounds::DOCKERFILE_BYTES,
+    what: "what a Dockerfile and its ignore file may have together",
+};
+
 /// An environment with the rules of Kilnworks and no templates.
-pub(super) fn environment<'a>() -> Environment<'a> {
+pub(crate) fn environment<'a>() -> Environment<'a> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_auto_escape_callback(|_| AutoEscape::None);
@@ -28,33 +49,48 @@ pub(super) fn environment<'a>() -> Environment<'a> {
     env
 }
 
-/// Renders a text. `name` is what a fault calls it.
+/// Renders a Dockerfile, or a text of a spec. `name` is what a fault calls it.
 pub(super) fn render(
     env: &Environment<'_>,
     name: &str,
     text: &str,
     values: &Value,
 ) -> anyhow::Result<String> {
-    let mut written = Bounded(Vec::new());
+    render_within(&OF_DOCKERFILE, env, name, text, values)
+}
+
+/// Renders a text to no more than a bound.
+pub(crate) fn render_within(
+    limit: &Limit,
+    env: &Environment<'_>,
+    name: &str,
+    text: &str,
+    values: &Value,
+) -> anyhow::Result<String> {
+    let mut written = Bounded { limit, bytes: Vec::new() };
     let rendered = env
         .template_from_named_str(name, text)
         .and_then(|template| template.render_captured_to(values.clone(), &mut written).map(drop));
-    rendered
-        .map_err(|error| fail(FailureType::InvalidTemplate, explain(name, text, &error, values)))?;
-    String::from_utf8(written.0).map_err(|_| {
+    rendered.map_err(|error| {
+        fail(FailureType::InvalidTemplate, explain(limit, name, text, &error, values))
+    })?;
+    String::from_utf8(written.bytes).map_err(|_| {
         fail(FailureType::InvalidTemplate, format!("{name}: renders to a text that is not UTF-8"))
     })
 }
 
-/// Holds no more than a Dockerfile may have.
-struct Bounded(Vec<u8>);
+/// Holds no more than its bound.
+struct Bounded<'a> {
+    limit: &'a Limit,
+    bytes: Vec<u8>,
+}
 
-impl io::Write for Bounded {
+impl io::Write for Bounded<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > bounds::DOCKERFILE_BYTES {
-            return Err(io::Error::other(too_large()));
+        if self.bytes.len() + bytes.len() > self.limit.bytes {
+            return Err(io::Error::other(self.limit.fault()));
         }
-        self.0.extend_from_slice(bytes);
+        self.bytes.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -65,18 +101,15 @@ impl io::Write for Bounded {
 
 /// The fault of a Dockerfile that is too large.
 pub(super) fn too_large() -> String {
-    format!(
-        "more than {} KiB, which is what a Dockerfile and its ignore file may have together",
-        bounds::DOCKERFILE_BYTES / 1024
-    )
+    OF_DOCKERFILE.fault()
 }
 
-fn explain(name: &str, text: &str, error: &Error, values: &Value) -> String {
+fn explain(limit: &Limit, name: &str, text: &str, error: &Error, values: &Value) -> String {
     let file = error.name().unwrap_or(name);
     let line = error.line().map(|line| format!(" line {line}")).unwrap_or_default();
     let what = match error.kind() {
         ErrorKind::UndefinedError => undefined(file == name, text, error, values),
-        ErrorKind::WriteFailure => too_large(),
+        ErrorKind::WriteFailure => limit.fault(),
         ErrorKind::OutOfFuel => "the template computes for too long".to_owned(),
         _ => error.detail().map_or_else(|| error.kind().to_string(), str::to_owned),
     };
@@ -91,12 +124,44 @@ fn explain(name: &str, text: &str, error: &Error, values: &Value) -> String {
 
 fn undefined(is_ours: bool, text: &str, error: &Error, values: &Value) -> String {
     let source = error.range().filter(|_| is_ours).and_then(|range| text.get(range));
+    if let Some(fault) = source.and_then(|source| inside(source, values)) {
+        return fault;
+    }
     let named = match (error.detail(), source) {
         (Some(detail), _) => detail.to_owned(),
         (None, Some(source)) => format!("`{source}` is undefined"),
         (None, None) => "a name is undefined".to_owned(),
     };
-    let known: Vec<_> =
-        values.try_iter().into_iter().flatten().map(|key| format!("`{key}`")).collect();
-    format!("{named}; defined are {}", known.join(", "))
+    format!("{named}; defined are {}", known("", values))
+}
+
+/// The fault of `a.b.c` where `a` is defined: the first part that is not, and what is beside it.
+fn inside(source: &str, values: &Value) -> Option<String> {
+    let is_path = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+    let mut parts = source.trim().split('.');
+    let mut path = parts.next().filter(|_| source.trim().chars().all(is_path))?.to_owned();
+    let mut at = values.get_attr(&path).ok().filter(|value| !value.is_undefined())?;
+    for part in parts {
+        let next = at.get_attr(part).unwrap_or_default();
+        if next.is_undefined() {
+            let known = known(&format!("{path}."), &at);
+            return Some(format!("`{path}.{part}` is undefined; defined are {known}"));
+        }
+        path = format!("{path}.{part}");
+        at = next;
+    }
+    None
+}
+
+/// The names in a map.
+fn known(before: &str, values: &Value) -> String {
+    let names = values.try_iter().into_iter().flatten().map(|key| key.to_string());
+    // A name with `-` that is there with `_` too can be written only so.
+    let is_other = |name: &String| {
+        let other = name.replace('-', "_");
+        other != *name && values.get_attr(&other).is_ok_and(|value| !value.is_undefined())
+    };
+    let names: Vec<_> =
+        names.filter(|name| !is_other(name)).map(|name| format!("`{before}{name}`")).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

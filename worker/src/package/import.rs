@@ -30,9 +30,8 @@ pub(crate) async fn import(args: ImportArgs) -> Result<Exit, Error> {
 /// Reading takes a while, and the disk.
 async fn open(args: &ImportArgs) -> Result<Archive, Error> {
     let (file, place) = (args.file.clone(), args.file.display().to_string());
-    let length = std::fs::metadata(&file).map_err(|error| {
-        Error::input(format!("cannot read the archive: {error}")).at(&place)
-    })?;
+    let length = std::fs::metadata(&file)
+        .map_err(|error| Error::input(format!("cannot read the archive: {error}")).at(&place))?;
     let bar = bar::bar("checking", length.len());
     let reading = tokio::task::spawn_blocking(move || open::open(&file, |bytes| bar.add(bytes)));
     let opened = reading.await.map_err(anyhow::Error::from)?;

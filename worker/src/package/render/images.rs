@@ -28,7 +28,8 @@ pub(super) fn references(package: &Package, platform: Option<&str>) -> Result<Re
     }
     let mut references = BTreeMap::new();
     for (names, images) in found {
-        let chosen = images.iter().find(|image| platform.is_none_or(|it| self::platform(image) == it));
+        let chosen =
+            images.iter().find(|image| platform.is_none_or(|it| self::platform(image) == it));
         let Some(chosen) = chosen else {
             let there: Vec<_> = images.iter().map(|image| self::platform(image)).collect();
             let what = format!("the image {}/{} is not there for that platform", names.0, names.1);

@@ -113,9 +113,9 @@ fn containers(
     let one = |image: &&ContainerImage| {
         let names = (&image.component, &image.container);
         let mut held = package.images.iter();
-        let held = held.find(|it| (&it.component, &it.container) == names).with_context(|| {
-            format!("the image {}/{} is not in the package", names.0, names.1)
-        })?;
+        let held = held
+            .find(|it| (&it.component, &it.container) == names)
+            .with_context(|| format!("the image {}/{} is not in the package", names.0, names.1))?;
         let reference = names::reference(package.repository.name(), &held.entry.digest);
         anyhow::Ok(json!({"name": image.container, "image": reference}))
     };

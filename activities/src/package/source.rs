@@ -1,0 +1,125 @@
+//! The files of a source that a package takes.
+
+use kilnworks_workflows::failure::FailureType;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    blocking::go_on,
+    error::fail,
+    lfs::Pointer,
+    render::some_files,
+    source::tree::{Entry, Kind, Tree},
+};
+
+/// A source at a commit.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) tree: &'a Tree,
+    pub(super) commit: &'a str,
+    pub(super) cancel: &'a CancellationToken,
+}
+
+/// A file and where it is below its directory.
+pub(super) struct Found {
+    pub(super) path: String,
+    pub(super) entry: Entry,
+}
+
+impl Place<'_> {
+    /// What is at a path, which must be there.
+    pub(super) fn find(&self, path: &str) -> anyhow::Result<Entry> {
+        self.tree.find(path)?.ok_or_else(|| self.missing(path))
+    }
+
+    fn missing(&self, path: &str) -> anyhow::Error {
+        let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+        let seen = self.tree.find(directory).ok().flatten();
+        let seen = seen.filter(|entry| entry.kind == Kind::Dir);
+        let seen = some_files(self.tree, &seen.unwrap_or_else(|| self.tree.root()));
+        let commit = self.commit;
+        let message = format!("there is no `{path}` at the commit `{commit}`; there are {seen}");
+        fail(FailureType::RevisionNotFound, message)
+    }
+
+    /// All files below a directory, but for what `skip` says of a path and of whether it is a
+    /// directory. A symlink is the file that it leads to.
+    pub(super) fn below(
+        &self,
+        dir: &Entry,
+        skip: &dyn Fn(&str, bool) -> bool,
+    ) -> anyhow::Result<Vec<Found>> {
+        let mut found = Vec::new();
+        self.walk(dir, "", skip, &mut found)?;
+        Ok(found)
+    }
+
+    fn walk(
+        &self,
+        dir: &Entry,
+        above: &str,
+        skip: &dyn Fn(&str, bool) -> bool,
+        found: &mut Vec<Found>,
+    ) -> anyhow::Result<()> {
+        for entry in self.tree.children(dir)? {
+            go_on(self.cancel)?;
+            let path = format!("{above}{}", name(&entry)?);
+            if skip(&path, entry.kind == Kind::Dir) {
+                continue;
+            }
+            match entry.kind {
+                Kind::Dir => self.walk(&entry, &format!("{path}/"), skip, found)?,
+                Kind::File { .. } => found.push(Found { path, entry }),
+                Kind::Symlink => found.push(Found { path, entry: self.follow(&entry)? }),
+                Kind::Link => return Err(self.not_fetched(&entry)),
+            }
+        }
+        Ok(())
+    }
+
+    fn not_fetched(&self, entry: &Entry) -> anyhow::Error {
+        let what = "is a submodule; fetch it with `submodules: true`";
+        fail(FailureType::RevisionNotFound, format!("`{}` {what}", shown(entry)))
+    }
+
+    fn follow(&self, link: &Entry) -> anyhow::Result<Entry> {
+        let target = self.tree.find(&shown(link))?;
+        target.filter(|target| matches!(target.kind, Kind::File { .. })).ok_or_else(|| {
+            let what = "is a symlink that leads to no file of the source";
+            fail(FailureType::InvalidSpec, format!("`{}` {what}", shown(link)))
+        })
+    }
+
+    /// The content of a file, which has no more bytes than these.
+    pub(super) fn content(&self, entry: &Entry, max: usize) -> anyhow::Result<Vec<u8>> {
+        let invalid =
+            |what: &str| fail(FailureType::InvalidSpec, format!("`{}` {what}", shown(entry)));
+        match entry.kind {
+            Kind::File { .. } => {}
+            Kind::Link => return Err(self.not_fetched(entry)),
+            _ => return Err(invalid("is no file")),
+        }
+        let Some(content) = self.tree.read(entry, max)? else {
+            return Err(invalid(&format!("has more than {} KiB", max / 1024)));
+        };
+        match Pointer::parse(&content) {
+            Some(_) => Err(invalid(
+                "is a Git LFS pointer file in place of a content, which is not fetched for a package",
+            )),
+            None => Ok(content),
+        }
+    }
+}
+
+/// Path of an entry, for people.
+pub(super) fn shown(entry: &Entry) -> String {
+    String::from_utf8_lossy(&entry.path).into_owned()
+}
+
+/// The last part of its path.
+fn name(entry: &Entry) -> anyhow::Result<&str> {
+    let name = entry.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    std::str::from_utf8(name).map_err(|_| {
+        let message = format!("the name `{}` is not UTF-8", shown(entry));
+        fail(FailureType::InvalidSpec, message)
+    })
+}

@@ -1,0 +1,88 @@
+//! One layer of an image, as it lies on the disk.
+
+use std::{
+    fs::File,
+    io::{BufReader, Read},
+    path::PathBuf,
+};
+
+use anyhow::Context;
+use flate2::read::MultiGzDecoder;
+use kilnworks_workflows::failure::FailureType;
+use oci_client::manifest::OciDescriptor;
+use tar::Archive;
+use tokio_util::sync::CancellationToken;
+
+use super::invalid;
+use crate::{blocking::go_on, error::fail};
+
+/// How a layer is compressed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Compression {
+    None,
+    Gzip,
+}
+
+/// What a layer's media type says of it.
+pub(super) fn compression(media_type: &str) -> anyhow::Result<Compression> {
+    match media_type {
+        kind if kind.ends_with("tar+gzip") || kind.ends_with("tar.gzip") => Ok(Compression::Gzip),
+        kind if kind.ends_with(".tar") => Ok(Compression::None),
+        kind => Err(invalid(format!(
+            "a layer is `{kind}`, which cannot be read; gzip can, which Kaniko makes unless \
+             `--compression` says otherwise"
+        ))),
+    }
+}
+
+/// What an eStargz layer says of itself.
+const STARGZ: &str = "containerd.io/snapshot/stargz/toc.digest";
+
+/// The files that such a layer has for its own use.
+const OF_STARGZ: [&str; 3] = ["stargz.index.json", ".prefetch.landmark", ".no.prefetch.landmark"];
+
+/// A layer.
+pub(super) struct Layer {
+    path: PathBuf,
+    compression: Compression,
+    is_stargz: bool,
+}
+
+impl Layer {
+    pub(super) fn new(descriptor: &OciDescriptor, compression: Compression, path: PathBuf) -> Self {
+        let annotations = descriptor.annotations.as_ref();
+        let is_stargz = annotations.is_some_and(|all| all.contains_key(STARGZ));
+        Self { path, compression, is_stargz }
+    }
+
+    /// Whether a file is the layer's own.
+    pub(super) fn is_own(&self, path: &[u8]) -> bool {
+        self.is_stargz && OF_STARGZ.iter().any(|name| name.as_bytes() == path)
+    }
+
+    /// Shows all entries, each with its number.
+    pub(super) fn entries(
+        &self,
+        cancel: &CancellationToken,
+        see: &mut dyn FnMut(usize, &mut tar::Entry<'_, Box<dyn Read>>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let file = File::open(&self.path).context("cannot open a layer")?;
+        let file = BufReader::with_capacity(128 * 1024, file);
+        let bytes: Box<dyn Read> = match self.compression {
+            Compression::None => Box::new(file),
+            Compression::Gzip => Box::new(MultiGzDecoder::new(file)),
+        };
+        let mut archive = Archive::new(bytes);
+        for (index, entry) in archive.entries().map_err(damaged)?.enumerate() {
+            go_on(cancel)?;
+            see(index, &mut entry.map_err(damaged)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// The error of a layer that is no archive, though it has the digest that it should have.
+pub(super) fn damaged(error: std::io::Error) -> anyhow::Error {
+    let message = format!("yields: files: a layer of the image cannot be read: {error}");
+    fail(FailureType::InvalidSpec, message)
+}
