@@ -82,7 +82,10 @@ fn images(package: &Package, record: &Record, faults: &mut Vec<String>) {
 fn files(package: &Package, record: &Record, faults: &mut Vec<String>) {
     for file in &record.files {
         let name = format!("file {}", file.name);
-        let same = |it: &&read::File| it.name == file.name && it.blob.digest == file.digest;
+        let same = |it: &&read::File| {
+            (&it.component, &it.name, &it.blob.digest)
+                == (&file.component, &file.name, &file.digest)
+        };
         match package.files.iter().find(same) {
             None => faults
                 .push(format!("{name}: `{}` of the record is not in the package", file.digest)),
