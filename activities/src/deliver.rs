@@ -1,24 +1,179 @@
-//! `deliver`: the record of what a component's or an app's build made.
+//! `deliver`: the package of a component or of an app, with everything that was built.
 //!
-//! Every image in it was seen in its registry by the step that made or looked it up.
+//! It is published once every image was seen in its registry, so a package is whole or not there.
+//! The same input makes the same package, byte for byte; running it again finds it.
 
-use anyhow::Context as _;
-use kilnworks_workflows::{names, output::Package, steps::DeliverInput};
+mod app;
+mod component;
+mod origins;
 
-use crate::store::ContextStore;
+use anyhow::Context;
+use kilnworks_workflows::{
+    output::Package,
+    plan::Delivery,
+    record::{API_VERSION, PackagedFile, Record, Run},
+    steps::DeliverInput,
+};
 
-/// Puts the record into the store. The same build has the same record, byte for byte.
-pub async fn deliver(store: &dyn ContextStore, input: DeliverInput) -> anyhow::Result<Package> {
-    let key = record_key(&input);
-    let record = serde_json::to_vec_pretty(&input).context("write the record")?;
-    let digest = format!("sha256:{}", names::hex(&record));
-    store.write(&key, record).await.context("put the record into the store")?;
-    Ok(Package { reference: store.url(&key), digest })
+use crate::{
+    package::{
+        files::{self, Content, Ready},
+        layout::{Of, Role},
+        parts::{Chart, Contents, File, FileSource, Image},
+        publish::publish,
+        values::{as_built, values},
+    },
+    registry::{Body, RegistryClient},
+    source::{Snapshot, Sources, scratch},
+};
+
+/// Makes a package; none where no registry is named.
+pub async fn deliver(
+    registry: &RegistryClient,
+    sources: &Sources,
+    input: DeliverInput,
+) -> anyhow::Result<Option<Package>> {
+    let Some(delivery) = &input.delivery else { return Ok(None) };
+    let scratch = scratch::dir(&sources.scratch())?;
+    let making = Making { registry, sources, input: &input, delivery, scratch: scratch.path() };
+    let mut parts = match &input.component {
+        Some(component) => component::parts(&making, component).await?,
+        None => app::parts(&making).await?,
+    };
+    making.own_files(&mut parts).await?;
+    let place = &delivery.place;
+    let to = registry.open(&place.repository, &place.registry).await?;
+    let contents = Contents {
+        of: Of {
+            app: input.app.clone(),
+            component: input.component.clone(),
+            version: input.version.clone(),
+        },
+        record: serde_json::to_vec(&parts.record).context("write the record")?,
+        images: parts.images,
+        charts: parts.charts,
+        files: parts.files,
+    };
+    let published = publish(registry, &to, &contents).await?;
+    component::put_charts(&making, &to, &parts.record).await?;
+    origins::attach(&making, &to, &parts.record, &published.digest).await?;
+    let reference = format!("{}:{}", to.name(), published.tag);
+    Ok(Some(Package { reference, digest: published.digest }))
 }
 
-/// A run's records lie together, the app's and its components'.
-fn record_key(input: &DeliverInput) -> String {
-    let name = input.component.as_deref().unwrap_or("app");
-    let folder = if input.component.is_some() { "components/" } else { "" };
-    format!("packages/{}/{}/{folder}{name}.json", input.app, input.id.run_id)
+/// What a package is made with.
+struct Making<'a> {
+    registry: &'a RegistryClient,
+    sources: &'a Sources,
+    input: &'a DeliverInput,
+    delivery: &'a Delivery,
+    /// Where large files lie until they are sent.
+    scratch: &'a std::path::Path,
+}
+
+/// What goes into a package, and what its record says of it.
+struct Parts {
+    images: Vec<Image>,
+    charts: Vec<Chart>,
+    files: Vec<File>,
+    record: Record,
+}
+
+impl Making<'_> {
+    /// A package without anything in it.
+    fn nothing(&self) -> Parts {
+        let input = self.input;
+        let record = Record {
+            api_version: API_VERSION.to_owned(),
+            app: input.app.clone(),
+            component: input.component.clone(),
+            version: input.version.clone(),
+            images: Vec::new(),
+            files: Vec::new(),
+            charts: Vec::new(),
+            run: Run {
+                workflow_id: input.id.workflow_id.clone(),
+                run_id: input.id.run_id.clone(),
+                started: input.started.clone(),
+                finished: input.finished.clone(),
+                kilnworks: env!("CARGO_PKG_VERSION").to_owned(),
+            },
+        };
+        Parts { images: Vec::new(), charts: Vec::new(), files: Vec::new(), record }
+    }
+
+    /// The source of the package's own files, with its commit.
+    async fn source(&self) -> anyhow::Result<Option<(Snapshot, String)>> {
+        let Some(source) = &self.delivery.source else { return Ok(None) };
+        let commit = match &self.input.commit {
+            Some(commit) => commit.clone(),
+            None => self.sources.fetch(source).await?.commit,
+        };
+        Ok(Some((self.sources.ensure(source, &commit).await?, commit)))
+    }
+
+    /// The files that the spec asks for, rendered.
+    async fn own_files(&self, parts: &mut Parts) -> anyhow::Result<()> {
+        if self.delivery.files.is_empty() {
+            return Ok(());
+        }
+        let component = self.input.component.as_deref();
+        let source = self.source().await?;
+        let commit = source.as_ref().map(|(_, commit)| commit.clone());
+        let values = values(&parts.record, component, commit.as_deref(), &as_built);
+        let specs = self.delivery.files.clone();
+        for ready in files::files(source, specs, values, self.scratch).await? {
+            parts.add_file(component, commit.as_deref(), ready);
+        }
+        Ok(())
+    }
+}
+
+impl Parts {
+    fn add_file(&mut self, component: Option<&str>, commit: Option<&str>, ready: Ready) {
+        let Ready { name, media_type, digest, size, content, template } = ready;
+        let template = template.map(|text| self.add_template(component, &name, &media_type, text));
+        let body = match content {
+            Content::Bytes(bytes) => Body::Bytes(bytes),
+            Content::File(path) => Body::File(path),
+        };
+        self.record.files.push(PackagedFile {
+            component: component.map(str::to_owned),
+            container: None,
+            name: name.clone(),
+            media_type: media_type.clone(),
+            digest,
+            size,
+            template,
+            commit: commit.map(str::to_owned),
+        });
+        self.files.push(File {
+            component: component.map(str::to_owned),
+            container: None,
+            name,
+            role: Role::File,
+            media_type,
+            source: FileSource::Made(body),
+        });
+    }
+
+    /// Keeps what a file was rendered of, and gives its digest.
+    fn add_template(
+        &mut self,
+        component: Option<&str>,
+        name: &str,
+        media_type: &str,
+        text: String,
+    ) -> String {
+        let digest = format!("sha256:{}", kilnworks_workflows::names::hex(text.as_bytes()));
+        self.files.push(File {
+            component: component.map(str::to_owned),
+            container: None,
+            name: name.to_owned(),
+            role: Role::Template,
+            media_type: media_type.to_owned(),
+            source: FileSource::Made(Body::Bytes(text.into_bytes())),
+        });
+        digest
+    }
 }

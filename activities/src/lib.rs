@@ -232,8 +232,9 @@ impl Activities {
         ctx: ActivityContext,
         input: DeliverInput,
     ) -> Result<Option<Package>, ActivityError> {
-        let deliver = async { deliver::deliver(&*self.store, input).await.map(Some) };
-        beating(&ctx, deliver).await
+        let id = input.id.clone();
+        let deliver = deliver::deliver(&self.registry, &self.sources, input);
+        watched(&ctx, &id, State::Packing, deliver).await
     }
 
     /// Says which version a build is to have, and what is published under it already.

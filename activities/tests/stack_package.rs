@@ -7,15 +7,21 @@ mod support;
 use kilnworks_activities::{
     error::failure_of,
     package::{
-        layout::{CHART, CHART_ARCHIVE, Of, Role},
+        layout::{self, CHART, CHART_ARCHIVE, Of, Role},
         parts::{Chart, ChartSource, Contents, File, FileSource, Image, Origin},
+        provenance::{IN_TOTO, attach, of_package},
         publish::{Published, publish},
         read::{Package, open},
     },
     registry::{Body, Manifest, Repository},
 };
-use kilnworks_workflows::{failure::FailureType, names, plan::Registry};
-use serde_json::Value;
+use kilnworks_workflows::{
+    failure::FailureType,
+    names,
+    plan::Registry,
+    record::{API_VERSION, Record},
+};
+use serde_json::{Value, json};
 use support::{
     recorder::Recorder,
     registries::{Own, client, image, index, repository},
@@ -50,6 +56,16 @@ fn container(name: &str, at: &Repository, manifest: &Manifest) -> Image {
     }
 }
 
+const CHART_YAML: &[u8] = br#"{"name": "shop", "version": "1.0.0"}"#;
+
+async fn chart() -> ChartSource {
+    let (config, archive) = (Body::Bytes(CHART_YAML.to_vec()), Body::Bytes(b"archive".to_vec()));
+    let config = config.describe(CHART).await.unwrap();
+    let layers = vec![archive.describe(CHART_ARCHIVE).await.unwrap()];
+    let manifest = layout::manifest(None, config, layers).unwrap().bytes;
+    ChartSource::Made { manifest, config: CHART_YAML.to_vec(), archive }
+}
+
 /// A component with two images, one of several platforms, a chart and a file; its record tells when.
 async fn contents(host: &str, when: &str) -> Contents {
     let (web, migrate) = (repository(host, "web").await, repository(host, "migrate").await);
@@ -63,13 +79,7 @@ async fn contents(host: &str, when: &str) -> Contents {
             version: Some("1.0.0+7".to_owned()),
         },
         images: vec![container("web", &web, &own), container("migrate", &migrate, &both)],
-        charts: vec![Chart {
-            component: "server".to_owned(),
-            source: ChartSource::Made {
-                config: br#"{"name": "shop", "version": "1.0.0"}"#.to_vec(),
-                archive: Body::Bytes(b"archive".to_vec()),
-            },
-        }],
+        charts: vec![Chart { component: "server".to_owned(), source: chart().await }],
         files: vec![
             file("deploy.yaml", Role::File, "image: a@sha256:1"),
             file("deploy.yaml", Role::Template, "image: {{ x }}"),
@@ -145,7 +155,7 @@ async fn the_index_is_as_documented() {
         assert_eq!(entry["platform"]["architecture"], "unknown");
     }
     assert_eq!(entries[1]["annotations"]["kiln.io/init"], "true");
-    assert_eq!(entries[3]["artifactType"], "application/vnd.kilnworks.record.v1+json");
+    assert!(entries.iter().all(|entry| entry.get("artifactType").is_none()), "{index}");
 }
 
 #[tokio::test]
@@ -288,5 +298,33 @@ async fn what_is_no_package_is_called_by_its_name() {
     ] {
         let error = open(&client(), &Registry::default(), &reference).await.err().expect("no");
         assert!(format!("{error:#}").contains(told), "{error:#}");
+    }
+}
+
+#[tokio::test]
+async fn provenance_is_attached_to_a_package_once() {
+    let own = Own::with_referrers();
+    for host in [of_stack("KILN_REGISTRY"), own.host.clone()] {
+        let (to, contents) = (repository(&host, "shop-server").await, contents(&host, "now").await);
+        let package = opened(&published(&to, &contents).await.reference).await;
+        let record: Record = serde_json::from_value(json!({
+            "apiVersion": API_VERSION, "app": "shop", "images": [], "run": {
+                "workflowId": "shop", "runId": "run", "kilnworks": "0",
+                "started": "2026-01-01T00:00:00Z", "finished": "2026-01-01T00:00:01Z",
+            },
+        }))
+        .unwrap();
+        let statement = of_package(&record, to.name(), &package.manifest.digest);
+        let subject = package.manifest.descriptor();
+        let attached = attach(&to, &subject, &statement).await.unwrap();
+        assert_eq!(attach(&to, &subject, &statement).await.unwrap(), attached, "{host}");
+        let found = to.referrers(&subject.digest, Some(IN_TOTO)).await.unwrap();
+        let digests: Vec<_> = found.iter().map(|entry| &entry.digest).collect();
+        assert_eq!(digests, [&attached], "{host}");
+        let layer = to.manifest(&attached).await.unwrap().unwrap().parts().unwrap().layers;
+        let read = to.read_blob(&layer[0], 99_999).await.unwrap();
+        let read: Value = serde_json::from_slice(&read).unwrap();
+        let hex = package.manifest.digest.trim_start_matches("sha256:");
+        assert_eq!(read["subject"][0]["digest"]["sha256"], hex, "{host}");
     }
 }

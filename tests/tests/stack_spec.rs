@@ -163,3 +163,40 @@ async fn a_build_without_room_waits_and_says_so() {
     assert_eq!(most.get(), 1, "unfinished Pods at once");
     assert!(said.get(), "the progress tells what is waited for");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn base_images_are_built_on_by_their_digests() {
+    let base = variable("KILN_BASE_IMAGE");
+    let text = format!(
+        "ARG BASE=none\nFROM \"$BASE\" AS first\nRUN echo made >/made\nFROM nothing.invalid/x AS unneeded\n\
+         FROM \\\n  {base} \\\n  # the same\n  AS last\nCOPY --from=first /made /\n\
+         COPY \\\n  --from={base} /etc/debian_version /copied\n"
+    );
+    let text = format!("{text}FROM {base} AS behind\nRUN exit 1\n");
+    let url = publish(&unique("pinned"), &[("Dockerfile", &text)]);
+    let mut document = spec(&unique("pinned"), &url, json!([]));
+    let fields = document.as_object_mut().expect("a document");
+    fields.remove("apiVersion");
+    fields.remove("components");
+    fields.insert("component".to_owned(), json!("web"));
+    fields.insert(
+        "container".to_owned(),
+        json!({
+            "name": "server", "target": "last", "kaniko": ["--skip-unused-stages"],
+            "buildArgs": {"BASE": base},
+        }),
+    );
+    let worker = Worker::start(&unique("pinned"), &[]).await;
+    let id = unique("pinned");
+    start("BuildContainer", &worker.queue, &id, &document);
+    let output = ended(&id).await.output();
+    let image = image(&output, "server");
+    assert_eq!(file(&image.reference, "made"), "made\n");
+    assert_eq!(file(&image.reference, "copied"), file(&base, "etc/debian_version"));
+    let made = image.made.as_deref().expect("what it was made of");
+    let [one] = made.bases.as_slice() else { panic!("one base: {made:?}") };
+    assert_eq!(one.image, base);
+    let history = config(&image.reference)["history"].to_string();
+    assert!(history.contains(&format!("--from={base}@{}", one.digest)), "{history}");
+    assert!(made.key.is_some());
+}

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use self::metadata::Metadata;
 use super::{
     helmignore::Rules,
+    layout::{CHART, CHART_ARCHIVE},
     source::{Found, Place},
 };
 use crate::{
@@ -24,12 +25,6 @@ use crate::{
         tree::{Kind, Tree},
     },
 };
-
-/// Media type of a chart's config.
-pub const CONFIG_TYPE: &str = "application/vnd.cncf.helm.config.v1+json";
-
-/// Media type of a chart's archive.
-pub const CONTENT_TYPE: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
 
 /// A chart that is ready to be published.
 #[derive(Clone, Debug)]
@@ -149,8 +144,8 @@ fn manifest(metadata: &Metadata, config: &[u8], archive: &[u8]) -> OciImageManif
     };
     OciImageManifest {
         media_type: Some(OCI_IMAGE_MEDIA_TYPE.to_owned()),
-        config: descriptor(CONFIG_TYPE, config),
-        layers: vec![descriptor(CONTENT_TYPE, archive)],
+        config: descriptor(CHART, config),
+        layers: vec![descriptor(CHART_ARCHIVE, archive)],
         annotations: Some(metadata.annotations()),
         ..OciImageManifest::default()
     }

@@ -6,7 +6,7 @@ use oci_client::manifest::{OCI_IMAGE_MEDIA_TYPE, OciDescriptor};
 
 use super::{
     contents::{Entry, Inside, Kind},
-    layout::{self, CHART, CHART_ARCHIVE, Of, Role},
+    layout::{Of, Role},
 };
 use crate::{
     error::fail,
@@ -72,6 +72,8 @@ pub enum ChartSource {
     Placed(Origin),
     /// To be made.
     Made {
+        /// Its manifest, of these two.
+        manifest: Vec<u8>,
         /// `Chart.yaml`, as JSON.
         config: Vec<u8>,
         /// The chart as `.tgz`.
@@ -178,10 +180,7 @@ async fn found(
 impl Chart {
     async fn manifest(&self, registry: &RegistryClient) -> anyhow::Result<Manifest> {
         match &self.source {
-            ChartSource::Made { config, archive } => {
-                let config = Body::Bytes(config.clone()).describe(CHART).await?;
-                layout::manifest(None, config, vec![archive.describe(CHART_ARCHIVE).await?])
-            }
+            ChartSource::Made { manifest, .. } => Manifest::of(manifest.clone()),
             ChartSource::Placed(Origin { repository, registry: how, digest }) => {
                 let from = registry.open(repository, how).await?;
                 let chart = from.manifest(digest).await?;

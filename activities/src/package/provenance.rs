@@ -2,7 +2,7 @@
 //!
 //! Formats: <https://in-toto.io/Statement/v1>, <https://slsa.dev/provenance/v1>.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use kilnworks_workflows::{
     output::{Base, ContainerImage, Made},
@@ -109,13 +109,11 @@ pub fn of_package(record: &Record, name: &str, digest: &str) -> Statement {
 }
 
 /// Where an image of a package comes from; none where it was used as it is: who built it must tell.
-/// `digest` is that of its manifest in the package, another one where the image is an index.
-pub fn of_image(record: &Record, image: &ContainerImage, digest: &str) -> Option<Statement> {
+pub fn of_image(record: &Record, image: &ContainerImage) -> Option<Statement> {
     let made = image.made.as_deref()?;
     let name = image.reference.split('@').next().unwrap_or(&image.reference);
-    let subject = [&*image.digest, digest].into_iter().collect::<BTreeSet<_>>().into_iter();
     Some(statement(
-        subject.map(|digest| resource(name, digest)).collect(),
+        vec![resource(name, &image.digest)],
         asked(image),
         done(image),
         vec![image],

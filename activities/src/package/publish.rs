@@ -52,8 +52,9 @@ pub async fn publish(
     if let Some(digest) = existing(to, &tag, &contents.of, &inside).await? {
         return Ok(done(digest, true));
     }
-    let images = stream::iter(&found.images).map(|image| put_image(to, image));
-    let mut entries: Vec<_> = images.buffered(IMAGES).try_collect().await?;
+    // A list, as a closure that lives on would tie this to one thread.
+    let images: Vec<_> = found.images.iter().map(|image| put_image(to, image)).collect();
+    let mut entries: Vec<_> = stream::iter(images).buffered(IMAGES).try_collect().await?;
     for (chart, manifest) in &found.charts {
         entries.push(put_chart(registry, to, chart, manifest).await?);
     }
@@ -74,7 +75,7 @@ async fn put_image(
         .own("component", Some(&image.component))
         .own("container", Some(&image.container))
         .own("init", image.init.then_some("true"))
-        .entry(&manifest, None, Some(platform))
+        .entry(&manifest, Some(platform))
 }
 
 /// The platform of an image, which its config tells.
@@ -104,14 +105,14 @@ async fn put_chart(
             let from = registry.open(repository, how).await?;
             place_known(&from, digest, to, &[tag]).await?;
         }
-        ChartSource::Made { config, archive } => {
+        ChartSource::Made { config, archive, .. } => {
             to.put_blob(&Body::Bytes(config.clone()), CHART).await?;
             to.put_blob(archive, CHART_ARCHIVE).await?;
             to.put_manifest(&tag, manifest).await?;
         }
     }
     let notes = Notes::default().own("component", Some(&chart.component));
-    notes.role(layout::Role::Chart).entry(manifest, Some(CHART), None)
+    notes.role(layout::Role::Chart).entry(manifest, None)
 }
 
 /// Puts the record and the files, which are layers of one manifest.
@@ -126,14 +127,15 @@ async fn put_record(
     for (file, blob) in &found.files {
         put_file(registry, to, file, blob).await?;
         let notes = Notes::default()
-            .with(TITLE, Some(&file.name))
+            .with(TITLE, Some(&layout::title(file)))
+            .own("name", Some(&file.name))
             .own("component", file.component.as_deref())
             .own("container", file.container.as_deref());
         layers.push(notes.role(file.role).on(blob.clone()));
     }
     let manifest = layout::manifest(Some(RECORD), config, layers)?;
     to.put_manifest(&names::child_tag(&manifest.digest), &manifest).await?;
-    Notes::default().role(layout::Role::Record).entry(&manifest, Some(RECORD), None)
+    Notes::default().role(layout::Role::Record).entry(&manifest, None)
 }
 
 async fn put_file(

@@ -6,7 +6,7 @@ use oci_client::manifest::{ImageIndexEntry, OciDescriptor, OciImageIndex, OciIma
 
 use super::{
     contents::{Entry, Inside, Kind},
-    layout::{Of, PACKAGE, RECORD, Role, TITLE, note, own},
+    layout::{Of, PACKAGE, RECORD, Role, own},
 };
 use crate::registry::{Manifest, RegistryClient, Repository};
 
@@ -180,7 +180,7 @@ fn files(layers: &[OciDescriptor], role: Role, package: &str) -> anyhow::Result<
     let layers = layers.iter().filter(|layer| is(layer.annotations.as_ref(), role));
     let file = |layer: &OciDescriptor| {
         let notes = layer.annotations.as_ref();
-        let name = note(notes, TITLE);
+        let name = own(notes, "name");
         Ok(File {
             component: own(notes, "component"),
             container: own(notes, "container"),

@@ -97,6 +97,8 @@ mod tests {
     fn each_input_changes_the_key() {
         let none = BTreeMap::new();
         let args = [&[("A", "B=C")][..], &[("A=B", "C")], &[("A", "1"), ("B", "2")]].map(map);
+        let lines =
+            [[("A", "1\nB\n2"), ("C", "3")], [("A", "1"), ("B", "2\nC\n3")]].map(|one| map(&one));
         let flags = ["--one", "--two"].map(str::to_owned);
         let turned = ["--two", "--one"].map(str::to_owned);
         let joined = ["--one--two".to_owned()];
@@ -124,6 +126,8 @@ mod tests {
             Inputs { build_args: &args[1], ..base },
             Inputs { build_args: &args[2], ..base },
             Inputs { labels: &args[0], ..base },
+            Inputs { labels: &lines[0], ..base },
+            Inputs { labels: &lines[1], ..base },
             Inputs { target: Some(""), ..base },
             Inputs { target: Some("a"), ..base },
             Inputs { platform: "linux/arm64", ..base },

@@ -95,7 +95,7 @@ fn entry(block: &[u8; BLOCK as usize], at: u64, length: u64) -> anyhow::Result<E
     let begin = at + BLOCK;
     ensure!(
         size <= length.saturating_sub(begin) && !(directory && size > 0),
-        "`{name}` has {size} bytes, more than there are"
+        "`{name}` has {size} bytes, more than there are: it was cut off"
     );
     Ok(Entry { name, directory, begin, size })
 }

@@ -90,8 +90,8 @@ fn package(image: Manifest) -> Files {
     let record = record.unwrap();
     let of = Of { app: "shop".to_owned(), component: None, version: Some("1.0.0+7".to_owned()) };
     let entries: Vec<ImageIndexEntry> = vec![
-        Notes::default().own("container", Some("web")).entry(&image, None, None).unwrap(),
-        Notes::default().role(Role::Record).entry(&record, Some(RECORD), None).unwrap(),
+        Notes::default().own("container", Some("web")).entry(&image, None).unwrap(),
+        Notes::default().role(Role::Record).entry(&record, None).unwrap(),
     ];
     let package = layout::index(&of, &Inside::default(), entries).unwrap();
     let referrer = json!({

@@ -1,0 +1,146 @@
+//! A component's package: its images, what its containers yield, and its Helm chart.
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use anyhow::Context;
+use kilnworks_workflows::{
+    names,
+    output::ContainerImage,
+    record::{PackagedChart, PackagedFile, Record},
+};
+use oci_client::manifest::{OciDescriptor, OciImageManifest};
+
+use super::{Making, Parts};
+use crate::{
+    package::{
+        chart,
+        layout::Role,
+        parts::{Chart, ChartSource, File, FileSource, Image, Origin},
+        tree,
+    },
+    registry::{Body, Repository, place_known},
+};
+
+/// Everything but the files that the spec asks for.
+pub(super) async fn parts(making: &Making<'_>, component: &str) -> anyhow::Result<Parts> {
+    let mut parts = making.nothing();
+    parts.record.images = making.input.images.clone();
+    for image in &making.input.images {
+        let registries = &making.input.registries;
+        let registry = registries.get(&image.container).unwrap_or(&making.delivery.place.registry);
+        let origin = Origin {
+            repository: names::repository_of(&image.reference),
+            registry: registry.clone(),
+            digest: image.digest.clone(),
+        };
+        match image.files {
+            true => yielded(making, &mut parts, image, &origin).await?,
+            false => parts.images.push(Image {
+                component: image.component.clone(),
+                container: image.container.clone(),
+                init: image.init,
+                origin,
+            }),
+        }
+    }
+    packed(making, &mut parts, component).await?;
+    Ok(parts)
+}
+
+/// The files of a container's last stage. Each is named by its container and its path.
+async fn yielded(
+    making: &Making<'_>,
+    parts: &mut Parts,
+    image: &ContainerImage,
+    origin: &Origin,
+) -> anyhow::Result<()> {
+    let from = making.registry.open(&origin.repository, &origin.registry).await?;
+    let manifest = from.manifest(&origin.digest).await?;
+    let manifest = manifest.with_context(|| format!("there is no image `{}`", image.reference))?;
+    let manifest: OciImageManifest = serde_json::from_slice(&manifest.bytes)
+        .with_context(|| format!("`{}` is not an image", image.reference))?;
+    let dir = making.scratch.join(&image.container);
+    tokio::fs::create_dir_all(&dir).await.context("cannot make a directory")?;
+    let layers = AtomicUsize::new(0);
+    let blob = |layer: OciDescriptor| {
+        let path = dir.join(format!("layer-{}", layers.fetch_add(1, Ordering::Relaxed)));
+        download(&from, layer, path)
+    };
+    for file in tree::files(&manifest, blob, &dir).await? {
+        let name = format!("{}/{}", image.container, file.name);
+        parts.record.files.push(PackagedFile {
+            component: Some(image.component.clone()),
+            container: Some(image.container.clone()),
+            name: name.clone(),
+            media_type: file.media_type.clone(),
+            digest: file.digest,
+            size: file.size,
+            template: None,
+            commit: image.commit.clone(),
+        });
+        parts.files.push(File {
+            component: Some(image.component.clone()),
+            container: Some(image.container.clone()),
+            name,
+            role: Role::File,
+            media_type: file.media_type,
+            source: FileSource::Made(Body::File(file.path)),
+        });
+    }
+    Ok(())
+}
+
+async fn download(
+    from: &Repository,
+    layer: OciDescriptor,
+    path: PathBuf,
+) -> anyhow::Result<PathBuf> {
+    let mut file = tokio::fs::File::create(&path).await.context("cannot keep a layer")?;
+    from.write_blob(&layer, &mut file).await?;
+    Ok(path)
+}
+
+/// The component's Helm chart, packed.
+async fn packed(making: &Making<'_>, parts: &mut Parts, component: &str) -> anyhow::Result<()> {
+    let Some(path) = &making.delivery.chart else { return Ok(()) };
+    let (snapshot, commit) = making.source().await?.context("a chart is out of a source")?;
+    let version = making.input.version.as_deref();
+    let chart = chart::chart(&snapshot, &commit, path, version).await?;
+    let manifest = serde_json::to_vec(&chart.manifest).context("write the chart's manifest")?;
+    let repository = names::chart(&making.delivery.place.repository);
+    parts.record.charts.push(PackagedChart {
+        component: component.to_owned(),
+        name: chart.name,
+        reference: format!("{repository}:{}", names::version_tag(&chart.version)),
+        version: chart.version,
+        digest: format!("sha256:{}", names::hex(&manifest)),
+        commit: Some(commit),
+    });
+    parts.charts.push(Chart {
+        component: component.to_owned(),
+        source: ChartSource::Made {
+            manifest,
+            config: chart.config,
+            archive: Body::Bytes(chart.archive),
+        },
+    });
+    Ok(())
+}
+
+/// Puts a component's charts under names of their own too, where `helm pull` finds them by version.
+pub(super) async fn put_charts(
+    making: &Making<'_>,
+    package: &Repository,
+    record: &Record,
+) -> anyhow::Result<()> {
+    for chart in record.charts.iter().filter(|_| record.component.is_some()) {
+        let repository = names::repository_of(&chart.reference);
+        let to = making.registry.open(&repository, &making.delivery.place.registry).await?;
+        let tag = names::version_tag(&chart.version);
+        place_known(package, &chart.digest, &to, &[tag]).await?;
+    }
+    Ok(())
+}
