@@ -86,6 +86,12 @@ impl Whole {
         all.into_iter().find(|manifest| manifest.digest == digest)
     }
 
+    /// The digest of a manifest that is here by its number.
+    fn nth(&self, number: usize) -> Option<String> {
+        let mut all = std::iter::once(&self.package).chain(&self.manifests);
+        all.nth(number).map(|manifest| manifest.digest.clone())
+    }
+
     /// Bytes of everything.
     pub fn size(&self) -> u64 {
         let manifests = self.manifests.iter().map(|manifest| manifest.bytes.len() as u64);
@@ -173,11 +179,12 @@ pub async fn in_repository(
         Ok(found)
     };
     let mut whole = Whole::of(package, &mut read).await?;
+    if !referrers {
+        return Ok(whole);
+    }
     let mut asked = 0;
-    while referrers {
-        // What refers is referred to in its turn: a signature of a provenance.
-        let next = std::iter::once(&whole.package).chain(&whole.manifests).nth(asked);
-        let Some(next) = next.map(|manifest| manifest.digest.clone()) else { break };
+    // What refers is referred to in its turn: a signature of a provenance.
+    while let Some(next) = whole.nth(asked) {
         for entry in repository.referrers(&next, None).await? {
             if whole.find(&entry.digest).is_none() {
                 let referrer = read(&entry.digest).await?;

@@ -32,31 +32,28 @@ pub(crate) enum PackageCommand {
 /// `kiln package inspect`.
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// The package.
-    #[command(flatten)]
-    pub(crate) package: Ref,
     /// Form of the answer.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Output,
+    /// The package.
+    #[command(flatten)]
+    pub(crate) package: Ref,
 }
 
 /// `kiln package verify`.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// The package.
-    #[command(flatten)]
-    pub(crate) package: Ref,
     /// Read every blob and check its digest.
     #[arg(long)]
     pub(crate) deep: bool,
+    /// The package.
+    #[command(flatten)]
+    pub(crate) package: Ref,
 }
 
 /// `kiln package export`.
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
-    /// The package.
-    #[command(flatten)]
-    pub(crate) package: Ref,
     /// The file to write. One that is there is replaced once the new one is whole.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
@@ -66,6 +63,9 @@ pub(crate) struct ExportArgs {
     /// Leave out provenance and signatures, for tools that take a layout with one entry alone.
     #[arg(long)]
     pub(crate) no_referrers: bool,
+    /// The package.
+    #[command(flatten)]
+    pub(crate) package: Ref,
 }
 
 /// Form of an exported package.
@@ -96,9 +96,6 @@ pub(crate) struct ImportArgs {
 /// `kiln package render`.
 #[derive(Debug, Args)]
 pub(crate) struct RenderArgs {
-    /// The package.
-    #[command(flatten)]
-    pub(crate) package: Ref,
     /// Write files into this directory; else everything is printed.
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
@@ -108,6 +105,9 @@ pub(crate) struct RenderArgs {
     /// Which image of several platforms, as `linux/arm64`. Default: the first.
     #[arg(long, value_name = "OS/ARCH")]
     pub(crate) platform: Option<String>,
+    /// The package.
+    #[command(flatten)]
+    pub(crate) package: Ref,
 }
 
 /// A package in a registry.

@@ -4,11 +4,18 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar for so many bytes. It goes away with the value that this gives.
-pub(super) fn bar(what: &'static str, bytes: u64) -> Bar {
+const KNOWN: &str =
+    "{prefix} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}";
+const UNKNOWN: &str = "{prefix} {binary_bytes} {binary_bytes_per_sec}";
+
+/// A bar for so many bytes; none where nobody knows how many. It goes away with its value.
+pub(super) fn bar(what: &'static str, bytes: Option<u64>) -> Bar {
     let draw = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let bar = if draw { ProgressBar::new(bytes) } else { ProgressBar::hidden() };
-    let line = "{prefix} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}";
+    let (line, bar) = match bytes {
+        Some(bytes) => (KNOWN, ProgressBar::new(bytes)),
+        None => (UNKNOWN, ProgressBar::no_length()),
+    };
+    let bar = if draw { bar } else { ProgressBar::hidden() };
     let style = ProgressStyle::with_template(line).expect("the template is fixed");
     bar.set_style(style.progress_chars("=> "));
     bar.set_prefix(what);
