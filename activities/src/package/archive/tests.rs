@@ -4,20 +4,29 @@ mod fixture;
 
 use std::path::Path;
 
+use kilnworks_workflows::names;
 use proptest::prelude::*;
 use tar::EntryType;
 
 use self::fixture::{Files, good, is_hex, tar};
 use super::{INDEX, LAYOUT, open::open};
+use crate::registry::Body;
 
-/// What an archive comes to: the same text is the same package.
+/// What an archive comes to, by what its bytes are: the same text is the same package.
 fn gist(bytes: &[u8]) -> Result<String, String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
     let archive = open(file.path(), |_| ()).map_err(|error| format!("{error:#}"))?;
     let whole = &archive.whole;
     let manifests: Vec<_> = whole.manifests.iter().map(|it| &it.digest).collect();
-    let blobs: Vec<_> = whole.blobs.values().map(|it| (&it.digest, it.size)).collect();
+    let blob = |(digest, blob): (&String, _)| match archive.body(blob).unwrap() {
+        Body::Part(_, begin, size) => {
+            let found = names::hex(&bytes[begin as usize..][..size as usize]);
+            (digest.clone(), found, size)
+        }
+        other => panic!("{other:?}"),
+    };
+    let blobs: Vec<_> = whole.blobs.iter().map(blob).collect();
     let parts = (&whole.of, &whole.tag, &whole.package.digest, manifests, &whole.referrers, blobs);
     Ok(format!("{parts:?}"))
 }
