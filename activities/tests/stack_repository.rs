@@ -250,6 +250,26 @@ async fn a_registry_with_referrers_needs_no_index() {
 }
 
 #[tokio::test]
+async fn a_registry_that_does_not_know_the_question_has_the_index() {
+    for status in ["400 Bad Request", "405 Method Not Allowed"] {
+        let (address, _) = serve(move |_, request| {
+            let (status, body) = match request.path.contains("/manifests/sha256-") {
+                true => ("200 OK", LISTED),
+                false => (status, "no"),
+            };
+            let header = "Content-Type: application/vnd.oci.image.index.v1+json".to_owned();
+            Response { status, header, body: body.as_bytes().to_vec() }
+        });
+        let at = open(&address.to_string(), "a/b").await;
+        assert_eq!(at.referrers(&digest("it"), None).await.unwrap().len(), 1, "{status}");
+    }
+}
+
+const LISTED: &str = r#"{"schemaVersion": 2, "manifests": [
+    {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": "sha256:1", "size": 1}
+]}"#;
+
+#[tokio::test]
 async fn a_missing_file_of_a_person_is_named() {
     let docker_config = Some(PathBuf::from("/nowhere/config.json"));
     let client = RegistryClient::local(Local { docker_config, ..Local::default() });

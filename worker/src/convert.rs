@@ -113,8 +113,12 @@ fn sreworks(text: &str, asked: &Asked<'_>, values: Values) -> Result<Converted, 
     let mut parts: Vec<_> =
         documents.into_iter().map(|one| component::read(&mut means, one)).collect();
     fault_free(reading.faults(), asked, "the build file", &credentials)?;
+    spec::packages(&mut parts, &mut reading);
     if spec::components(&parts).next().is_none() {
-        let what = format!("the build file has no image to build\n{}", reading.told());
+        let what = format!(
+            "the build file has neither an image to build nor a chart to deliver\n{}",
+            reading.told()
+        );
         return Err(Error::input(credentials.redact(what.trim_end())).at(asked.name));
     }
     spec::tell_apart(&mut parts, &mut reading);

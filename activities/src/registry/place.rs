@@ -85,7 +85,8 @@ impl Repository {
     }
 
     /// Mounts a blob of another repository of the same registry. A registry may do without, or not
-    /// let us: then it says so in one of many ways, and a copy shows whether it is well.
+    /// let us: then it says so in one of many ways, and a copy shows whether it is well. So does one
+    /// whose token server gives rights by repository, as the client asks for those of one alone.
     async fn mount(&self, from: &Self, digest: &str) -> anyhow::Result<bool> {
         if !self.shares_registry(from) {
             return Ok(false);

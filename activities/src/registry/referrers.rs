@@ -7,9 +7,12 @@
 use std::collections::BTreeMap;
 
 use kilnworks_workflows::names;
-use oci_client::manifest::{
-    ImageIndexEntry, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor,
-    OciImageIndex, OciImageManifest,
+use oci_client::{
+    errors::OciDistributionError as E,
+    manifest::{
+        ImageIndexEntry, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor,
+        OciImageIndex, OciImageManifest,
+    },
 };
 
 use super::{
@@ -44,9 +47,16 @@ impl Repository {
         let at = self.at(digest);
         let what = format!("cannot list what refers to `{at}`");
         // A registry may ignore what it was asked for; without a filter its answer is the same.
-        let listed = self.client.pull_referrers(&at, None);
+        let listed = async {
+            match self.client.pull_referrers(&at, None).await {
+                // Who does not know the question may answer so, too. If it is a refusal, the index
+                // is refused as well.
+                Err(E::RegistryError { .. } | E::ServerError { code: 400 | 405, .. }) => Ok(vec![]),
+                listed => listed.map(|index| index.manifests),
+            }
+        };
         let mut entries = match self.ask(&what, ANSWER, listed).await? {
-            Some(index) if !index.manifests.is_empty() => index.manifests,
+            Some(entries) if !entries.is_empty() => entries,
             // The client takes any refusal of the index for its absence.
             _ => self.tagged(digest).await?.manifests,
         };

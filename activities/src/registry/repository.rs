@@ -74,7 +74,10 @@ impl Repository {
         taking.entry(digest.to_owned()).or_default().clone()
     }
 
-    /// Every tag, in no order; none where there is no such repository.
+    /// Every tag, in the order of their bytes; none where there is no such repository.
+    ///
+    /// Further pages are asked for by the last tag seen. Of a registry that knows pages by a token
+    /// of its own alone, as Quay's, it is the first page.
     pub async fn tags(&self) -> anyhow::Result<Vec<String>> {
         let mut tags: Vec<String> = Vec::new();
         loop {

@@ -124,7 +124,8 @@ fn explain(limit: &Limit, name: &str, text: &str, error: &Error, values: &Value)
 
 fn undefined(is_ours: bool, text: &str, error: &Error, values: &Value) -> String {
     let source = error.range().filter(|_| is_ours).and_then(|range| text.get(range));
-    if let Some(fault) = source.and_then(|source| inside(source, values)) {
+    let quoted = error.detail().and_then(|detail| detail.split('`').nth(1));
+    if let Some(fault) = quoted.or(source).and_then(|path| inside(path, values)) {
         return fault;
     }
     let named = match (error.detail(), source) {
@@ -136,10 +137,10 @@ fn undefined(is_ours: bool, text: &str, error: &Error, values: &Value) -> String
 }
 
 /// The fault of `a.b.c` where `a` is defined: the first part that is not, and what is beside it.
-fn inside(source: &str, values: &Value) -> Option<String> {
+fn inside(path: &str, values: &Value) -> Option<String> {
     let is_path = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
-    let mut parts = source.trim().split('.');
-    let mut path = parts.next().filter(|_| source.trim().chars().all(is_path))?.to_owned();
+    let mut parts = path.split('.');
+    let mut path = parts.next().filter(|_| path.chars().all(is_path))?.to_owned();
     let mut at = values.get_attr(&path).ok().filter(|value| !value.is_undefined())?;
     for part in parts {
         let next = at.get_attr(part).unwrap_or_default();

@@ -48,7 +48,7 @@ async fn a_chart_is_packed_as_helm_does() {
     assert_eq!(chart.manifest.config.digest, format!("sha256:{}", names::hex(&chart.config)));
     let own = packed(&repo, "c", None).await.unwrap();
     assert_eq!(own.version, "0.1.0");
-    assert_eq!(contents(&own.archive)[2], ("shop/Chart.yaml".to_owned(), CHART.to_owned()));
+    assert_eq!(contents(&own.archive)[1], ("shop/Chart.yaml".to_owned(), CHART.to_owned()));
 }
 
 #[tokio::test]

@@ -51,18 +51,23 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 async fn of_blobs(dir: &TempDir, blobs: &[(&str, Vec<u8>)]) -> anyhow::Result<Vec<Yielded>> {
     let mut manifest = OciImageManifest::default();
     for (index, (media_type, bytes)) in blobs.iter().enumerate() {
-        std::fs::write(dir.path().join(format!("blob-{index}")), bytes).unwrap();
-        manifest.layers.push(OciDescriptor {
-            media_type: (*media_type).to_owned(),
-            digest: format!("blob-{index}"),
-            ..OciDescriptor::default()
-        });
+        manifest.layers.push(layer(dir, &format!("blob-{index}"), media_type, bytes));
     }
+    of_image(dir, &manifest).await
+}
+
+fn layer(dir: &TempDir, digest: &str, media_type: &str, bytes: &[u8]) -> OciDescriptor {
+    std::fs::write(dir.path().join(digest), bytes).unwrap();
+    let (media_type, digest) = (media_type.to_owned(), digest.to_owned());
+    OciDescriptor { media_type, digest, ..OciDescriptor::default() }
+}
+
+async fn of_image(dir: &TempDir, manifest: &OciImageManifest) -> anyhow::Result<Vec<Yielded>> {
     let blob = |layer: OciDescriptor| {
         let path: PathBuf = dir.path().join(layer.digest);
         async move { Ok(path) }
     };
-    files(&manifest, blob, dir.path()).await
+    files(manifest, blob, dir.path()).await
 }
 
 async fn flat(layers: &[&[Entry<'_>]]) -> anyhow::Result<Vec<(String, String)>> {
@@ -133,10 +138,15 @@ async fn members_of_gzip_are_one_layer() {
     let dir = TempDir::new().unwrap();
     let bytes = tar(&[File("a", "1"), File("stargz.index.json", "{}")]);
     let (one, two) = bytes.split_at(700);
-    let layer = [gzip(one), gzip(two)].concat();
-    let files = of_blobs(&dir, &[(GZIP, layer)]).await.unwrap();
-    // No annotation says that it is one, so the name is a file's.
-    assert_eq!(files.len(), 2);
+    let bytes = [gzip(one), gzip(two)].concat();
+    let mut layer = layer(&dir, "layer", GZIP, &bytes);
+    let key = "containerd.io/snapshot/stargz/toc.digest".to_owned();
+    layer.annotations = Some([(key, "sha256:1".to_owned())].into());
+    let manifest = OciImageManifest { layers: vec![layer], ..OciImageManifest::default() };
+    let files = of_image(&dir, &manifest).await.unwrap();
+    assert_eq!(files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), ["a"]);
+    // Where nothing says that it is such a layer, the name is any file's.
+    assert_eq!(of_blobs(&dir, &[(GZIP, bytes)]).await.unwrap().len(), 2);
 }
 
 #[tokio::test]

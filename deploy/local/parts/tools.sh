@@ -40,6 +40,7 @@ mkdir -p "$BIN"
 for module in "$DEPLOY"/tools/*/; do
   module=${module%/} name=$(basename "$module")
   version=$(tool_version "$module/go.mod")
+  version=${version:-own} # its source lies beside its go.mod
   key=$({ cat "$module"/* && declare -f go_build; } | sha256sum | cut -c1-12)
   once "$CACHE/$name/$version-$key" "$name" go_build "$module" "$version"
   ln -sfn "$CACHE/$name/$version-$key"/* "$BIN/"

@@ -16,7 +16,9 @@ use super::{
 /// Reads how an image is built, field by field in the order of the spec's.
 pub(super) fn built(means: &mut Means<'_>, build: &mut Fields, made: &mut Container) {
     let branch = build.text(means.reading, "branch");
-    source(means, build, branch.as_deref(), made);
+    if let Some(source) = source(means, build, branch.as_deref(), &mut made.comments) {
+        made.shared.insert("source".to_owned(), source);
+    }
     let registry = build.needed(means.reading, "imagePushRegistry");
     let registry = registry.map(|prefix| prefix.trim_end_matches('/').to_owned());
     let given = build.texts(means.reading, "configKanikoFlags");
@@ -55,13 +57,16 @@ pub(super) fn built(means: &mut Means<'_>, build: &mut Fields, made: &mut Contai
 }
 
 /// The source. A commit wins over the branch: the predecessor cloned the one and reset to the other.
-fn source(means: &mut Means<'_>, build: &mut Fields, branch: Option<&str>, made: &mut Container) {
+pub(super) fn source(
+    means: &mut Means<'_>,
+    build: &mut Fields,
+    branch: Option<&str>,
+    comments: &mut Vec<String>,
+) -> Option<Value> {
     let reading = &mut *means.reading;
     let commit = build.text(reading, "commit");
     let given = ["ciAccount", "ciToken"].map(|name| build.raw_text(reading, name));
-    let Some(repo) = build.needed(reading, "repo") else {
-        return;
-    };
+    let repo = build.needed(reading, "repo")?;
     let path = build.at("repo");
     let (url, secret) = means.credentials.of_git(reading, &path, &repo, given);
     let mut git = json!({"url": url});
@@ -72,7 +77,7 @@ fn source(means: &mut Means<'_>, build: &mut Fields, branch: Option<&str>, made:
             reading.note(&build.at("commit"), &what);
         }
         if let Some(branch) = branch {
-            made.comments.push(format!("the commit wins over the branch `{branch}`"));
+            comments.push(format!("the commit wins over the branch `{branch}`"));
         }
     }
     if let Some(revision) = commit.as_deref().or(branch) {
@@ -81,7 +86,7 @@ fn source(means: &mut Means<'_>, build: &mut Fields, branch: Option<&str>, made:
     if let Some(secret) = secret {
         git["secret"] = json!(secret);
     }
-    made.shared.insert("source".to_owned(), json!({"git": git}));
+    Some(json!({"git": git}))
 }
 
 fn push(

@@ -43,6 +43,11 @@ impl Fields {
         self.map.keys().cloned().collect()
     }
 
+    /// Whether a field is there. A `null` is as good as none.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.map.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// Takes a field. A `null` is as good as none.
     pub(super) fn take(&mut self, name: &str) -> Option<Value> {
         self.map.shift_remove(name).filter(|value| !value.is_null())

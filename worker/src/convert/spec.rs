@@ -20,14 +20,63 @@ pub(super) fn share(parts: &mut [Part]) -> Map<String, Value> {
         let Some(value) = most_frequent(parts, field, by_all) else {
             continue;
         };
-        for container in components_mut(parts).flat_map(|one| &mut one.containers) {
-            if container.shared.get(field) == Some(&value) {
-                container.shared.shift_remove(field);
-            }
+        for component in components_mut(parts) {
+            leave_to_defaults(component, field, &value);
         }
         defaults.insert(field.to_owned(), value);
     }
     defaults
+}
+
+/// Takes a value out that the defaults have. What a component has of its own its containers would
+/// have too, so they keep theirs then.
+fn leave_to_defaults(component: &mut Component, field: &str, value: &Value) {
+    if field == "source" {
+        component.source.take_if(|source| source == value);
+        if component.source.is_some() {
+            return;
+        }
+    }
+    for container in &mut component.containers {
+        if container.shared.get(field) == Some(value) {
+            container.shared.shift_remove(field);
+        }
+    }
+}
+
+/// Says what enters packages. These go to a registry: where no image names one there is no package,
+/// and so neither a chart nor a file.
+pub(super) fn packages(parts: &mut [Part], reading: &mut Reading) {
+    let has_registry = |one: &Component| {
+        one.containers.iter().any(|container| container.shared.contains_key("registry"))
+    };
+    if components(parts).any(has_registry) {
+        for component in components(parts).filter(|one| !one.env.is_empty()) {
+            let what = "the names are the file `env.yaml` of the component's package";
+            reading.note(&format!("{}: options.env", component.path), what);
+        }
+        return;
+    }
+    drop_packages(parts, reading);
+}
+
+fn drop_packages(parts: &mut [Part], reading: &mut Reading) {
+    let why = "no image of the file names a registry, where its package would go";
+    for part in parts {
+        let Part::Component(component) = part else {
+            continue;
+        };
+        if !std::mem::take(&mut component.env).is_empty() {
+            reading.left_out(&format!("{}: options.env", component.path), why);
+        }
+        component.source = None;
+        if component.chart.take().is_some() {
+            reading.left_out(&component.path, &format!("its chart: {why}"));
+        }
+        if component.containers.is_empty() {
+            *part = Part::LeftOut(format!("left out: {}, HELM: {why}", component.name));
+        }
+    }
 }
 
 /// Whether an image is built for which no Secret is named: the predecessor had one of its own then.
@@ -40,7 +89,9 @@ pub(super) fn some_push_without_secret(parts: &[Part]) -> bool {
 fn most_frequent(parts: &[Part], field: &str, by_all: bool) -> Option<Value> {
     let built = components(parts).flat_map(|one| &one.containers);
     let built = built.filter(|container| !container.own.contains_key("image"));
-    let values: Vec<_> = built.map(|container| container.shared.get(field)).collect();
+    let charts = components(parts).map(|one| one.source.as_ref()).filter(|_| field == "source");
+    let built = built.map(|container| container.shared.get(field));
+    let values: Vec<_> = built.chain(charts.filter(Option::is_some)).collect();
     let count = |value: &Value| values.iter().filter(|one| **one == Some(value)).count();
     // Of equal ones `max_by_key` takes the last.
     let most = values.iter().rev().flatten().max_by_key(|value| count(value))?;
@@ -64,8 +115,15 @@ pub(super) fn tell_apart(parts: &mut [Part], reading: &mut Reading) {
 /// The spec as a document.
 pub(super) fn document(app: &str, defaults: &Map<String, Value>, parts: &[Part]) -> Value {
     let component = |one: &Component| {
-        let containers = one.containers.iter().map(|container| json!(container.fields()));
-        json!({"name": one.name, "containers": containers.collect::<Vec<_>>()})
+        let mut made = one.head();
+        if !one.containers.is_empty() {
+            let containers = one.containers.iter().map(|container| json!(container.fields()));
+            made["containers"] = containers.collect();
+        }
+        if let Some(files) = one.files() {
+            made["files"] = files;
+        }
+        made
     };
     let mut spec = json!({"apiVersion": API_VERSION, "app": app});
     if !defaults.is_empty() {

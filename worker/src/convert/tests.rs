@@ -114,6 +114,36 @@ fn a_file_without_images_is_told_of() {
 }
 
 #[test]
+fn without_a_registry_there_is_no_package() {
+    let chart = "---\ncomponentType: HELM\ncomponentName: chart\noptions: {repo: 'https://a.example/b.git'}\n";
+    let text = format!(
+        "componentType: K8S_JOB\ncomponentName: used\noptions:\n  env: [A]\n  job: {{image: a}}\n{chart}"
+    );
+    let converted = convert(&text, "", None).unwrap();
+    insta::assert_snapshot!("no_registry", format!("{}{}", converted.spec, converted.told));
+    let error = convert(chart, "", None).unwrap_err().to_string();
+    assert!(error.contains("no image of the file names a registry"), "{error}");
+}
+
+/// What is not the chart's source keeps its own.
+#[test]
+fn a_chart_and_images_of_one_component_have_their_sources() {
+    let build = |repo: &str| {
+        format!(
+            "{{repo: '{repo}', imagePushRegistry: r.example/x, dockerfileTemplate: Dockerfile.tpl}}"
+        )
+    };
+    let one = build("https://a.example/one.git");
+    let text = format!(
+        "componentType: K8S_JOB\ncomponentName: a\noptions: {{job: {{build: {one}}}}}\n---\n\
+         componentType: HELM\ncomponentName: b\noptions:\n  repo: https://a.example/chart.git\n  \
+         containers: [{{name: c, build: {one}}}]\n"
+    );
+    let spec = convert(&text, "", Some("push")).unwrap().spec;
+    insta::assert_snapshot!("chart_and_images", spec);
+}
+
+#[test]
 fn a_comment_cannot_become_a_part_of_the_spec() {
     let text = KEYS.replace("branch: release-2", "branch: \"a\\nfailFast: true\\r\\n#\"");
     let error = convert(&text, "NAME=n\n", None).map(|converted| converted.spec);

@@ -38,11 +38,16 @@ pub(super) fn write(
 
 fn component(component: &Component) -> Result<String, Error> {
     let mut text = comments(&component.comments, 2);
-    text += &item(&json!({"name": component.name}), 2)?;
-    text += "    containers:\n";
+    text += &item(&component.head(), 2)?;
+    if !component.containers.is_empty() {
+        text += "    containers:\n";
+    }
     for container in &component.containers {
         text += &comments(&container.comments, 6);
         text += &item(&json!(container.fields()), 6)?;
+    }
+    if let Some(files) = component.files() {
+        text += &in_lines(&json!({"files": files}), 4, true)?;
     }
     Ok(text)
 }
@@ -56,7 +61,12 @@ fn item(value: &Value, indent: usize) -> Result<String, Error> {
 
 /// A value as lines that are indented.
 fn block(value: &impl Serialize, indent: usize) -> Result<String, Error> {
-    let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+    in_lines(value, indent, false)
+}
+
+/// The same. Where asked for, a text of several lines is written as such.
+fn in_lines(value: &impl Serialize, indent: usize, texts: bool) -> Result<String, Error> {
+    let options = serde_saphyr::ser_options! { prefer_block_scalars: texts };
     let text = serde_saphyr::to_string_with_options(value, options).map_err(anyhow::Error::from)?;
     Ok(text.lines().map(|line| format!("{:indent$}{line}\n", "")).collect())
 }

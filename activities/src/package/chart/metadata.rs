@@ -112,9 +112,15 @@ impl Metadata {
         all.into_iter().flatten().filter_map(|one| one.get("name")?.as_str())
     }
 
-    /// The config of the chart's manifest.
+    /// The config of the chart's manifest. Helm writes the repository of a dependency that has none
+    /// too.
     pub(super) fn config(&self) -> Vec<u8> {
-        Value::Object(self.fields.clone()).to_string().into_bytes()
+        let mut fields = self.fields.clone();
+        let all = fields.get_mut("dependencies").and_then(Value::as_array_mut);
+        for one in all.into_iter().flatten().filter_map(Value::as_object_mut) {
+            one.entry("repository").or_insert_with(|| "".into());
+        }
+        Value::Object(fields).to_string().into_bytes()
     }
 
     /// The annotations of the chart's manifest, as `helm push` writes them but for the time.

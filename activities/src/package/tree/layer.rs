@@ -41,6 +41,9 @@ const STARGZ: &str = "containerd.io/snapshot/stargz/toc.digest";
 /// The files that such a layer has for its own use.
 const OF_STARGZ: [&str; 3] = ["stargz.index.json", ".prefetch.landmark", ".no.prefetch.landmark"];
 
+/// An entry of a layer.
+pub(super) type Entry<'a> = tar::Entry<'a, Box<dyn Read>>;
+
 /// A layer.
 pub(super) struct Layer {
     path: PathBuf,
@@ -64,7 +67,7 @@ impl Layer {
     pub(super) fn entries(
         &self,
         cancel: &CancellationToken,
-        see: &mut dyn FnMut(usize, &mut tar::Entry<'_, Box<dyn Read>>) -> anyhow::Result<()>,
+        see: &mut dyn FnMut(usize, &mut Entry<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let file = File::open(&self.path).context("cannot open a layer")?;
         let file = BufReader::with_capacity(128 * 1024, file);
