@@ -44,6 +44,7 @@ pub(crate) async fn render(args: RenderArgs) -> Result<Exit, Error> {
     }
     if rendered.is_empty() {
         eprintln!("the package has no file that is rendered");
+        return Ok(Exit::Success);
     }
     match &args.output {
         None => table::print(documents(&rendered).trim_end())?,

@@ -42,7 +42,7 @@ pub(super) fn components(package: &Package, record: &Record) -> anyhow::Result<V
     let one = |name: &str| {
         let own: Vec<_> = images.iter().copied().filter(|it| it.component == name).collect();
         let meta = serde_saphyr::to_string(&component(package, name, &own)?)?;
-        let version = version(package);
+        let version = version(package)?.to_owned();
         anyhow::Ok(Component { kind: MICROSERVICE, name: name.to_owned(), meta, version })
     };
     all.into_iter().map(one).collect()
@@ -52,20 +52,21 @@ pub(super) fn components(package: &Package, record: &Record) -> anyhow::Result<V
 pub(super) fn app(package: &Package, components: Vec<Value>) -> anyhow::Result<String> {
     Ok(serde_saphyr::to_string(&json!({
         "appId": package.of.app,
-        "packageVersion": version(package),
+        "packageVersion": version(package)?,
         "packageCreator": "kilnworks",
         "componentPackages": components,
         "tags": [],
     }))?)
 }
 
-fn version(package: &Package) -> String {
-    package.of.version.clone().unwrap_or_else(|| "0.0.0".to_owned())
+fn version(package: &Package) -> anyhow::Result<&str> {
+    let version = package.of.version.as_deref();
+    version.context("the package has no version, and SREWorks takes none without")
 }
 
 fn component(package: &Package, name: &str, images: &[&ContainerImage]) -> anyhow::Result<Value> {
     let app = &package.of.app;
-    let version = version(package);
+    let version = version(package)?;
     let mut labels = json!({"appId": app, "componentName": name});
     for (key, value) in [
         ("appId", app.as_str()),
