@@ -13,6 +13,7 @@ mod failures;
 mod logs;
 mod namespace;
 mod outcome;
+mod package;
 mod plan;
 mod poll;
 mod progress;
@@ -61,6 +62,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
         Command::Build(args) => build::build(args, start(&values, "error")?).await,
         Command::Plan(args) => plan::plan(args, &values).await,
         Command::Convert(args) => convert::convert(args),
+        Command::Package(args) => package::package(args).await,
         Command::Schema(args) => schema::schema(args),
         Command::Status(args) => status::status(args, start(&values, "error")?).await,
         Command::Sweep(args) => sweep::sweep(args, start(&values, "error")?).await,
