@@ -26,8 +26,8 @@ clean-local: ## Stop the stack and wipe its state.
 build: packages
 	@cargo build --workspace
 
-record: up build ## Record the histories anew that the replay test replays.
-	@. .local/env && cargo run --package kilnworks-tests --bin record
+record: up build ## Record histories for the replay test: ARGS='name name', or all anew.
+	@. .local/env && target/debug/record $(ARGS)
 
 lint: packages ## Check format, lints and the stack's scripts.
 	@cargo fmt --all --check

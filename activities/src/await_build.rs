@@ -25,7 +25,7 @@ use kube::ResourceExt;
 use crate::{
     cluster::{Cluster, Found},
     engine::Observer,
-    error::{Ended, failure_of},
+    error::{Ended, is},
     events,
     log::{self, Log, Logs, follow::follow},
     phase::{self, Standing},
@@ -229,7 +229,7 @@ async fn lost(
     let pushed = input.launched.joined.clone().unwrap_or_else(own);
     let image = match registry.inspect(&pushed, &input.registry).await {
         // So do some registries answer for a repository that is not there yet.
-        Err(error) if failure_of(&error).is_some_and(|it| it.kind == RegistryDenied) => None,
+        Err(error) if is(&error, RegistryDenied) => None,
         image => image?,
     };
     match image {

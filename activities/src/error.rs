@@ -32,6 +32,11 @@ pub fn failure_of(error: &anyhow::Error) -> Option<&Failure> {
     ended.or_else(|| error.downcast_ref::<Failure>())
 }
 
+/// Whether an error is a failure of a public type.
+pub fn is(error: &anyhow::Error, kind: FailureType) -> bool {
+    failure_of(error).is_some_and(|failure| failure.kind == kind)
+}
+
 /// Gives an error of someone else's a public type; one that has a type already keeps it.
 pub fn classed(kind: FailureType, error: impl Into<anyhow::Error>) -> anyhow::Error {
     let error = error.into();

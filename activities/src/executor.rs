@@ -67,9 +67,12 @@ pub fn args(input: &LaunchInput, access: &Access) -> Vec<String> {
         format!("--image-download-retry={PULL_RETRIES}"),
         format!("--image-fs-extract-retry={RETRIES}"),
     ];
-    // The attempt's own tag comes last: Kaniko pushes one after the other.
+    // The attempt's own tag comes last: Kaniko pushes one after the other. Where others may share
+    // the Pod it is the only one: whoever made it may have left when it pushes, and each who has
+    // not gives the image its own tags.
     let own = names::attempt_tag(&input.id.run_id, input.id.attempt);
-    let tags = rendered.tags.iter().chain([&own]);
+    let is_shared = build.reuse.is_some() && rendered.key.is_some();
+    let tags = rendered.tags.iter().filter(|_| !is_shared).chain([&own]);
     args.extend(tags.map(|tag| format!("--destination={}:{tag}", build.repository)));
     args.extend(pairs("--build-arg", &rendered.build_args));
     args.extend(pairs("--label", &rendered.labels));

@@ -168,8 +168,8 @@ impl Activities {
         input: RenderInput,
     ) -> Result<Rendered, ActivityError> {
         let id = input.id.clone();
-        let executor = &self.cluster.site.settings.executor_image;
-        let render = render::render(&self.sources, &self.registry, executor, input);
+        let executor = self.cluster.site.executor();
+        let render = render::render(&self.sources, &self.registry, &executor, input);
         watched(&ctx, &id, State::Packing, render).await
     }
 

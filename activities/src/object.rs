@@ -59,6 +59,14 @@ impl Site {
         Ok(site)
     }
 
+    /// What builds: the executor's image, and the template over its Pod.
+    pub fn executor(&self) -> String {
+        let template =
+            self.template.as_ref().map(|template| names::hex(template.text().as_bytes()));
+        let image = &self.settings.executor_image;
+        template.map_or_else(|| image.clone(), |template| format!("{image} in {template}"))
+    }
+
     /// What is created for an attempt, which may share it.
     pub fn object(
         &self,

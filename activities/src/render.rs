@@ -20,7 +20,7 @@ use kilnworks_workflows::{
 };
 
 pub(crate) use self::dockerfile::{context, some_files};
-pub use self::keyed::keyed;
+pub use self::keyed::{keyed, own_platform};
 use crate::{error::fail, pack, registry::RegistryClient, reuse, source::Sources};
 
 /// Renders what a container's build needs, with the digests of its base images and its content key.

@@ -10,7 +10,7 @@ use kilnworks_workflows::{
 };
 
 use crate::{
-    error::fail,
+    error::{fail, is},
     package::read,
     registry::{RegistryClient, Repository, place},
 };
@@ -28,12 +28,12 @@ pub async fn find(
     published: Option<&str>,
 ) -> anyhow::Result<Option<Built>> {
     let Some(build) = plan.work.as_build() else { return Ok(None) };
-    let own = registry.open(&build.repository, &plan.registry).await?;
     let found = match published {
         Some(package) => Some(publication(registry, plan, rendered, package).await?),
         None => kept(registry, plan, build, rendered).await?,
     };
     let Some(Found { repositories, digest }) = found else { return Ok(None) };
+    let own = registry.open(&build.repository, &plan.registry).await?;
     for from in repositories {
         if place(&from, &digest, &own, &rendered.tags).await?.is_some() {
             return registry.inspect(&own.reference(&digest), &plan.registry).await;
@@ -61,8 +61,12 @@ async fn kept(
 ) -> anyhow::Result<Option<Found>> {
     let (Some(repository), Some(key)) = (&build.reuse, &rendered.key) else { return Ok(None) };
     let kept = registry.open(repository, &plan.registry).await?;
-    let digest = kept.digest_of(&names::reuse_tag(key)).await?;
-    Ok(digest.map(|digest| Found { repositories: vec![kept], digest }))
+    match kept.digest_of(&names::reuse_tag(key)).await {
+        Ok(digest) => Ok(digest.map(|digest| Found { repositories: vec![kept], digest })),
+        // So do some registries answer for a repository that is not there yet.
+        Err(error) if is(&error, FailureType::RegistryDenied) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The image in a published package.

@@ -29,6 +29,7 @@ pub mod members;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kilnworks_workflows::{
     names,
+    plan::Resources,
     steps::{LaunchInput, Launched, LaunchedKind},
 };
 
@@ -53,8 +54,12 @@ impl Share {
     pub fn of(instance: &str, input: &LaunchInput) -> Option<Self> {
         let (cache, key) = input.build.reuse.as_deref().zip(input.rendered.key.as_deref())?;
         let id = &input.id;
-        let secret = input.registry.secret.as_deref();
-        let hash = names::share(instance, cache, secret, key, id.attempt);
+        let secret = input.registry.secret.as_deref().unwrap_or_default();
+        // A build that asks for more would fail in the Pod of one that asks for less.
+        let Resources { cpu, memory, ephemeral_storage } = &input.build.resources;
+        let storage = ephemeral_storage.as_deref().unwrap_or_default();
+        let scope = [instance, cache, secret, cpu, memory, storage];
+        let hash = names::share(&scope, key, id.attempt);
         let tag = names::attempt_tag(&id.run_id, id.attempt);
         Some(Self {
             name: names::shared_pod(&hash),

@@ -41,6 +41,11 @@ impl Template {
         Self { path: path.to_owned(), text }
     }
 
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The Pod with the template merged over it.
     pub fn over(&self, pod: &Pod, id: &BuildId) -> anyhow::Result<Pod> {
         let template = self.render(id)?;

@@ -9,7 +9,11 @@ use kilnworks_workflows::{
 };
 use semver::{BuildMetadata, Prerelease, Version};
 
-use crate::{error::fail, package::read, registry::RegistryClient};
+use crate::{
+    error::{fail, is},
+    package::read,
+    registry::RegistryClient,
+};
 
 /// Packages that are looked after side by side.
 const SIDE_BY_SIDE: usize = 8;
@@ -19,13 +23,16 @@ pub async fn check_version(
     registry: &RegistryClient,
     input: VersionInput,
 ) -> anyhow::Result<Versioned> {
-    let version = match (&input.version, input.places.first()) {
-        (Some(version), _) => version.clone(),
-        (None, Some(place)) => {
-            let repository = registry.open(&place.repository, &place.registry).await?;
-            next(&repository.tags().await?, input.after.as_deref()).to_string()
+    let version = match &input.version {
+        Some(version) => version.clone(),
+        None => {
+            let tags: Vec<_> = stream::iter(input.places.clone())
+                .map(|place| tags(registry, place))
+                .buffered(SIDE_BY_SIDE)
+                .try_concat()
+                .await?;
+            next(&tags, input.after.as_deref()).to_string()
         }
-        (None, None) => return Err(fail(FailureType::Internal, "a version of no package")),
     };
     let published = stream::iter(input.places)
         .map(|place| published(registry, place, version.clone()))
@@ -33,6 +40,16 @@ pub async fn check_version(
         .try_collect()
         .await?;
     Ok(Versioned { version, published })
+}
+
+/// The tags of a package. Of all packages that get a version, none may have a higher one.
+async fn tags(registry: &RegistryClient, place: Place) -> anyhow::Result<Vec<String>> {
+    let repository = registry.open(&place.repository, &place.registry).await?;
+    match repository.tags().await {
+        // So do some registries answer for a repository that is not there yet.
+        Err(error) if is(&error, FailureType::RegistryDenied) => Ok(Vec::new()),
+        tags => tags,
+    }
 }
 
 /// The package under a version, as `name@sha256:…`. Anything else that has its tag is in the way.
@@ -43,7 +60,12 @@ async fn published(
 ) -> anyhow::Result<Option<String>> {
     let repository = registry.open(&place.repository, &place.registry).await?;
     let tag = names::version_tag(&version);
-    let Some(found) = repository.manifest(&tag).await? else { return Ok(None) };
+    let found = match repository.manifest(&tag).await {
+        // So do some registries answer for a repository that is not there yet.
+        Err(error) if is(&error, FailureType::RegistryDenied) => None,
+        found => found?,
+    };
+    let Some(found) = found else { return Ok(None) };
     match read::kind(&found) {
         Ok(_) => Ok(Some(repository.reference(&found.digest))),
         Err(other) => {
@@ -59,6 +81,7 @@ fn next(tags: &[String], after: Option<&str>) -> Version {
     let versions = tags.iter().map(String::as_str).chain(after).filter_map(of_tag);
     let highest = versions.max_by(Version::cmp_precedence);
     highest.map_or(Version::new(0, 1, 0), |highest| Version {
+        // `of_tag` leaves out what cannot be raised.
         patch: highest.patch + u64::from(highest.pre.is_empty()),
         pre: Prerelease::EMPTY,
         build: BuildMetadata::EMPTY,
@@ -68,7 +91,8 @@ fn next(tags: &[String], after: Option<&str>) -> Version {
 
 /// A tag as the version that it was made of.
 fn of_tag(tag: &str) -> Option<Version> {
-    Version::parse(&tag.replacen('_', "+", 1)).ok()
+    let version = Version::parse(&tag.replacen('_', "+", 1)).ok()?;
+    version.patch.checked_add(1).map(|_| version)
 }
 
 #[cfg(test)]
@@ -91,6 +115,7 @@ mod tests {
             // Build metadata has no order.
             (&["1.0.0_9", "1.0.0"], None, "1.0.1"),
             (&["1.0", "01.0.0", "v3.0.0"], None, "0.1.0"),
+            (&["0.0.18446744073709551615", "0.0.1"], None, "0.0.2"),
         ] {
             let tags: Vec<_> = tags.iter().map(|&tag: &&str| tag.to_owned()).collect();
             assert_eq!(next(&tags, after).to_string(), expected, "{tags:?} {after:?}");

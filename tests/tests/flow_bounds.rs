@@ -246,7 +246,7 @@ async fn the_longest_texts_that_are_accepted_hold_nothing_up() {
         let key = "x".repeat(bounds::KEY);
         let git = json!({"url": url, "revision": "r".repeat(bounds::REVISION), "secret": key});
         document["defaults"]["source"] = json!({"git": git});
-        document["version"] = json!("1".repeat(bounds::TAG));
+        document["version"] = json!(format!("1.0.0-{}", "x".repeat(bounds::TAG - 6)));
         let rest = document.to_string().len();
         let container = &mut document["components"][0]["containers"][0];
         container["template"] = json!({"x": "x".repeat(bounds::DOCUMENT_BYTES - rest - 100)});

@@ -17,7 +17,7 @@ async fn every_recorded_history_replays() {
         }
         replayed += 1;
     }
-    assert!(replayed >= 38, "only {replayed} histories");
+    assert!(replayed >= 43, "only {replayed} histories");
 }
 
 fn replayer() -> WorkflowReplayer {

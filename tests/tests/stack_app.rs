@@ -133,7 +133,9 @@ async fn a_killed_worker_s_builds_go_on_with_the_same_pods() {
     let dockerfile = format!("FROM {base}\nRUN sleep 15\n");
     let url = publish(&unique("killed"), &[("Dockerfile", &dockerfile)]);
     let app = unique("killed");
-    let document = spec(&app, &url, json!([{"name": "one"}, {"name": "two"}]));
+    // Of the same things it would be one Pod.
+    let containers = json!([{"name": "one"}, {"name": "two", "labels": {"two": "true"}}]);
+    let document = spec(&app, &url, containers);
     start("BuildApp", &worker.queue, &worker.queue, &document);
     let running = eventually("both Pods to run", PATIENCE, async || {
         let pods = pods(&cluster, &app).await;

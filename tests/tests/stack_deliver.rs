@@ -196,9 +196,9 @@ async fn provenance_tells_of_each_image_and_of_the_package() {
     let output = build(&worker, &spec(&unique("origin"), &url, containers)).await.output();
     let image = &output.images[0];
     let package = output.package.as_ref().expect("a package");
-    let package =
-        package.reference.rsplit_once(':').expect("a tag").0.to_owned() + "@" + &package.digest;
-    for subject in [image.reference.clone(), package] {
+    let repository = package.reference.rsplit_once(':').expect("a tag").0;
+    let at = |digest: &str| format!("{repository}@{digest}");
+    for subject in [image.reference.clone(), at(&image.digest), at(&package.digest)] {
         let (repository, digest) = subject.split_once('@').expect("a digest");
         let discovered = run(Command::new("oras").args([
             "discover",

@@ -38,14 +38,17 @@ async fn a_pod_that_cannot_start_says_why() {
     let client = client().await;
     let worker = Worker::start(&unique("waits"), &[]).await;
     let big = json!({"name": "big", "resources": {"memory": "900Gi"}});
-    let secret = json!({"name": "token", "secret": "not-there", "key": "token"});
-    let unmounted = json!({"name": "unmounted", "secrets": [secret]});
+    // Nothing but the Pod needs the authority where no image is looked up.
+    let registry = format!("{}/{}", variable("KILN_REGISTRY"), unique("ca"));
+    let ca = json!({"name": "ca", "pin": false, "registry": {
+        "prefix": registry, "insecure": true, "ca": {"configMap": "not-there"},
+    }});
     let away = json!({"name": "away", "source": {"git": {"url": "http://127.0.0.1:9/a.git"}}});
     let missing = [("KILN_EXECUTOR_IMAGE", &*format!("{}/not-there:1", variable("KILN_REGISTRY")))];
     let imageless = Worker::start(&unique("waits"), &missing).await;
     tokio::join!(
         says(&client, &worker, big, "Insufficient memory"),
-        says(&client, &worker, unmounted, "\"not-there\" not found"),
+        says(&client, &worker, ca, "\"not-there\" not found"),
         says(&client, &worker, away, "127.0.0.1"),
         says(&client, &imageless, json!({"name": "image"}), "not-there:1"),
     );

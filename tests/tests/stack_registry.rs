@@ -45,6 +45,8 @@ async fn a_registry_behind_tls_and_a_password() {
             "prefix": format!("{}/team", registry.host), "ca": {"configMap": ca.name},
         });
         document["defaults"]["pushSecret"] = json!(secret.name);
+        // What may be shared has no app in its Pod's name.
+        document["defaults"]["reuse"] = json!("never");
         document
     };
     let hosts = Some(registry.host.as_str());

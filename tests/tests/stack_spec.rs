@@ -139,7 +139,8 @@ async fn a_build_without_room_waits_and_says_so() {
     let url = dockerfile("room", "RUN sleep 6\n");
     let worker = Worker::start(&unique("room"), &[("KILN_MAX_BUILDS", "1")]).await;
     let app = unique("room");
-    let document = spec(&app, &url, json!([{"name": "one"}, {"name": "two"}]));
+    let document =
+        spec(&app, &url, json!([{"name": "one"}, {"name": "two", "labels": {"two": "true"}}]));
     start("BuildApp", &worker.queue, &worker.queue, &document);
     let (client, cluster) = (client().await, cluster().await);
     let handle = client.get_workflow_handle::<BuildApp>(&worker.queue);

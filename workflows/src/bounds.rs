@@ -65,6 +65,10 @@ pub const FLAGS: usize = 64;
 /// Build secrets of a container.
 pub const SECRETS: usize = 32;
 
+/// Bytes of what a component's images were made of, as its package is handed it. Where there is
+/// more, the names of build args and the base images are left out.
+pub const MADE_BYTES: usize = 512 * 1024;
+
 /// Files of a component's package, and of an app's.
 pub const FILES: usize = 100;
 

@@ -9,6 +9,7 @@ use temporalio_workflow::{
 };
 
 use crate::{
+    bounds,
     build::{OUTCOME, attributes, bounded, child, json_of, split},
     build_app::{Deliverable, Ending, Sources, deliver, fetch_sources},
     build_container::BuildContainer,
@@ -126,8 +127,17 @@ async fn sources(
 fn deliverable(
     ctx: &WorkflowContext<BuildComponent>,
     component: &OutlinedComponent,
-    images: Vec<ContainerImage>,
+    mut images: Vec<ContainerImage>,
 ) -> Deliverable {
+    let made = |image: &ContainerImage| {
+        image.made.as_ref().map_or(0, |made| json!(made).to_string().len())
+    };
+    if images.iter().map(made).sum::<usize>() > bounds::MADE_BYTES {
+        for made in images.iter_mut().filter_map(|image| image.made.as_mut()) {
+            made.bases.clear();
+            made.build_args.clear();
+        }
+    }
     let registries = component.containers.iter();
     let registries = registries.filter_map(|one| Some((one.name.clone(), one.registry.clone()?)));
     let commit = component.source.as_ref().and_then(|key| ctx.state(|s| s.sources.commit(key)));

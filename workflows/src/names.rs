@@ -33,7 +33,14 @@ pub fn chart(package: &str) -> String {
 
 /// Where the images lie that are used again, each under [`reuse_tag`].
 pub fn reuse_repository(prefix: &str) -> String {
-    format!("{prefix}/kiln-cache")
+    format!("{prefix}/{REUSED}")
+}
+
+const REUSED: &str = "kiln-cache";
+
+/// Whether a package cannot have this name.
+pub fn is_reserved(package: &str) -> bool {
+    package == REUSED
 }
 
 /// The tag of an image by its content key.
@@ -114,11 +121,10 @@ pub fn attempt_tag(run_id: &str, attempt: u32) -> String {
 }
 
 /// What tells a Pod or Job that equal builds share, as a label's value: the same attempt at the same
-/// content key has the same, within one installation, one repository of images that are used again,
-/// and one Secret of the registry; no other has.
-pub fn share(instance: &str, cache: &str, secret: Option<&str>, key: &str, attempt: u32) -> String {
-    let secret = secret.unwrap_or_default();
-    label_hash(&format!("{instance}\n{cache}\n{secret}\n{key}\n{attempt}"))
+/// content key has the same, within one scope; no other has. The scope is an installation, a
+/// repository of images that are used again, a Secret of the registry, and what the Pod may use.
+pub fn share(scope: &[&str], key: &str, attempt: u32) -> String {
+    label_hash(&format!("{}\n{key}\n{attempt}", scope.join("\n")))
 }
 
 /// Name of a Pod or Job that equal builds share: whoever builds the same finds it by that.

@@ -9,6 +9,7 @@ use kilnworks_workflows::{
 use crate::{
     error::failure_of,
     registry::{RegistryClient, place_known},
+    render::own_platform,
 };
 
 /// Copies an image that another build's Pod pushed to this build's own repository, under its tags,
@@ -21,13 +22,21 @@ pub(super) async fn place(
     input: &AwaitInput,
     built: &Built,
 ) -> anyhow::Result<()> {
+    let own = names::attempt_tag(&input.id.run_id, input.id.attempt);
+    let tags: Vec<_> = input.tags.iter().cloned().chain([own]).collect();
     if let Some(pushed) = &input.launched.joined {
-        let own = names::attempt_tag(&input.id.run_id, input.id.attempt);
-        let tags: Vec<_> = input.tags.iter().cloned().chain([own]).collect();
         let pushed = names::repository_of(pushed);
         copy(registry, input, &built.digest, (&pushed, &input.repository), &tags).await?;
+    } else if input.reuse.is_some() {
+        // What may be shared is pushed under its attempt's tag alone: its maker may have left.
+        let own = (&*input.repository, &*input.repository);
+        copy(registry, input, &built.digest, own, &tags).await?;
     }
     let Some(Reuse { repository, key }) = &input.reuse else { return Ok(()) };
+    // The key is for the worker's platform: a node of another kind made something else.
+    if built.platform != own_platform() {
+        return Ok(());
+    }
     let tags = [names::reuse_tag(key)];
     let marked = copy(registry, input, &built.digest, (&input.repository, repository), &tags).await;
     match marked {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kilnworks_workflows::names;
+use kilnworks_workflows::{checks, names};
 use oci_client::manifest::{
     ImageIndexEntry, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor,
     OciImageIndex, OciImageManifest, Platform,
@@ -127,11 +127,16 @@ impl Of {
     pub fn read(index: &OciImageIndex) -> Option<Self> {
         let note = |name: &str| note(index.annotations.as_ref(), name);
         (index.artifact_type.as_deref() == Some(PACKAGE)).then_some(())?;
-        Some(Self {
+        let of = Self {
             app: note(&names::label("app"))?,
             component: note(&names::label("component")),
             version: note(VERSION),
-        })
+        };
+        // Names of repositories and tags are made of them, wherever the package goes.
+        let are_names =
+            std::iter::once(&of.app).chain(&of.component).all(|it| checks::name(it).is_ok());
+        let is_version = of.version.as_ref().is_none_or(|it| checks::version(it).is_ok());
+        (are_names && is_version && !names::is_reserved(&of.title())).then_some(of)
     }
 }
 

@@ -60,6 +60,10 @@ pub async fn publish(
     }
     entries.push(put_record(registry, to, contents, &found).await?);
     let index = layout::index(&contents.of, &inside, entries)?;
+    // Copying may have taken minutes: someone else may have published by now.
+    if let Some(digest) = existing(to, &tag, &contents.of, &inside).await? {
+        return Ok(done(digest, true));
+    }
     to.put_manifest(&tag, &index).await?;
     Ok(done(index.digest, false))
 }

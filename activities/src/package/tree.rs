@@ -57,6 +57,14 @@ pub async fn files<F>(
 where
     F: Future<Output = anyhow::Result<PathBuf>>,
 {
+    let packed: u64 = manifest.layers.iter().map(|it| it.size.unsigned_abs()).sum();
+    if packed > bounds::YIELDED_BYTES {
+        let most = bounds::YIELDED_BYTES >> 20;
+        return Err(invalid(format!(
+            "the layers of the last stage have {} MiB; at most {most} MiB are read",
+            packed >> 20
+        )));
+    }
     let mut layers = Vec::new();
     for descriptor in &manifest.layers {
         let kind = layer::compression(&descriptor.media_type)?;
@@ -66,6 +74,7 @@ where
     blocking(move |cancel| {
         let mut flat = Flat::default();
         for (index, layer) in layers.iter().enumerate() {
+            layer.check(cancel)?;
             flat.add(index, layer, cancel)?;
         }
         let wanted = wanted(&flat)?;

@@ -2,7 +2,7 @@
 
 mod record;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, stream};
 use oci_client::manifest::{ImageIndexEntry, OciDescriptor};
@@ -43,7 +43,13 @@ pub async fn verify(
     deep: bool,
     done: impl Fn(u64),
 ) -> anyhow::Result<Verified> {
-    let mut walk = Walk { repository, found: Verified::default(), blobs: BTreeMap::new() };
+    let mut walk = Walk {
+        repository,
+        found: Verified::default(),
+        blobs: BTreeMap::new(),
+        seen: BTreeSet::new(),
+        depth: 0,
+    };
     match read::kind(package) {
         Ok(index) => walk.package(package, &index.manifests).await?,
         Err(other) => walk.found.faults.push(format!("it is {other}, not a package")),
@@ -96,7 +102,14 @@ struct Walk<'a> {
     found: Verified,
     /// By digest, with the name of what holds it.
     blobs: BTreeMap<String, (String, OciDescriptor)>,
+    /// Manifests that were followed, as they were named.
+    seen: BTreeSet<(String, i64, String)>,
+    depth: usize,
 }
+
+/// Manifests that are followed, and how deep: a registry is anybody's.
+const MANIFESTS: usize = 10_000;
+const DEPTH: usize = 8;
 
 impl Walk<'_> {
     async fn package(
@@ -114,8 +127,13 @@ impl Walk<'_> {
 
     /// Follows a manifest.
     async fn manifest(&mut self, name: &str, said: &OciDescriptor) -> anyhow::Result<()> {
-        self.found.manifests += 1;
         let digest = &said.digest;
+        if !self.seen.insert((digest.clone(), said.size, said.media_type.clone())) {
+            return Ok(());
+        }
+        self.found.manifests += 1;
+        anyhow::ensure!(self.seen.len() <= MANIFESTS, "more than {MANIFESTS} manifests");
+        anyhow::ensure!(self.depth < DEPTH, "manifests name one another {DEPTH} times over");
         if let Err(error) = is_digest(digest) {
             self.found.faults.push(format!("{name}: {error}"));
             return Ok(());
@@ -132,6 +150,7 @@ impl Walk<'_> {
                 said.size, said.media_type
             ));
         }
+        self.depth += 1;
         self.referrers(name, digest).await?;
         let parts = found.parts()?;
         let blobs = parts.config.iter().chain(&parts.layers);
@@ -141,6 +160,7 @@ impl Walk<'_> {
         for child in parts.manifests.iter().flatten() {
             Box::pin(self.manifest(name, child)).await?;
         }
+        self.depth -= 1;
         Ok(())
     }
 

@@ -16,6 +16,12 @@ use crate::registry::{Manifest, Repository, is_elsewhere};
 /// Manifests that one package may come to.
 const MANIFESTS: usize = 10_000;
 
+/// Bytes of all of them.
+const MANIFESTS_BYTES: usize = 256 << 20;
+
+/// How deep one may hold another: a package holds images, and what refers to it may be an index.
+const DEPTH: usize = 4;
+
 /// A package with everything in it.
 #[derive(Clone, Debug)]
 pub struct Whole {
@@ -59,7 +65,7 @@ impl Whole {
         let tag = names::package_tag(of.version.as_deref(), &contents);
         let (manifests, referrers, blobs) = Default::default();
         let mut whole = Self { package: package.clone(), of, tag, manifests, referrers, blobs };
-        whole.hold(&package, manifest).await?;
+        whole.hold(&package, manifest, 0).await?;
         Ok(whole)
     }
 
@@ -74,10 +80,9 @@ impl Whole {
             format!("the manifest `{}` refers to nothing in the package", referrer.digest)
         })?;
         self.agrees(&subject)?;
-        self.hold(&referrer, manifest).await?;
+        self.hold(&referrer, manifest, 0).await?;
         self.referrers.push((subject.digest, referrer.digest.clone()));
-        self.manifests.push(referrer);
-        Ok(())
+        self.push(referrer)
     }
 
     /// A manifest that is here, the package's own among them.
@@ -99,12 +104,25 @@ impl Whole {
         self.package.bytes.len() as u64 + manifests.sum::<u64>() + blobs.sum::<u64>()
     }
 
+    fn push(&mut self, manifest: Manifest) -> anyhow::Result<()> {
+        let bytes: usize = self.manifests.iter().map(|manifest| manifest.bytes.len()).sum();
+        ensure!(
+            self.manifests.len() < MANIFESTS && bytes + manifest.bytes.len() <= MANIFESTS_BYTES,
+            "more than {MANIFESTS} manifests, or {} MiB of them",
+            MANIFESTS_BYTES >> 20
+        );
+        self.manifests.push(manifest);
+        Ok(())
+    }
+
     /// Takes in what a manifest holds.
     async fn hold(
         &mut self,
         holder: &Manifest,
         manifest: &mut impl AsyncFnMut(&str) -> anyhow::Result<Manifest>,
+        depth: usize,
     ) -> anyhow::Result<()> {
+        ensure!(depth < DEPTH, "manifests hold one another more than {DEPTH} times over");
         let parts = holder.parts()?;
         for blob in parts.config.iter().chain(&parts.layers).filter(|blob| !is_elsewhere(blob)) {
             self.blob(blob).with_context(|| format!("the manifest `{}`", holder.digest))?;
@@ -112,9 +130,8 @@ impl Whole {
         for child in parts.manifests.iter().flatten() {
             if self.find(&child.digest).is_none() {
                 let found = manifest(&child.digest).await?;
-                ensure!(self.manifests.len() < MANIFESTS, "more than {MANIFESTS} manifests");
-                Box::pin(self.hold(&found, manifest)).await?;
-                self.manifests.push(found);
+                Box::pin(self.hold(&found, manifest, depth + 1)).await?;
+                self.push(found)?;
             }
             self.agrees(child)?;
         }

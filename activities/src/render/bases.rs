@@ -10,7 +10,9 @@ use crate::{error::failure_of, registry::RegistryClient};
 const DETOURS: [&str; 2] = ["--registry-mirror", "--registry-map"];
 
 /// Looks up an image. A registry that refuses the worker may know the Pod, whose credentials are
-/// for any host, and one that is away may have a mirror that only Kaniko is told of.
+/// for any host. One that the worker does not reach may have a mirror that only Kaniko is told of,
+/// or a certificate, or a network: that of another host than the images' own is never waited for
+/// here.
 pub(super) async fn look_up(
     registry: &RegistryClient,
     plan: &ContainerPlan,
@@ -25,13 +27,19 @@ pub(super) async fn look_up(
     };
     match asked.await {
         Ok(Some(digest)) => Ok(Found::At(digest)),
+        Ok(None) if has_detour(plan) => Ok(Found::Hidden),
         Ok(None) => Ok(Found::Nowhere),
         Err(error) => match failure_of(&error).map(|failure| failure.kind) {
             Some(FailureType::RegistryDenied) => Ok(Found::Hidden),
-            Some(FailureType::RegistryUnavailable) if has_detour(plan) => Ok(Found::Hidden),
+            Some(FailureType::RegistryUnavailable) if !is_own(plan, &name) => Ok(Found::Hidden),
             _ => Err(error),
         },
     }
+}
+
+/// Whether an image is where those of the build go.
+fn is_own(plan: &ContainerPlan, name: &Reference) -> bool {
+    plan.registry.host.as_deref() == Some(name.registry())
 }
 
 fn has_detour(plan: &ContainerPlan) -> bool {

@@ -37,7 +37,7 @@ pub struct Inputs<'a> {
     pub flags: &'a [String],
     /// Build secrets.
     pub secrets: &'a [BuildSecret],
-    /// The executor's image.
+    /// What it is built by: the executor's image, and what the operator adds to its Pod.
     pub executor: &'a str,
 }
 

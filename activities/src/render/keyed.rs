@@ -41,7 +41,7 @@ where
         dockerignore: rendered.dockerignore.as_deref(),
         build_args: args,
         target,
-        platform: &platform(),
+        platform: &own_platform(),
         labels: &rendered.labels,
         flags: &build.flags,
         secrets: &build.secrets,
@@ -52,7 +52,7 @@ where
 }
 
 /// What Kaniko builds for where no flag says otherwise: nodes are like the worker's own machine.
-fn platform() -> String {
+pub fn own_platform() -> String {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",

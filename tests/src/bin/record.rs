@@ -1,5 +1,7 @@
 //! Records the histories that `replay.rs` replays: each ending of each workflow, with fake steps on
-//! the stack's real engine. `make record` runs it; the histories it writes are committed.
+//! the stack's real engine. `make record` runs it; the histories it writes are committed. With
+//! names (`make record ARGS='app sweep'`) it records these alone: what older versions recorded is
+//! worth keeping, as builds in flight have such histories.
 
 use std::{path::Path, time::Duration};
 
@@ -65,6 +67,18 @@ async fn main() {
     record("container-cancelled", hangs(), BuildContainer::run, container(), true).await;
     record("container-deadline", hangs(), BuildContainer::run, short, false).await;
     record("sweep", ok(), Sweep::run, json!({"dryRun": true}), false).await;
+
+    let built = || {
+        ["web/server", "web/migrate", "data/loader"].iter().fold(ok(), |steps, it| steps.built(it))
+    };
+    record("app-delivered", ok(), BuildApp::run, shop(), false).await;
+    record("app-reused", built(), BuildApp::run, shop(), false).await;
+    record("container-reused", built(), BuildContainer::run, container(), false).await;
+    let exists = || ok().published("1.0.0");
+    record("app-version-exists", exists(), BuildApp::run, shop(), false).await;
+    let mut auto = shop();
+    auto["version"] = json!("auto");
+    record("app-auto-version", exists(), BuildApp::run, auto, false).await;
 }
 
 fn failure(kind: FailureType) -> Failure {
@@ -75,6 +89,10 @@ async fn record<W>(name: &str, steps: FakeSteps, workflow: W, document: Value, c
 where
     W: HasWorkflowDefinition<Input = RawValue>,
 {
+    let mut wanted = std::env::args().skip(1).peekable();
+    if wanted.peek().is_some() && !wanted.any(|it| it == name) {
+        return;
+    }
     let events = with_fakes(steps.clone(), async |client, queue| {
         let handle = start(&client, workflow, &queue, ID, document).await;
         if cancel {

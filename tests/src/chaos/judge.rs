@@ -33,18 +33,36 @@ impl Registry {
                 missing.push(format!("{}: {error}", image.reference));
             }
         }
+        match &output.package {
+            None => missing.push(format!("{}: it has no package", output.app)),
+            Some(package) => {
+                if let Err(error) = self.check_package(&package.reference, &package.digest).await {
+                    missing.push(format!("{}: {error}", package.reference));
+                }
+            }
+        }
         missing
     }
 
-    async fn check(&self, reference: &str, digest: &str) -> Result<(), String> {
-        let repository = names::repository_of(reference);
-        let (_, repository) = repository.split_once('/').ok_or("no registry")?;
-        let base = format!("http://{}/v2/{repository}", variable("KILN_REGISTRY"));
+    async fn check_package(&self, reference: &str, digest: &str) -> Result<(), String> {
+        let index = self.manifest(&at(reference)?, digest).await?;
+        for child in index["manifests"].as_array().ok_or("no manifests")? {
+            self.check(reference, child["digest"].as_str().ok_or("no digest")?).await?;
+        }
+        Ok(())
+    }
+
+    async fn manifest(&self, base: &str, digest: &str) -> Result<Value, String> {
         let manifest = self.read(&format!("{base}/manifests/{digest}")).await?;
         if format!("sha256:{}", names::hex(&manifest)) != digest {
             return Err("the manifest is another".to_owned());
         }
-        let manifest: Value = serde_json::from_slice(&manifest).map_err(|it| it.to_string())?;
+        serde_json::from_slice(&manifest).map_err(|it| it.to_string())
+    }
+
+    async fn check(&self, reference: &str, digest: &str) -> Result<(), String> {
+        let base = at(reference)?;
+        let manifest = self.manifest(&base, digest).await?;
         let layers = manifest["layers"].as_array().ok_or("no layers")?;
         for blob in layers.iter().chain([&manifest["config"]]) {
             let digest = blob["digest"].as_str().ok_or("a blob without a digest")?;
@@ -58,12 +76,20 @@ impl Registry {
 
     async fn read(&self, url: &str) -> Result<Vec<u8>, String> {
         let types = "application/vnd.docker.distribution.manifest.v2+json, \
-                     application/vnd.oci.image.manifest.v1+json";
+                     application/vnd.oci.image.manifest.v1+json, \
+                     application/vnd.oci.image.index.v1+json";
         let asked = self.0.get(url).header("Accept", types).send().await;
         let answer = asked.and_then(reqwest::Response::error_for_status);
         let answer = answer.map_err(|error| error.to_string())?;
         Ok(answer.bytes().await.map_err(|error| error.to_string())?.to_vec())
     }
+}
+
+/// Where the stack's registry has a repository, whatever wire the build went by.
+fn at(reference: &str) -> Result<String, String> {
+    let repository = names::repository_of(reference);
+    let (_, repository) = repository.split_once('/').ok_or("no registry")?;
+    Ok(format!("http://{}/v2/{repository}", variable("KILN_REGISTRY")))
 }
 
 /// Uploads to the stack's bucket that were begun and neither finished nor given up.

@@ -148,6 +148,8 @@ impl Scene {
         let app = format!("{}-{}", self.name, self.builds.lock().expect("no panic").len());
         let mut document = spec(&app, &publish(&unique("chaos"), &files), json!(containers));
         document["defaults"]["registry"]["prefix"] = json!(format!("{registry}/{app}"));
+        // A version that is found is held by a workflow, which is struck as well.
+        document["version"] = json!("auto");
         document
     }
 

@@ -8,8 +8,9 @@ use super::{Case, Recipe, Scene};
 use crate::stack::{kiln, run};
 
 /// Every step of a build. The sweep has cases of its own.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 10] = [
     "split",
+    "check_version",
     "fetch_source",
     "render",
     "upload",

@@ -79,7 +79,8 @@ impl Lowering {
 
     /// Takes the repository of a package, which nothing else may be put into.
     fn claim(&mut self, at: &str, delivery: Option<&Delivery>) {
-        let Some(Delivery { place, .. }) = delivery else { return };
+        let Some(delivery) = delivery else { return };
+        let place = &delivery.place;
         let prefix = place.repository.rsplit_once('/').map_or("", |(prefix, _)| prefix);
         let reuse = names::reuse_repository(prefix);
         self.repositories.insert(reuse, "where built images are kept".to_owned());
@@ -87,7 +88,11 @@ impl Lowering {
             Some(component) => format!("the package of the component `{component}`"),
             None => "the package of the app".to_owned(),
         };
-        self.take(at, "package", &place.repository, is_of);
+        self.take(at, "package", &place.repository, is_of.clone());
+        if delivery.chart.is_some() {
+            let chart = names::chart(&place.repository);
+            self.take(at, "chart", &chart, is_of.replace("package", "chart"));
+        }
     }
 
     /// Takes a repository for one thing.

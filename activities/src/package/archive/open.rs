@@ -81,6 +81,9 @@ impl Manifests<'_> {
     async fn whole(&self, index: &Index) -> anyhow::Result<Whole> {
         let mut read = async |digest: &str| self.read(digest);
         let entries = index.manifests.iter();
+        let names: BTreeSet<_> = entries.clone().map(|it| &it.digest).collect();
+        ensure!(names.len() == index.manifests.len(), "{INDEX} names a manifest twice");
+        ensure!(names.len() <= ENTRIES, "{INDEX} names more than {ENTRIES} manifests");
         let found: Vec<_> =
             entries.map(|it| self.read(&it.digest)).collect::<Result<_, _>>().context(INDEX)?;
         let mut packages = found.iter().filter(|it| crate::package::read::kind(it).is_ok());
@@ -111,6 +114,9 @@ impl Manifests<'_> {
         Ok(whole)
     }
 }
+
+/// Manifests that the index of an archive may name: a package, and what refers to it.
+const ENTRIES: usize = 1000;
 
 fn refers(whole: &Whole, manifest: &Manifest) -> bool {
     let subject = subject(manifest).ok().flatten();

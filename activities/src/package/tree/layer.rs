@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufReader, Read},
+    io::{self, BufReader, Read},
     path::PathBuf,
 };
 
@@ -35,6 +35,12 @@ pub(super) fn compression(media_type: &str) -> anyhow::Result<Compression> {
     }
 }
 
+/// Bytes that a layer may unpack to.
+const UNPACKED: u64 = 8 << 30;
+
+/// Bytes of an entry that says more of the next one: its name, where that is long.
+const EXTENSION: u64 = 1 << 20;
+
 /// What an eStargz layer says of itself.
 const STARGZ: &str = "containerd.io/snapshot/stargz/toc.digest";
 
@@ -63,24 +69,68 @@ impl Layer {
         self.is_stargz && OF_STARGZ.iter().any(|name| name.as_bytes() == path)
     }
 
-    /// Shows all entries, each with its number.
+    /// Refuses a layer that takes more room than it should: a name as large as a file, which is
+    /// read at once, or more bytes than a layer has.
+    pub(super) fn check(&self, cancel: &CancellationToken) -> anyhow::Result<()> {
+        let mut archive = self.archive(cancel)?;
+        for entry in archive.entries().map_err(damaged)?.raw(true) {
+            let entry = entry.map_err(damaged)?;
+            let kind = entry.header().entry_type();
+            let is_of_the_next = kind.is_gnu_longname()
+                || kind.is_gnu_longlink()
+                || kind.is_pax_local_extensions()
+                || kind.is_pax_global_extensions();
+            if is_of_the_next && entry.size() > EXTENSION {
+                return Err(damaged(io::Error::other("a name in it is too long")));
+            }
+        }
+        Ok(())
+    }
+
+    fn archive(&self, cancel: &CancellationToken) -> anyhow::Result<Archive<Box<dyn Read>>> {
+        let file = File::open(&self.path).context("cannot open a layer")?;
+        let file = BufReader::with_capacity(128 * 1024, file);
+        let inner: Box<dyn Read> = match self.compression {
+            Compression::None => Box::new(file),
+            Compression::Gzip => Box::new(MultiGzDecoder::new(file)),
+        };
+        let bytes = Bounded { inner, left: UNPACKED, cancel: cancel.clone() };
+        Ok(Archive::new(Box::new(bytes)))
+    }
+
+    /// Shows all entries, each with its number. Only of a layer that was checked.
     pub(super) fn entries(
         &self,
         cancel: &CancellationToken,
         see: &mut dyn FnMut(usize, &mut Entry<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let file = File::open(&self.path).context("cannot open a layer")?;
-        let file = BufReader::with_capacity(128 * 1024, file);
-        let bytes: Box<dyn Read> = match self.compression {
-            Compression::None => Box::new(file),
-            Compression::Gzip => Box::new(MultiGzDecoder::new(file)),
-        };
-        let mut archive = Archive::new(bytes);
+        let mut archive = self.archive(cancel)?;
         for (index, entry) in archive.entries().map_err(damaged)?.enumerate() {
             go_on(cancel)?;
             see(index, &mut entry.map_err(damaged)?)?;
         }
         Ok(())
+    }
+}
+
+/// A layer's bytes, of which there is an end whatever it was packed of.
+struct Bounded {
+    inner: Box<dyn Read>,
+    left: u64,
+    cancel: CancellationToken,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.cancel.is_cancelled() {
+            return Err(io::Error::other("nobody waits for it any more"));
+        }
+        let count = self.inner.read(into)?;
+        let left = self.left.checked_sub(count as u64);
+        self.left = left.ok_or_else(|| {
+            io::Error::other(format!("it unpacks to more than {} GiB", UNPACKED >> 30))
+        })?;
+        Ok(count)
     }
 }
 
