@@ -82,7 +82,8 @@ impl Bars {
 
 /// A new line at this place.
 fn line(all: &MultiProgress, place: usize) -> ProgressBar {
-    let line = all.insert(place, ProgressBar::new_spinner());
+    // Until it is told more, it is empty.
+    let line = all.insert(place, ProgressBar::new_spinner().with_style(style("", SPINNER)));
     line.enable_steady_tick(Duration::from_millis(120));
     line
 }
