@@ -6,10 +6,11 @@
 //! workflow's clean-up deletes it.
 
 mod clocks;
+mod place;
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
@@ -40,16 +41,21 @@ const EVENTS: Duration = Duration::from_secs(2);
 const LOG: Duration = Duration::from_secs(5);
 
 /// Waits for the end of a build, and keeps its log meanwhile.
+///
+/// `scheduled` is when the step was first scheduled: for a build that joined another's Pod, no
+/// clock has run before.
 pub async fn await_build(
     cluster: &Cluster,
     registry: &RegistryClient,
     logs: Logs<'_>,
     input: AwaitInput,
     observer: &mut Observer,
+    scheduled: SystemTime,
 ) -> anyhow::Result<Built> {
+    let joined = input.launched.joined.as_ref().and_then(|_| Timestamp::try_from(scheduled).ok());
     let prefix = names::log_prefix(&input.id.run_id, input.id.attempt);
     let keeping = follow(logs, cluster, &input.launched, &prefix);
-    let waiting = wait(cluster, &input, observer);
+    let waiting = wait(cluster, &input, observer, joined);
     tokio::pin!(keeping, waiting);
     let (ended, kept) = tokio::select! {
         ended = &mut waiting => (ended, false),
@@ -82,6 +88,7 @@ async fn wait(
     cluster: &Cluster,
     input: &AwaitInput,
     observer: &mut Observer,
+    joined: Option<Timestamp>,
 ) -> anyhow::Result<Option<Arc<Pod>>> {
     let mut bell = cluster.bell();
     let mut explained = Explained::default();
@@ -102,6 +109,7 @@ async fn wait(
             Found::Gone => return Ok(None),
         };
         observer.see(standing.state, &standing.reason).await;
+        let standing = clocks::counted(standing, joined);
         if let Some(failure) = clocks::ran_out(&standing, &input.clocks, now) {
             // The watch may be behind: the API's word counts before a build is given up.
             return match cluster.ask(&input.launched).await? {
@@ -168,10 +176,15 @@ async fn conclude(
     rest: impl Future<Output = ()>,
 ) -> anyhow::Result<Built> {
     if let Some(digest) = verdict::digest(pod) {
-        let reference = names::reference(&input.repository, digest);
+        let pushed = input.launched.joined.as_deref().map(names::repository_of);
+        let pushed = pushed.as_ref().unwrap_or(&input.repository);
+        let reference = names::reference(pushed, digest);
         let (image, ()) = tokio::join!(registry.inspect(&reference, &input.registry), rest);
         return match image? {
-            Some(built) => Ok(Built { pod_seconds: phase::seconds(pod), ..built }),
+            Some(built) => {
+                place::place(registry, input, &built).await?;
+                Ok(Built { pod_seconds: phase::seconds(pod), ..built })
+            }
             None => {
                 let message = format!(
                     "the executor pushed `{reference}`, and the registry has no such image"
@@ -212,7 +225,8 @@ async fn lost(
         return Err(failed(input, failure));
     }
     let tag = names::attempt_tag(&input.id.run_id, input.id.attempt);
-    let pushed = format!("{}:{tag}", input.repository);
+    let own = || format!("{}:{tag}", input.repository);
+    let pushed = input.launched.joined.clone().unwrap_or_else(own);
     let image = match registry.inspect(&pushed, &input.registry).await {
         // So do some registries answer for a repository that is not there yet.
         Err(error) if failure_of(&error).is_some_and(|it| it.kind == RegistryDenied) => None,
@@ -221,6 +235,7 @@ async fn lost(
     match image {
         Some(built) => {
             tracing::info!(pushed, "the Pod was lost after it had pushed: {failure}");
+            place::place(registry, input, &built).await?;
             Ok(built)
         }
         None => Err(failed(input, failure)),

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
-use kilnworks_workflows::{names, steps::CleanUpInput};
+use kilnworks_workflows::{
+    names,
+    steps::{CleanUpInput, Launched, LaunchedKind},
+};
 use kube::{
     Api, Resource, ResourceExt,
-    api::{DeleteParams, ListParams},
+    api::{DeleteParams, ListParams, Preconditions},
 };
 use serde::de::DeserializeOwned;
 
@@ -18,13 +21,15 @@ use crate::{
     },
     phase,
     pod::GRACE_SECONDS,
+    share::leave::leave,
 };
 
 /// Pauses before it looks again for what a launch made meanwhile.
 const AGAIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
 
-/// Deletes the Jobs and Pods of an execution, finished or not, once their logs are kept. It returns
-/// once every one of them is accepted for deletion; running it again finds nothing and is harmless.
+/// Deletes the Jobs and Pods of an execution, finished or not, once their logs are kept, and leaves
+/// those that it shares. It returns once every one of them is accepted for deletion; running it
+/// again finds nothing and is harmless.
 ///
 /// A launch that was on its way may create its Pod after the first look. It asks after that
 /// whether it is still wanted and deletes it itself; two more looks are for a launch that was cut
@@ -34,37 +39,81 @@ pub async fn clean_up(
     logs: Logs<'_>,
     input: CleanUpInput,
 ) -> anyhow::Result<()> {
-    let owned = format!(
-        "{}={},{}={}",
-        names::label("instance"),
-        cluster.site.instance,
-        names::label("run"),
-        input.run_id
-    );
-    remove(cluster, logs, &owned).await?;
-    for pause in AGAIN.into_iter().filter(|_| input.launching) {
+    let instance = format!("{}={}", names::label("instance"), cluster.site.instance);
+    let (run, shared) = (names::label("run"), names::label("shared"));
+    let run_id = &input.run_id;
+    let alone = format!("{instance},{run}={run_id},!{shared}");
+    let member = format!("{instance},{}", names::member(run_id));
+    let pauses = AGAIN.into_iter().filter(|_| input.launching);
+    for pause in std::iter::once(Duration::ZERO).chain(pauses) {
         tokio::time::sleep(pause).await;
-        remove(cluster, logs, &owned).await?;
+        // What cannot go now holds back nothing else.
+        let removed = remove(cluster, logs, &alone, run_id).await;
+        leave_all(cluster, logs, &member, run_id).await?;
+        removed?;
     }
     Ok(())
 }
 
 /// What still runs goes first: a log that cannot be kept now holds back its own Pod alone.
-async fn remove(cluster: &Cluster, logs: Logs<'_>, owned: &str) -> anyhow::Result<()> {
+async fn remove(
+    cluster: &Cluster,
+    logs: Logs<'_>,
+    owned: &str,
+    run_id: &str,
+) -> anyhow::Result<()> {
     let (pods, jobs) = (list(&cluster.pods(), owned).await?, list(&cluster.jobs(), owned).await?);
     let (running, ended): (Vec<Pod>, Vec<Pod>) = pods.into_iter().partition(phase::is_unfinished);
     let has = |pods: &[Pod], job: &Job| {
         pods.iter().any(|pod| pod.labels().get(JOB_UID) == job.metadata.uid.as_ref())
     };
     let (later, now): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| has(&ended, job));
-    let mut unkept = keep(logs, cluster, &running).await;
+    let mut unkept = keep(logs, cluster, &running, Some(run_id)).await;
     // Jobs first, or a Job would see its Pod go.
     delete_all(&cluster.jobs(), &now, &unkept).await?;
     delete_all(&cluster.pods(), &running, &unkept).await?;
-    unkept.extend(keep(logs, cluster, &ended).await);
+    unkept.extend(keep(logs, cluster, &ended, Some(run_id)).await);
     delete_all(&cluster.jobs(), &later, &unkept).await?;
     delete_all(&cluster.pods(), &ended, &unkept).await?;
     unkept.outcome()
+}
+
+/// Leaves what the execution shares, once its own log is kept. What still runs goes first, here too.
+async fn leave_all(
+    cluster: &Cluster,
+    logs: Logs<'_>,
+    member: &str,
+    run_id: &str,
+) -> anyhow::Result<()> {
+    let mut shared = Vec::new();
+    for pod in list(&cluster.pods(), member).await? {
+        shared.push((launched(LaunchedKind::Pod, &pod), vec![pod]));
+    }
+    for job in list(&cluster.jobs(), member).await? {
+        let uid = job.uid().unwrap_or_default();
+        let pods = list(&cluster.pods(), &format!("{JOB_UID}={uid}")).await?;
+        shared.push((launched(LaunchedKind::Job, &job), pods));
+    }
+    shared.sort_by_key(|(_, pods)| !pods.iter().all(phase::is_unfinished));
+    let mut unkept = Unkept::default();
+    for (launched, pods) in &shared {
+        unkept.extend(keep(logs, cluster, pods, Some(run_id)).await);
+        if !unkept.holds(Some(&launched.uid)) {
+            leave(cluster, launched, run_id).await?;
+        }
+    }
+    unkept.outcome()
+}
+
+fn launched<K: Resource>(kind: LaunchedKind, object: &K) -> Launched {
+    let meta = object.meta();
+    Launched {
+        kind,
+        namespace: meta.namespace.clone().unwrap_or_default(),
+        name: meta.name.clone().unwrap_or_default(),
+        uid: meta.uid.clone().unwrap_or_default(),
+        joined: None,
+    }
 }
 
 /// Finds what is not being deleted yet.
@@ -95,15 +144,32 @@ pub async fn delete<K>(api: &Api<K>, name: &str, uid: Option<String>) -> anyhow:
 where
     K: Clone + DeserializeOwned + std::fmt::Debug,
 {
-    let params = DeleteParams {
-        preconditions: uid
-            .map(|uid| kube::api::Preconditions { uid: Some(uid), resource_version: None }),
-        ..DeleteParams::background().grace_period(GRACE_SECONDS)
-    };
+    delete_version(api, name, uid, None).await
+}
+
+/// The same, where it has not changed since it had this version.
+pub async fn delete_version<K>(
+    api: &Api<K>,
+    name: &str,
+    uid: Option<String>,
+    resource_version: Option<String>,
+) -> anyhow::Result<()>
+where
+    K: Clone + DeserializeOwned + std::fmt::Debug,
+{
+    let params = deletion(Preconditions { uid, resource_version });
     match api.delete(name, &params).await {
         Ok(_) => Ok(()),
-        // Gone, or another object has its name by now.
+        // Gone, or changed, or another object has its name by now.
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
         Err(error) => Err(unavailable(&format!("delete `{name}`"), &error)),
+    }
+}
+
+/// How what we made is deleted.
+pub(crate) fn deletion(preconditions: Preconditions) -> DeleteParams {
+    DeleteParams {
+        preconditions: Some(preconditions),
+        ..DeleteParams::background().grace_period(GRACE_SECONDS)
     }
 }

@@ -29,7 +29,7 @@ use tokio::{sync::watch, task::AbortHandle};
 use crate::{error::fail, mounts, object::Site, phase};
 
 /// Label that the Job controller puts on a Job's Pod: the Job's UID.
-pub(crate) const JOB_UID: &str = "batch.kubernetes.io/controller-uid";
+pub const JOB_UID: &str = "batch.kubernetes.io/controller-uid";
 
 /// Silence after which a call has failed.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -136,6 +136,12 @@ impl Cluster {
     pub fn unfinished(&self) -> usize {
         let now = Timestamp::now();
         self.pods.state_filter(|pod| !phase::is_over(pod, now)).len()
+    }
+
+    /// Whether the watch shows a Pod that equal builds share by this.
+    pub fn shows(&self, share: &str) -> bool {
+        let label = names::label("shared");
+        self.pods.find(|pod| pod.labels().get(&label).is_some_and(|it| it == share)).is_some()
     }
 
     /// What became of a created Pod or Job: from the watch, or from the API where that knows

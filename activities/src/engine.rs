@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use kilnworks_workflows::{
     BuildApp,
     build::raw,
+    failure::FailureType,
     progress::{Observed, State},
     steps::BuildId,
 };
@@ -16,7 +17,7 @@ use temporalio_common::protos::temporal::api::enums::v1::{
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::{
-    error::{Ended, failure_of, to_engine},
+    error::{Ended, fail, failure_of, to_engine},
     fault, redact,
 };
 
@@ -54,6 +55,11 @@ pub enum Wish {
     Nothing,
     /// That it ends: it was cancelled, or its workflow has ended.
     End,
+}
+
+/// The end of a step that finds that it is to end.
+pub(crate) fn unwanted() -> anyhow::Error {
+    fail(FailureType::Conflict, "nobody waits for this build any more")
 }
 
 /// What the engine wants of the step that asks. A step learns of its cancel by heartbeats alone, up

@@ -122,6 +122,7 @@ pub(crate) fn refusal(code: u16, reason: &str, message: &str) -> Value {
 /// missing.
 pub(crate) struct Scenario {
     calls: Arc<Mutex<VecDeque<Call>>>,
+    sent: Arc<Mutex<Vec<Value>>>,
     watch: Arc<Mutex<Watch>>,
 }
 
@@ -154,12 +155,19 @@ impl Scenario {
         let (bell, changes) = tokio::sync::watch::channel(0);
         let scenario = Self {
             calls: Arc::new(Mutex::new(calls.into())),
+            sent: Arc::default(),
             watch: Arc::new(Mutex::new(Watch { writer, bell })),
         };
         let (calls, watch) = (scenario.calls.clone(), scenario.watch.clone());
+        let sent = scenario.sent.clone();
         let service = tower::service_fn(move |request: Request<Body>| {
             let answer = answer(&request, &calls, &watch);
-            async move { Ok::<_, std::convert::Infallible>(answer) }
+            let sent = sent.clone();
+            async move {
+                let body = request.into_body().collect_bytes().await.expect("a body");
+                sent.lock().unwrap().push(serde_json::from_slice(&body).unwrap_or_default());
+                Ok::<_, std::convert::Infallible>(answer)
+            }
         });
         let site = Site::new(settings(launcher, None), "default", "kiln").unwrap();
         let cluster = Cluster::of(Client::new(service, "builds"), site, store, changes);
@@ -169,6 +177,11 @@ impl Scenario {
     /// The watch sees a Pod.
     pub(crate) fn see(&self, pod: Pod) {
         self.watch.lock().unwrap().see(pod);
+    }
+
+    /// What each call sent, in order; null where it sent nothing.
+    pub(crate) fn sent(&self) -> Vec<Value> {
+        self.sent.lock().unwrap().clone()
     }
 
     /// No call is missing.

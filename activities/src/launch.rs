@@ -20,11 +20,16 @@ use kube::api::PostParams;
 use crate::{
     clean_up::delete,
     cluster::{Bell, Cluster, api_message, unavailable},
-    engine::{Observer, Wish},
+    engine::{Observer, Wish, unwanted},
     error::fail,
     object::{self, Object},
     pod,
     settings::LauncherKind,
+    share::{
+        Share,
+        join::{Joined, join},
+        leave::leave,
+    },
     store::Access,
 };
 
@@ -32,7 +37,8 @@ use crate::{
 /// count one too few, which is better than none launching while the watch is away.
 const SEEN: Duration = Duration::from_secs(5);
 
-/// Creates the Pod or Job of an attempt, or finds it where an earlier run created it.
+/// Creates the Pod or Job of an attempt, or finds it where an earlier run created it, or joins that
+/// of an equal build.
 ///
 /// `access` is how its executor gets the context.
 /// `started` is when the step was first scheduled: its queued clock goes on over every run.
@@ -46,26 +52,57 @@ pub async fn launch(
     started: SystemTime,
     wish: impl AsyncFn() -> Wish,
 ) -> anyhow::Result<Launched> {
-    let object = cluster.site.object(&input, access);
-    let object = object.context("cannot make the Pod")?;
+    let mut share = Share::of(&cluster.site.instance, &input);
+    let mut object = made(cluster, &input, access, share.as_ref())?;
+    // A build that may share one may have gone on alone.
     if let Existing::Ours(launched) = existing(cluster, &input).await? {
         return Ok(launched);
     }
-    mountable::check(cluster, &input, access).await?;
-    cluster.ready().await?;
     let mut queue = Queue {
         bell: cluster.bell(),
         started,
         limit: Duration::from_secs(input.build.clocks.queued),
         observer,
     };
+    let (mut is_checked, mut look) = (false, true);
     loop {
-        let refusal = match admit(cluster, &input, &object, &wish).await? {
+        if let Some(shared) = share.as_ref().filter(|it| look || cluster.shows(&it.hash)) {
+            match join(cluster, shared, &wish).await? {
+                Joined::Member(launched) => return Ok(launched),
+                Joined::Nothing => {}
+                Joined::Going => {
+                    queue.wait("the Pod of an equal build is being deleted").await?;
+                    continue;
+                }
+                Joined::Spent => {
+                    share = None;
+                    object = made(cluster, &input, access, None)?;
+                }
+            }
+        }
+        if !is_checked {
+            mountable::check(cluster, &input, access).await?;
+            cluster.ready().await?;
+            is_checked = true;
+        }
+        look = match admit(cluster, &input, share.as_ref(), &object, &wish).await? {
             Admission::Created(launched) => return Ok(launched),
-            Admission::Later(refusal) => refusal,
+            Admission::Taken => true,
+            Admission::Later(refusal) => {
+                queue.wait(&refusal).await?;
+                false
+            }
         };
-        queue.wait(&refusal).await?;
     }
+}
+
+fn made(
+    cluster: &Cluster,
+    input: &LaunchInput,
+    access: &Access,
+    share: Option<&Share>,
+) -> anyhow::Result<Object> {
+    cluster.site.object(input, access, share).context("cannot make the Pod")
 }
 
 /// What waits for room.
@@ -92,6 +129,8 @@ impl Queue<'_> {
 
 enum Admission {
     Created(Launched),
+    /// An equal build has just made it.
+    Taken,
     /// Not now, and why.
     Later(String),
 }
@@ -100,6 +139,7 @@ enum Admission {
 async fn admit(
     cluster: &Cluster,
     input: &LaunchInput,
+    share: Option<&Share>,
     object: &Object,
     wish: &impl AsyncFn() -> Wish,
 ) -> anyhow::Result<Admission> {
@@ -117,7 +157,10 @@ async fn admit(
         Ok(launched) => {
             // Where another run has given the outcome, this Pod is what it gave.
             if wish().await == Wish::End {
-                remove(cluster, &launched).await?;
+                match share {
+                    Some(_) => leave(cluster, &launched, &input.id.run_id).await?,
+                    None => remove(cluster, &launched).await?,
+                }
                 return Err(unwanted());
             }
             seen(cluster, &launched).await;
@@ -126,6 +169,9 @@ async fn admit(
         Err(error) => error,
     };
     match &error {
+        kube::Error::Api(status) if status.is_already_exists() && share.is_some() => {
+            Ok(Admission::Taken)
+        }
         kube::Error::Api(status) if status.is_already_exists() => {
             Ok(match existing(cluster, input).await? {
                 Existing::Ours(launched) => Admission::Created(launched),
@@ -199,11 +245,7 @@ async fn seen(cluster: &Cluster, launched: &Launched) {
     .await;
 }
 
-fn unwanted() -> anyhow::Error {
-    fail(FailureType::Conflict, "nobody waits for this build any more")
-}
-
-/// What has the object's name already.
+/// What has the name already that only this attempt's object has.
 enum Existing {
     None,
     /// An earlier run of this step made it.

@@ -32,6 +32,7 @@ pub mod render;
 pub mod reuse;
 pub mod secrets;
 pub mod settings;
+pub mod share;
 pub mod source;
 pub mod split;
 pub mod start;
@@ -211,7 +212,8 @@ impl Activities {
         let id = input.id.clone();
         let mut observer = observer(&ctx, &id);
         let (cluster, registry, logs) = (&self.cluster, &self.registry, self.logs());
-        let wait = await_build::await_build(cluster, registry, logs, input, &mut observer);
+        let since = ctx.info().scheduled_time.unwrap_or_else(SystemTime::now);
+        let wait = await_build::await_build(cluster, registry, logs, input, &mut observer, since);
         watched(&ctx, &id, State::Building, wait).await
     }
 

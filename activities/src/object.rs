@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::{
     pod,
     settings::{ClusterSettings, LauncherKind},
+    share::{self, Share},
     store::Access,
     template::Template,
 };
@@ -54,13 +55,18 @@ impl Site {
             template: template.transpose()?,
             settings,
         };
-        site.object(&sample(), &Access::default())?;
+        site.object(&sample(), &Access::default(), None)?;
         Ok(site)
     }
 
-    /// What is created for an attempt.
-    pub fn object(&self, input: &LaunchInput, access: &Access) -> anyhow::Result<Object> {
-        let pod = pod::pod(&self.settings, &self.instance, input, access);
+    /// What is created for an attempt, which may share it.
+    pub fn object(
+        &self,
+        input: &LaunchInput,
+        access: &Access,
+        share: Option<&Share>,
+    ) -> anyhow::Result<Object> {
+        let pod = pod::pod(&self.settings, &self.instance, input, access, share);
         let pod = match &self.template {
             Some(template) => template.over(&pod, &input.id)?,
             None => pod,
@@ -74,25 +80,23 @@ impl Site {
 
 /// The manifest of an attempt's Pod or Job, for people.
 pub fn render_object(site: &Site, input: &LaunchInput, access: &Access) -> anyhow::Result<Value> {
-    Ok(match site.object(input, access)? {
+    let share = Share::of(&site.instance, input);
+    Ok(match site.object(input, access, share.as_ref())? {
         Object::Pod(pod) => serde_json::to_value(pod)?,
         Object::Job(job) => serde_json::to_value(job)?,
     })
 }
 
 /// A Job of one Pod and one try: what a new attempt is, and whether, is the workflow's to decide.
-/// It is not removed by time, since the Pod's end must be seen first.
+/// It is not removed by time, since the Pod's end must be seen first. Who shares it is said of the
+/// Job alone.
 fn job(mut pod: Pod) -> Job {
     let name = pod.metadata.name.take();
     let namespace = pod.metadata.namespace.take();
+    let (labels, annotations) = (pod.metadata.labels.clone(), pod.metadata.annotations.clone());
+    share::without_members(&mut pod.metadata);
     Job {
-        metadata: ObjectMeta {
-            name,
-            namespace,
-            labels: pod.metadata.labels.clone(),
-            annotations: pod.metadata.annotations.clone(),
-            ..ObjectMeta::default()
-        },
+        metadata: ObjectMeta { name, namespace, labels, annotations, ..ObjectMeta::default() },
         spec: Some(JobSpec {
             backoff_limit: Some(0),
             template: PodTemplateSpec { metadata: Some(pod.metadata), spec: pod.spec },

@@ -10,6 +10,7 @@
 //!               the other layers are files, and the templates that they were rendered of
 //! ```
 
+pub mod archive;
 pub mod chart;
 pub mod contents;
 pub mod existing;
@@ -24,3 +25,5 @@ pub mod read;
 mod source;
 pub mod tree;
 pub mod values;
+pub mod verify;
+pub mod whole;

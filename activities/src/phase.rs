@@ -5,7 +5,7 @@ use k8s_openapi::{
         batch::v1::Job,
         core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodCondition},
     },
-    apimachinery::pkg::apis::meta::v1::Time,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
     jiff::Timestamp,
 };
 use kilnworks_workflows::progress::State;
@@ -55,10 +55,14 @@ pub fn is_unfinished(pod: &Pod) -> bool {
 /// Whether nothing more is to be waited for: the Pod is finished, or the time that it was given to
 /// end has passed by `now`. On a lost node a deleted Pod stays for ever.
 pub fn is_over(pod: &Pod, now: Timestamp) -> bool {
+    !is_unfinished(pod) || is_overdue(&pod.metadata, now)
+}
+
+/// Whether a deleted object is still there after the time that it was given to end.
+pub fn is_overdue(meta: &ObjectMeta, now: Timestamp) -> bool {
     const SLACK_SECONDS: i64 = 5;
-    let deadline = pod.metadata.deletion_timestamp.as_ref();
-    let passed = deadline.is_some_and(|at| at.0.as_second() + SLACK_SECONDS <= now.as_second());
-    !is_unfinished(pod) || passed
+    let deadline = meta.deletion_timestamp.as_ref();
+    deadline.is_some_and(|at| at.0.as_second() + SLACK_SECONDS <= now.as_second())
 }
 
 /// A condition of the Pod.

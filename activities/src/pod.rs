@@ -11,7 +11,7 @@ use kilnworks_workflows::{
     steps::{BuildId, LaunchInput},
 };
 
-use crate::{executor, mounts, settings::ClusterSettings, store::Access};
+use crate::{executor, mounts, settings::ClusterSettings, share::Share, store::Access};
 
 /// How long a build stays on a node that is gone. Kubernetes' own 300 s are for servers.
 const NODE_LOST_SECONDS: i64 = 30;
@@ -19,21 +19,27 @@ const NODE_LOST_SECONDS: i64 = 30;
 /// How long an executor has to end. Kaniko has nothing to tidy up.
 pub const GRACE_SECONDS: u32 = 5;
 
-/// The Pod of an attempt.
+/// The Pod of an attempt: its own, or one that equal builds share.
 pub fn pod(
     settings: &ClusterSettings,
     instance: &str,
     input: &LaunchInput,
     access: &Access,
+    share: Option<&Share>,
 ) -> Pod {
+    let (mut labels, mut annotations) = (labels(instance, &input.id), annotations(input));
+    if let Some(share) = share {
+        labels.extend(share.labels());
+        annotations.extend(share.annotations());
+    }
     let mut volumes = mounts::volumes(input);
     volumes.extend(access.volumes.iter().cloned());
     Pod {
         metadata: ObjectMeta {
-            name: Some(name(&input.id)),
+            name: Some(share.map_or_else(|| name(&input.id), |share| share.name.clone())),
             namespace: Some(settings.namespace.clone()),
-            labels: Some(labels(instance, &input.id)),
-            annotations: Some(annotations(input)),
+            labels: Some(labels),
+            annotations: Some(annotations),
             ..ObjectMeta::default()
         },
         spec: Some(PodSpec {
@@ -51,7 +57,7 @@ pub fn pod(
     }
 }
 
-/// Name of an attempt's Pod or Job.
+/// Name of an attempt's Pod or Job that it shares with nobody.
 pub fn name(id: &BuildId) -> String {
     names::pod(&id.app, &id.component, &id.container, &id.run_id, id.attempt)
 }

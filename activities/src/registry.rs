@@ -1,6 +1,7 @@
 //! The registry: what is in it, and what is put there.
 
 mod blobs;
+mod helper;
 mod inspect;
 mod manifests;
 mod meaning;
@@ -23,7 +24,7 @@ pub use self::{
     blobs::{Body, descriptor},
     inspect::ours,
     manifests::{MANIFEST_BYTES, Manifest, Parts},
-    place::{place, place_known},
+    place::{is_elsewhere, place, place_known},
     reach::Local,
     referrers::{Attachment, EMPTY},
     repository::Repository,

@@ -3,6 +3,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use kilnworks_workflows::steps::LaunchedKind;
 use serde::{Deserialize, Serialize};
 
 /// Settings of one installation.
@@ -96,4 +97,14 @@ pub enum LauncherKind {
     Pod,
     /// A Job with one Pod.
     Job,
+}
+
+impl LauncherKind {
+    /// What it launches.
+    pub fn launched(self) -> LaunchedKind {
+        match self {
+            Self::Pod => LaunchedKind::Pod,
+            Self::Job => LaunchedKind::Job,
+        }
+    }
 }

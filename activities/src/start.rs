@@ -26,12 +26,12 @@ pub async fn check_namespace(client: &Client, namespace: &str) -> anyhow::Result
 
 /// What a worker does in the build namespace, as the Kubernetes API names it.
 const RIGHTS: [(&str, &str, &[&str]); 6] = [
-    ("", "pods", &["get", "list", "watch", "create", "delete"]),
+    ("", "pods", &["get", "list", "watch", "create", "patch", "delete"]),
     ("", "pods/log", &["get"]),
     ("", "secrets", &["get"]),
     ("", "configmaps", &["get"]),
     ("", "events", &["list"]),
-    ("batch", "jobs", &["get", "list", "create", "delete"]),
+    ("batch", "jobs", &["get", "list", "create", "patch", "delete"]),
 ];
 
 /// Whether the worker may do all of it.

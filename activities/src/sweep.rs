@@ -76,14 +76,17 @@ where
     let now = Timestamp::try_from(now)?;
     let objects = objects::list(cluster).await?;
     let old = objects.iter().filter_map(|facts| orphan::asked(facts, now, settings.after).ok());
-    let mut owners: Vec<Owner> = old.cloned().collect();
+    let mut owners: Vec<Owner> = old.flatten().cloned().collect();
     owners.sort();
     owners.dedup();
     let states = states(owners, ask).await?;
     let mut orphans = Vec::new();
     for facts in &objects {
         let fate = match orphan::asked(facts, now, settings.after) {
-            Ok(owner) => orphan::fate(facts, &states[owner], now),
+            Ok(owners) => {
+                let states: Vec<_> = owners.iter().map(|owner| &states[owner]).collect();
+                orphan::fate(facts, &states, now)
+            }
             Err(left) => left,
         };
         match fate {

@@ -100,7 +100,7 @@ impl Build {
             id: self.input.id.clone(),
             launched,
             repository: self.input.build.repository.clone(),
-            tags: Vec::new(),
+            tags: self.input.rendered.tags.clone(),
             reuse: None,
             dockerfile: self.input.rendered.dockerfile.clone(),
             registry: self.input.registry.clone(),
@@ -108,7 +108,8 @@ impl Build {
         };
         let mut observer = Observer::new(None, self.input.id.clone());
         let (cluster, registry) = (&self.cluster, &self.registry);
-        let built = await_build(cluster, registry, self.logs(), input, &mut observer).await;
+        let now = SystemTime::now();
+        let built = await_build(cluster, registry, self.logs(), input, &mut observer, now).await;
         built.map_err(|error| match failure_of(&error) {
             Some(failure) => failure.clone(),
             None => panic!("an error without a type: {error:#}"),

@@ -1,6 +1,8 @@
 //! A registry behind TLS and a password, what lies in a registry, and objects of the cluster that
 //! last as long as a test.
 
+pub mod plain;
+
 use std::{
     io::Write,
     net::TcpListener,

@@ -51,6 +51,23 @@ pub fn publish(name: &str, files: &[(&str, &str)]) -> String {
     format!("{}/{name}.git", variable("KILN_GIT_URL"))
 }
 
+/// Puts files into a published repository, as one more commit of `main`.
+pub fn change(name: &str, files: &[(&str, &str)]) {
+    let repository = Path::new(&variable("KILN_GIT_ROOT")).join(format!("{name}.git"));
+    let work = tempfile::tempdir().expect("a directory");
+    let git = |arguments: &[&str]| {
+        let who = ["-c", "user.name=Test", "-c", "user.email=test@example.com"];
+        run(Command::new("git").args(who).args(arguments).current_dir(work.path()));
+    };
+    git(&["clone", "--quiet", repository.to_str().expect("a path"), "."]);
+    for (path, content) in files {
+        std::fs::write(work.path().join(path), content).expect("a file");
+    }
+    git(&["add", "--all"]);
+    git(&["commit", "--quiet", "--message", "change"]);
+    git(&["push", "--quiet", "origin", "main"]);
+}
+
 /// A spec of one app whose containers share a source.
 pub fn spec(app: &str, url: &str, containers: Value) -> Value {
     json!({

@@ -3,6 +3,7 @@
 
 mod flags;
 mod looking;
+mod package;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use flags::{CommonFlags, InstallationFlags};
 pub(crate) use looking::{CompletionsArgs, Kind, LsArgs, OpenArgs, StatusArgs};
+pub(crate) use package::{
+    ExportArgs, ExportFormat, ImportArgs, InspectArgs, PackageArgs, PackageCommand, Ref,
+    RegistryFlags, RenderArgs, VerifyArgs,
+};
 
 /// Builds the container images of an application in a Kubernetes cluster, durably.
 #[derive(Debug, Parser)]
@@ -60,6 +65,8 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// Cancels a build.
     Cancel(CancelArgs),
+    /// Shows, checks, carries and renders a delivery package. Needs no server.
+    Package(PackageArgs),
     /// Removes what builds left behind: Pods of terminated builds, old contexts and logs.
     Sweep(SweepArgs),
     /// Prints the completions of a shell.
@@ -292,7 +299,7 @@ impl Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{Command, CommandFactory};
 
     use super::Cli;
 
@@ -305,15 +312,19 @@ mod tests {
     fn help_of_every_command() {
         // The environment of whoever runs this must not show.
         let cli = Cli::command().mut_args(|arg| arg.hide_env_values(true));
-        let names: Vec<String> =
-            cli.get_subcommands().map(|one| one.get_name().to_owned()).collect();
         insta::assert_snapshot!("help", cli.clone().render_long_help());
-        for name in names {
-            let mut cli = cli.clone();
-            cli.build();
-            let command = cli.find_subcommand_mut(&name).expect("it was listed");
-            let mut command = command.clone().mut_args(|arg| arg.hide_env_values(true));
-            insta::assert_snapshot!(format!("help_{name}"), command.render_long_help());
+        let mut cli = cli;
+        cli.build();
+        cli.get_subcommands_mut().for_each(|command| help("help", command));
+    }
+
+    fn help(above: &str, command: &mut Command) {
+        let name = format!("{above}_{}", command.get_name());
+        if command.get_name() == "help" {
+            return;
         }
+        let mut shown = command.clone().mut_args(|arg| arg.hide_env_values(true));
+        insta::assert_snapshot!(name.clone(), shown.render_long_help());
+        command.get_subcommands_mut().for_each(|command| help(&name, command));
     }
 }

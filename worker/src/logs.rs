@@ -17,7 +17,11 @@ use kilnworks_activities::{
 use kilnworks_workflows::names;
 use kube::{Api, ResourceExt};
 
-use self::{attempts::Attempts, choose::Chosen, print::Printer};
+use self::{
+    attempts::{Attempts, Pods},
+    choose::Chosen,
+    print::Printer,
+};
 use crate::{
     cli::LogsArgs,
     connect::{self, Engine},
@@ -35,7 +39,10 @@ pub(crate) async fn logs(args: LogsArgs, settings: Settings) -> Result<Exit, Err
     let logs = Logs {
         engine: &engine,
         store: store::open(&settings.store).await?,
-        pods: Api::namespaced(client, &settings.cluster.namespace),
+        pods: Pods {
+            pods: Api::namespaced(client.clone(), &settings.cluster.namespace),
+            jobs: Api::namespaced(client, &settings.cluster.namespace),
+        },
         args: &args,
     };
     let printers = Printer::for_all(&chosen, args.timestamps);
@@ -114,7 +121,7 @@ fn missing(args: &LogsArgs, name: &str, shown: &Shown) -> Option<Error> {
 struct Logs<'a> {
     engine: &'a Engine,
     store: Box<dyn ContextStore>,
-    pods: Api<k8s_openapi::api::core::v1::Pod>,
+    pods: Pods,
     args: &'a LogsArgs,
 }
 
@@ -171,7 +178,7 @@ impl Logs<'_> {
                     }
                 };
                 let name = pod.name_any();
-                let read = live::read(&self.pods, &name, since, follow, &mut line).await;
+                let read = live::read(&self.pods.pods, &name, since, follow, &mut line).await;
                 said?;
                 if let Err(error) = read {
                     tracing::warn!(pod = name, "the cluster does not give the log: {error:#}");

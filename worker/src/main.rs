@@ -19,6 +19,7 @@ mod ls;
 mod namespace;
 mod open;
 mod outcome;
+mod package;
 mod plan;
 mod poll;
 mod progress;
@@ -70,6 +71,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
         Command::Build(args) => build::build(args, start(&values, "error")?).await,
         Command::Plan(args) => plan::plan(args, &values).await,
         Command::Convert(args) => convert::convert(args),
+        Command::Package(args) => package::package(args).await,
         Command::Schema(args) => schema::schema(args),
         Command::Ls(args) => ls::ls(args, start(&values, "error")?).await,
         Command::Open(args) => open::open(args, start(&values, "error")?).await,

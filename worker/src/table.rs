@@ -146,6 +146,17 @@ pub(crate) fn rows<const N: usize>(
     table(header, rows).trim_fmt()
 }
 
+/// Rows without headers.
+pub(crate) fn plain(rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.trim_fmt()
+}
+
 fn table<const N: usize>(header: &[&str; N], rows: impl Iterator<Item = Vec<String>>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -163,7 +174,8 @@ fn align_right(table: &mut Table, column: usize) {
     }
 }
 
-fn short(text: &str, characters: usize) -> String {
+/// The beginning of a text.
+pub(crate) fn short(text: &str, characters: usize) -> String {
     text.chars().take(characters).collect()
 }
 

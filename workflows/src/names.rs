@@ -113,6 +113,27 @@ pub fn attempt_tag(run_id: &str, attempt: u32) -> String {
     format!("kiln-{}", attempt_hash(run_id, attempt))
 }
 
+/// What tells a Pod or Job that equal builds share, as a label's value: the same attempt at the same
+/// content key has the same, within one installation, one repository of images that are used again,
+/// and one Secret of the registry; no other has.
+pub fn share(instance: &str, cache: &str, secret: Option<&str>, key: &str, attempt: u32) -> String {
+    let secret = secret.unwrap_or_default();
+    label_hash(&format!("{instance}\n{cache}\n{secret}\n{key}\n{attempt}"))
+}
+
+/// Name of a Pod or Job that equal builds share: whoever builds the same finds it by that.
+pub fn shared_pod(share: &str) -> String {
+    format!("kiln-{share}")
+}
+
+/// Prefix of [`member`].
+pub const MEMBER_PREFIX: &str = "member.kiln.io/";
+
+/// The label and annotation of an execution on what it shares with others, while it does.
+pub fn member(run_id: &str) -> String {
+    format!("{MEMBER_PREFIX}{}", label_hash(run_id))
+}
+
 fn attempt_hash(run_id: &str, attempt: u32) -> String {
     hex(format!("{run_id}/{attempt}").as_bytes())[..10].to_owned()
 }

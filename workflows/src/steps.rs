@@ -315,7 +315,7 @@ pub struct Launched {
     pub name: String,
     /// Its UID.
     pub uid: String,
-    /// The image that it pushes, without tag, where another build of the same thing made it.
+    /// The image that it pushes last, as `name:tag`, where another build of the same thing made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joined: Option<String>,
 }

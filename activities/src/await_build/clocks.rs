@@ -11,6 +11,11 @@ use kilnworks_workflows::{
 
 use crate::phase::Standing;
 
+/// A standing as it counts for a build that joined then: what was before is no time of its own.
+pub(super) fn counted(standing: Standing, joined: Option<Timestamp>) -> Standing {
+    Standing { since: standing.since.max(joined), ..standing }
+}
+
 /// The clock of a standing, where it has run out.
 pub(super) fn ran_out(standing: &Standing, clocks: &Clocks, now: Timestamp) -> Option<Failure> {
     let (limit, kind, what) = match standing.state {
@@ -66,6 +71,20 @@ mod tests {
             let failure = after(state, limit, "").expect("a clock that ran out");
             assert_eq!(failure.kind, kind);
             assert!(failure.message.contains(state.word()), "{failure}");
+        }
+    }
+
+    #[test]
+    fn who_joins_has_all_its_time() {
+        let clocks = Clocks { queued: 1, scheduling: 10, pulling: 20, building: 30, whole: 1 };
+        let at = |second| Some(Timestamp::from_second(second).unwrap());
+        let standing = Standing { state: State::Building, since: at(100), reason: String::new() };
+        for (joined, now, runs_out) in
+            [(None, 130, true), (at(115), 144, false), (at(115), 145, true), (at(90), 130, true)]
+        {
+            let counted = counted(standing.clone(), joined);
+            let ran_out = ran_out(&counted, &clocks, at(now).unwrap());
+            assert_eq!(ran_out.is_some(), runs_out, "{joined:?} at {now}");
         }
     }
 

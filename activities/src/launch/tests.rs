@@ -26,7 +26,7 @@ use crate::{
 fn created(input: &LaunchInput) -> Pod {
     let settings = crate::fixtures::settings(LauncherKind::Pod, None);
     let site = Site::new(settings.clone(), "default", "kiln").unwrap();
-    let mut pod = pod::pod(&settings, &site.instance, input, &Access::default());
+    let mut pod = pod::pod(&settings, &site.instance, input, &Access::default(), None);
     pod.metadata.uid = Some(format!("uid-{}", input.id.attempt));
     pod
 }
@@ -312,6 +312,8 @@ async fn clean_up_asks_for_the_log_and_deletes_what_it_finds() {
         // That nobody has the log is no reason to keep the Pod.
         call("GET", &format!("pods/{name}/log?"), 404, refusal(404, "NotFound", "gone")),
         call("DELETE", &format!("pods/{name}"), 404, refusal(404, "NotFound", "gone")),
+        listed(json!([])),
+        no_jobs(),
     ];
     let (scenario, cluster) = Scenario::new(Vec::new(), calls);
     let (_dir, store) = store();
@@ -329,6 +331,8 @@ async fn a_pod_stays_until_the_store_has_its_log_and_no_other_with_it() {
         listed(json!([ended(), json_of(&waiting)])),
         no_jobs(),
         call("DELETE", &format!("pods/{}", pod::name(&next.id)), 200, json_of(&waiting)),
+        listed(json!([])),
+        no_jobs(),
     ];
     let (scenario, cluster) = Scenario::new(Vec::new(), calls);
     let (dir, store) = store();
@@ -355,6 +359,14 @@ async fn steps_can_move_between_threads() {
     let input = input.unwrap();
     let (_dir, store) = store();
     let logs = Logs { store: &store, max_bytes: 1 };
-    is_send(&crate::await_build::await_build(&cluster, &registry, logs, input, &mut observer));
+    let scheduled = SystemTime::now();
+    is_send(&crate::await_build::await_build(
+        &cluster,
+        &registry,
+        logs,
+        input,
+        &mut observer,
+        scheduled,
+    ));
     scenario.end();
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use futures::{AsyncReadExt, future::join_all};
 use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
 use kilnworks_workflows::names;
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 use tokio::time::timeout;
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     cluster::{Cluster, JOB_UID, unavailable},
     phase, redact,
+    share::members,
 };
 
 /// How long the log of an executor that still runs may hold up its deletion.
@@ -59,12 +60,17 @@ impl Unkept {
     }
 }
 
-/// Keeps the rest of the logs of Pods that are about to be deleted. One that has ended must stay
-/// where that fails; one that still runs is ended all the same.
-pub async fn keep(logs: Logs<'_>, cluster: &Cluster, pods: &[Pod]) -> Unkept {
+/// Keeps the rest of the logs of Pods that are about to be deleted, for this run or for all that
+/// they are of. One that has ended must stay where that fails; one that still runs is ended all the
+/// same.
+pub async fn keep(logs: Logs<'_>, cluster: &Cluster, pods: &[Pod], run_id: Option<&str>) -> Unkept {
     let mut unkept = Unkept::default();
     for pods in pods.chunks(AT_ONCE) {
-        let kept = join_all(pods.iter().map(|pod| keep_one(logs, cluster, pod))).await;
+        let mut keeping = Vec::new();
+        for pod in pods {
+            keeping.push(keep_one(logs, cluster, pod, run_id));
+        }
+        let kept = join_all(keeping).await;
         for (pod, kept) in pods.iter().zip(kept) {
             if let Err(error) = kept {
                 unkept.uids.extend(pod.uid());
@@ -76,17 +82,43 @@ pub async fn keep(logs: Logs<'_>, cluster: &Cluster, pods: &[Pod]) -> Unkept {
     unkept
 }
 
-/// Where the log of a Pod's attempt lies, by its labels.
-fn prefix(pod: &Pod) -> Option<String> {
+/// Where the logs of a Pod's attempt lie: one for each run that it is of, or that of one of them.
+fn prefixes(pod: &Pod, run_id: Option<&str>) -> Vec<String> {
     let label = |name| pod.labels().get(&names::label(name));
-    let attempt = label("attempt")?.parse().ok()?;
-    Some(names::log_prefix(label("run")?, attempt))
+    let attempt = label("attempt").and_then(|attempt| attempt.parse().ok());
+    let sharing = members::of(pod.meta()).into_values().flatten().map(|member| member.run_id);
+    let mut runs: Vec<String> = match run_id {
+        Some(run_id) => vec![run_id.to_owned()],
+        None => sharing.collect(),
+    };
+    if runs.is_empty() {
+        runs.extend(label("run").cloned());
+    }
+    let prefixes =
+        attempt.map(|attempt| runs.iter().map(move |run| names::log_prefix(run, attempt)));
+    prefixes.into_iter().flatten().collect()
 }
 
-async fn keep_one(logs: Logs<'_>, cluster: &Cluster, pod: &Pod) -> anyhow::Result<()> {
-    let Some(prefix) = prefix(pod).filter(|_| phase::has_begun(pod)) else {
-        return Ok(());
-    };
+async fn keep_one(
+    logs: Logs<'_>,
+    cluster: &Cluster,
+    pod: &Pod,
+    run_id: Option<&str>,
+) -> anyhow::Result<()> {
+    if phase::has_begun(pod) {
+        for prefix in prefixes(pod, run_id) {
+            keep_at(logs, cluster, pod, prefix).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn keep_at(
+    logs: Logs<'_>,
+    cluster: &Cluster,
+    pod: &Pod,
+    prefix: String,
+) -> anyhow::Result<()> {
     if !phase::is_unfinished(pod) {
         redact::learn_of(cluster, pod).await?;
         let mut writer = Writer::begin(logs.store, &prefix, logs.max_bytes).await?;

@@ -76,7 +76,7 @@ fn a_job() {
 fn over(template: &str) -> anyhow::Result<Value> {
     let input = minimal();
     let settings = settings(LauncherKind::Pod, None);
-    let pod = pod::pod(&settings, "instance", &input, &s3());
+    let pod = pod::pod(&settings, "instance", &input, &s3(), None);
     let template = Template::new(Path::new("pod.yaml"), template.to_owned());
     Ok(serde_json::to_value(template.over(&pod, &input.id)?)?)
 }

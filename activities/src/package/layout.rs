@@ -83,11 +83,11 @@ impl Notes {
     }
 
     /// An entry of an index with these annotations. What is no image is for no platform, so that no
-    /// runtime takes it for one.
+    /// runtime takes it for one. An entry names no artifact type: skopeo 1.9 writes an index
+    /// with such an entry anew, and leaves out that it is a package.
     pub fn entry(
         self,
         manifest: &Manifest,
-        artifact_type: Option<&str>,
         platform: Option<Platform>,
     ) -> anyhow::Result<ImageIndexEntry> {
         let nowhere =
@@ -98,7 +98,7 @@ impl Notes {
             size: manifest.descriptor().size,
             platform: Some(platform.map_or_else(nowhere, Ok)?),
             annotations: self.map(),
-            artifact_type: artifact_type.map(str::to_owned),
+            artifact_type: None,
         })
     }
 }

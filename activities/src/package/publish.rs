@@ -75,7 +75,7 @@ async fn put_image(
         .own("component", Some(&image.component))
         .own("container", Some(&image.container))
         .own("init", image.init.then_some("true"))
-        .entry(&manifest, None, Some(platform))
+        .entry(&manifest, Some(platform))
 }
 
 /// The platform of an image, which its config tells.
@@ -112,7 +112,7 @@ async fn put_chart(
         }
     }
     let notes = Notes::default().own("component", Some(&chart.component));
-    notes.role(layout::Role::Chart).entry(manifest, Some(CHART), None)
+    notes.role(layout::Role::Chart).entry(manifest, None)
 }
 
 /// Puts the record and the files, which are layers of one manifest.
@@ -135,7 +135,7 @@ async fn put_record(
     }
     let manifest = layout::manifest(Some(RECORD), config, layers)?;
     to.put_manifest(&names::child_tag(&manifest.digest), &manifest).await?;
-    Notes::default().role(layout::Role::Record).entry(&manifest, Some(RECORD), None)
+    Notes::default().role(layout::Role::Record).entry(&manifest, None)
 }
 
 async fn put_file(

@@ -1,13 +1,17 @@
 //! Blobs: read with their digests checked, and put where they are not yet.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    io::SeekFrom,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
-use kilnworks_workflows::{failure::FailureType, names};
+use kilnworks_workflows::failure::FailureType;
 use oci_client::{errors::OciDistributionError, manifest::OciDescriptor};
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::{bytes, io::ReaderStream};
 
 use super::repository::{ANSWER, Repository};
@@ -15,6 +19,9 @@ use crate::error::{fail, own_disk};
 
 /// The slowest transfer that is waited for, in bytes a second.
 const SLOWEST: u64 = 256 * 1024;
+
+/// Bytes of a file that are read at once.
+const CHUNK: usize = 256 * 1024;
 
 type Bytes = BoxStream<'static, Result<bytes::Bytes, OciDistributionError>>;
 
@@ -25,6 +32,8 @@ pub enum Body {
     Bytes(Vec<u8>),
     /// A file, which nobody changes meanwhile.
     File(PathBuf),
+    /// A part of such a file: where it begins, and its bytes.
+    Part(PathBuf, u64, u64),
 }
 
 /// What a manifest says of a blob or a manifest.
@@ -40,23 +49,11 @@ pub fn descriptor(media_type: &str, digest: &str, size: u64) -> OciDescriptor {
 impl Body {
     /// Its digest and size, as a manifest says them.
     pub async fn describe(&self, media_type: &str) -> anyhow::Result<OciDescriptor> {
-        let path = match self {
-            Self::Bytes(bytes) => {
-                let digest = format!("sha256:{}", names::hex(bytes));
-                return Ok(descriptor(media_type, &digest, bytes.len() as u64));
-            }
-            Self::File(path) => path,
-        };
         let (mut digest, mut size) = (Sha256::new(), 0);
-        let mut file = tokio::fs::File::open(path).await.with_context(|| cannot_read(path))?;
-        let mut chunk = vec![0; 256 * 1024];
-        loop {
-            let read = file.read(&mut chunk).await.with_context(|| cannot_read(path))?;
-            if read == 0 {
-                break;
-            }
-            digest.update(&chunk[..read]);
-            size += read as u64;
+        let mut bytes = self.stream().await?;
+        while let Some(chunk) = bytes.try_next().await? {
+            digest.update(&chunk);
+            size += chunk.len() as u64;
         }
         let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(descriptor(media_type, &format!("sha256:{hex}"), size))
@@ -68,16 +65,19 @@ impl Body {
                 let bytes = Ok(bytes::Bytes::from(bytes.clone()));
                 Ok(futures::stream::iter([bytes]).boxed())
             }
-            Self::File(path) => {
-                let file = tokio::fs::File::open(path).await.with_context(|| cannot_read(path))?;
-                Ok(ReaderStream::new(file).map_err(OciDistributionError::IoError).boxed())
-            }
+            Self::File(path) => read(path, 0, u64::MAX).await,
+            Self::Part(path, begin, size) => read(path, *begin, *size).await,
         }
     }
 }
 
-fn cannot_read(path: &std::path::Path) -> String {
-    format!("cannot read {}", path.display())
+/// Bytes of a file, from one of them on.
+async fn read(path: &Path, begin: u64, most: u64) -> anyhow::Result<Bytes> {
+    let what = || format!("cannot read {}", path.display());
+    let mut file = tokio::fs::File::open(path).await.with_context(what)?;
+    file.seek(SeekFrom::Start(begin)).await.with_context(what)?;
+    let bytes = ReaderStream::with_capacity(file.take(most), CHUNK);
+    Ok(bytes.map_err(OciDistributionError::IoError).boxed())
 }
 
 impl Repository {
@@ -152,6 +152,26 @@ impl Repository {
             self.push(&blob, body.stream().await?).await?;
         }
         Ok(blob)
+    }
+
+    /// Puts a blob of which digest and size are known, unless it is there, and says whether it was
+    /// sent. A registry does not take other bytes.
+    pub async fn put_known(&self, blob: &OciDescriptor, body: &Body) -> anyhow::Result<bool> {
+        if self.has_blob(&blob.digest).await? {
+            return Ok(false);
+        }
+        self.push(blob, body.stream().await?).await?;
+        Ok(true)
+    }
+
+    /// The size that the registry has of a blob, without its bytes; none where it is not here. A
+    /// registry that does not tell sizes is taken at the manifest's word.
+    pub async fn size_of(&self, blob: &OciDescriptor) -> anyhow::Result<Option<u64>> {
+        let what = format!("cannot look up the blob `{}`", self.reference(&blob.digest));
+        let plain = descriptor(&blob.media_type, &blob.digest, size(blob));
+        // The client has no request that tells a size alone. Nothing of this one is read.
+        let begun = self.ask(&what, ANSWER, self.client.pull_blob_stream(&self.whole, &plain));
+        Ok(begun.await?.map(|answer| answer.content_length.unwrap_or(size(blob))))
     }
 
     pub(super) async fn push(&self, blob: &OciDescriptor, bytes: Bytes) -> anyhow::Result<()> {

@@ -67,7 +67,7 @@ fn child_of<'a>(
 }
 
 /// Whether a layer may be kept only where its maker keeps it.
-fn is_elsewhere(blob: &OciDescriptor) -> bool {
+pub fn is_elsewhere(blob: &OciDescriptor) -> bool {
     blob.media_type.contains("nondistributable") || blob.media_type.contains(".foreign.")
 }
 

@@ -11,6 +11,7 @@ use oci_client::{
     secrets::RegistryAuth,
 };
 
+use super::helper;
 use crate::{
     error::{classed, fail, failure_of},
     mounts::host,
@@ -138,7 +139,8 @@ impl Local {
         let config = self.docker_config.as_ref().map(read).transpose()?;
         let auth = match config {
             None => RegistryAuth::Anonymous,
-            Some(config) => registry_auth::auth(&config, image)
+            Some(config) => helper::ask(&config, host(image))
+                .and_then(|kept| kept.map_or_else(|| registry_auth::auth(&config, image), Ok))
                 .map_err(|error| classed(FailureType::RegistryDenied, error))?,
         };
         let ca = self.ca.as_ref().map(read).transpose()?.map(String::into_bytes);

@@ -86,32 +86,38 @@ impl Repository {
             ..OciImageManifest::default()
         };
         let referrer = Manifest::of(serde_json::to_vec(&manifest)?)?;
-        self.put_manifest(&referrer.digest, &referrer).await?;
-        let known = self.referrers(&subject.digest, None).await?;
-        if !known.iter().any(|entry| entry.digest == referrer.digest) {
-            self.enter(subject, &manifest, &referrer).await?;
-        }
+        self.refer(&subject.digest, &referrer).await?;
         Ok(referrer.digest)
     }
 
+    /// Puts a manifest that refers to another one here, whose digest this is. What the manifest
+    /// holds must be here.
+    pub async fn refer(&self, subject: &str, referrer: &Manifest) -> anyhow::Result<()> {
+        self.put_manifest(&referrer.digest, referrer).await?;
+        let known = self.referrers(subject, None).await?;
+        match known.iter().any(|entry| entry.digest == referrer.digest) {
+            true => Ok(()),
+            false => self.enter(subject, referrer).await,
+        }
+    }
+
     /// Enters a referrer into the index of a registry that keeps none by itself.
-    async fn enter(
-        &self,
-        subject: &OciDescriptor,
-        manifest: &OciImageManifest,
-        referrer: &Manifest,
-    ) -> anyhow::Result<()> {
-        let mut index = self.tagged(&subject.digest).await?;
+    async fn enter(&self, subject: &str, referrer: &Manifest) -> anyhow::Result<()> {
+        let what = self.reference(&referrer.digest);
+        let manifest: OciImageManifest = serde_json::from_slice(&referrer.bytes)
+            .map_err(|_| anyhow::anyhow!("`{what}` is not a manifest that refers to another"))?;
+        let mut index = self.tagged(subject).await?;
         index.manifests.push(ImageIndexEntry {
             media_type: referrer.media_type.clone(),
             digest: referrer.digest.clone(),
             size: referrer.descriptor().size,
             platform: None,
-            annotations: manifest.annotations.clone(),
-            artifact_type: manifest.artifact_type.clone(),
+            // What names no type is of its config's.
+            artifact_type: manifest.artifact_type.or(Some(manifest.config.media_type)),
+            annotations: manifest.annotations,
         });
         let index = Manifest::of(serde_json::to_vec(&index)?)?;
-        self.put_manifest(&names::referrers_tag(&subject.digest), &index).await
+        self.put_manifest(&names::referrers_tag(subject), &index).await
     }
 
     async fn tagged(&self, digest: &str) -> anyhow::Result<OciImageIndex> {

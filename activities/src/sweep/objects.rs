@@ -1,5 +1,7 @@
 //! The Jobs and Pods of this installation: which are there, and how an orphan is removed.
 
+use std::collections::BTreeMap;
+
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kilnworks_workflows::names;
@@ -9,9 +11,9 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use super::orphan::{Facts, Fate};
+use super::orphan::{Facts, Fate, Owner};
 use crate::{
-    clean_up::delete,
+    clean_up::delete_version,
     cluster::{Cluster, unavailable},
     log::{
         Logs,
@@ -26,8 +28,20 @@ const PAGE: u32 = 200;
 pub async fn list(cluster: &Cluster) -> anyhow::Result<Vec<Facts>> {
     let selector = format!("{}={}", names::label("instance"), cluster.site.instance);
     let mut found = pages("Job", &cluster.jobs(), &selector).await?;
-    found.extend(pages("Pod", &cluster.pods(), &selector).await?);
+    let sharing: BTreeMap<_, _> = found.iter().filter(|job| job.shared).map(shared).collect();
+    let mut pods = pages("Pod", &cluster.pods(), &selector).await?;
+    for pod in &mut pods {
+        if let Some(owners) = sharing.get(&pod.job) {
+            pod.owners.clone_from(owners);
+        }
+    }
+    found.extend(pods);
     Ok(found)
+}
+
+/// A shared Job's UID, as its Pod names it, and its owners: they are the Pod's, too.
+fn shared(job: &Facts) -> (Option<String>, Vec<Owner>) {
+    (job.uid.clone(), job.owners.clone())
 }
 
 async fn pages<K>(kind: &'static str, api: &Api<K>, selector: &str) -> anyhow::Result<Vec<Facts>>
@@ -65,15 +79,18 @@ pub async fn remove(
         let pods = cluster.pods();
         let pods = try_join_all(names.iter().map(|name| pods.get_opt(name))).await;
         let pods = pods.map_err(|error| unavailable("read an orphan", &error))?;
-        unkept.extend(keep(logs, cluster, &pods.into_iter().flatten().collect::<Vec<_>>()).await);
+        let pods: Vec<_> = pods.into_iter().flatten().collect();
+        unkept.extend(keep(logs, cluster, &pods, None).await);
     }
     for (object, fate) in orphans.iter().filter(|(object, _)| !unkept.holds(object.uid.as_ref())) {
         let (name, uid) = (&object.name, object.uid.clone());
+        // Nobody has joined since it was looked at.
+        let version = object.version.clone().filter(|_| object.shared);
         match (object.kind, fate) {
             (_, Fate::Left(_)) => {}
-            ("Job", _) => delete(&cluster.jobs(), name, uid).await?,
+            ("Job", _) => delete_version(&cluster.jobs(), name, uid, version).await?,
             (_, Fate::Forced(_)) => force(&cluster.pods(), name, uid).await?,
-            (_, Fate::Deleted(_)) => delete(&cluster.pods(), name, uid).await?,
+            (_, Fate::Deleted(_)) => delete_version(&cluster.pods(), name, uid, version).await?,
         }
     }
     unkept.outcome()

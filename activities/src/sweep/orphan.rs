@@ -7,6 +7,14 @@ use k8s_openapi::jiff::Timestamp;
 use kilnworks_workflows::{bounds, names, sweep::SweptObject};
 use kube::core::ObjectMeta;
 
+use crate::{
+    cluster::JOB_UID,
+    share::{
+        self,
+        members::{self, Member},
+    },
+};
+
 /// How long a workflow has been closed until its own clean-up can no longer be on its way.
 const CLOSING: Duration = Duration::from_secs(60);
 
@@ -14,14 +22,8 @@ const CLOSING: Duration = Duration::from_secs(60);
 /// end of a Pod within seconds.
 const STUCK: Duration = Duration::from_secs(300);
 
-/// Which execution made an object: the first of a workflow's chain.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Owner {
-    /// Id of the workflow.
-    pub workflow_id: String,
-    /// Run id of its first execution.
-    pub run_id: String,
-}
+/// An execution whose an object is: it made it, or shares it.
+pub type Owner = Member;
 
 /// What the engine says of an owner.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,8 +45,14 @@ pub struct Facts {
     pub name: String,
     /// Its UID.
     pub uid: Option<String>,
-    /// Who made it, where it says so.
-    pub owner: Option<Owner>,
+    /// What it was in the API.
+    pub version: Option<String>,
+    /// Who shares it; else who made it, where it says so.
+    pub owners: Vec<Owner>,
+    /// Whether equal builds share it.
+    pub shared: bool,
+    /// UID of the Job whose Pod it is.
+    pub job: Option<String>,
     created: Option<Timestamp>,
     deadline: Option<Timestamp>,
     held: bool,
@@ -53,15 +61,23 @@ pub struct Facts {
 impl Facts {
     /// Reads an object's metadata.
     pub fn of(kind: &'static str, meta: ObjectMeta) -> Self {
-        let label = |name| meta.labels.as_ref()?.get(&names::label(name)).cloned();
+        let label = |name: &str| meta.labels.as_ref()?.get(name).cloned();
         let annotation = |name| meta.annotations.as_ref()?.get(&names::label(name)).cloned();
+        let made = annotation("workflow-id").zip(label(&names::label("run")));
+        let made = made.map(|(workflow_id, run_id)| Owner { workflow_id, run_id });
+        let mut owners: Vec<_> = members::of(&meta).into_values().flatten().collect();
+        // A Job's Pod does not say who shares it.
+        if owners.is_empty() {
+            owners.extend(made);
+        }
         // An id that the engine cannot have would keep it from answering for all the others.
-        let id = annotation("workflow-id");
-        let id = id.filter(|id| (1..=bounds::WORKFLOW_ID).contains(&id.len()));
-        let owner = id.zip(label("run"));
+        owners.retain(|owner| (1..=bounds::WORKFLOW_ID).contains(&owner.workflow_id.len()));
         Self {
             kind,
-            owner: owner.map(|(workflow_id, run_id)| Owner { workflow_id, run_id }),
+            owners,
+            shared: share::is_shared(&meta),
+            job: label(JOB_UID),
+            version: meta.resource_version,
             created: meta.creation_timestamp.map(|time| time.0),
             deadline: meta.deletion_timestamp.map(|time| time.0),
             held: meta.finalizers.is_some_and(|held| !held.is_empty()),
@@ -72,7 +88,7 @@ impl Facts {
 
     /// A line of the report.
     pub fn told(&self, reason: &str) -> SweptObject {
-        let owner = self.owner.as_ref();
+        let owner = self.owners.first();
         SweptObject {
             kind: self.kind.to_owned(),
             name: self.name.clone(),
@@ -93,27 +109,31 @@ pub enum Fate {
     Forced(&'static str),
 }
 
-/// The owner to ask about, or why nobody needs to be asked.
-pub fn asked(facts: &Facts, now: Timestamp, floor: Duration) -> Result<&Owner, Fate> {
-    let Some(owner) = &facts.owner else {
+/// The owners to ask about, or why nobody needs to be asked.
+pub fn asked(facts: &Facts, now: Timestamp, floor: Duration) -> Result<&[Owner], Fate> {
+    if facts.owners.is_empty() {
         return Err(Fate::Left("it names no workflow"));
-    };
+    }
     // Without a time it is as good as new.
     match facts.created.is_some_and(|created| passed(created, now) >= floor) {
-        true => Ok(owner),
+        true => Ok(&facts.owners),
         false => Err(Fate::Left("it is too young")),
     }
 }
 
-/// What becomes of an object that is old enough, by what the engine says of its owner.
-pub fn fate(facts: &Facts, owner: &OwnerState, now: Timestamp) -> Fate {
-    let reason = match owner {
-        OwnerState::Running => return Fate::Left("its workflow runs"),
-        OwnerState::Closed(at) if passed(*at, now) < CLOSING => {
-            return Fate::Left("its workflow has just ended");
-        }
-        OwnerState::Closed(_) => "its workflow has ended",
-        OwnerState::Unknown => "the engine knows no such workflow",
+/// What becomes of an object that is old enough, by what the engine says of its owners: one that
+/// may need it keeps it.
+pub fn fate(facts: &Facts, owners: &[&OwnerState], now: Timestamp) -> Fate {
+    let has_just_ended =
+        |owner: &OwnerState| matches!(owner, OwnerState::Closed(at) if passed(*at, now) < CLOSING);
+    let reason = if owners.iter().any(|owner| **owner == OwnerState::Running) {
+        return Fate::Left("its workflow runs");
+    } else if owners.iter().any(|owner| has_just_ended(owner)) {
+        return Fate::Left("its workflow has just ended");
+    } else if owners.iter().all(|owner| **owner == OwnerState::Unknown) {
+        "the engine knows no such workflow"
+    } else {
+        "its workflow has ended"
     };
     match facts.deadline {
         None => Fate::Deleted(reason),
@@ -154,7 +174,7 @@ mod tests {
     fn judged(meta: ObjectMeta, owner: OwnerState, second: i64) -> Fate {
         let facts = Facts::of("Pod", meta);
         match asked(&facts, at(second), FLOOR) {
-            Ok(_) => fate(&facts, &owner, at(second)),
+            Ok(_) => fate(&facts, &[&owner], at(second)),
             Err(left) => left,
         }
     }
@@ -176,6 +196,31 @@ mod tests {
         ] {
             assert_eq!(judged(meta(), owner.clone(), second), expected, "{owner:?} at {second}");
         }
+    }
+
+    #[test]
+    fn what_is_shared_stays_while_one_of_its_members_may_need_it() {
+        use OwnerState::{Closed, Running, Unknown};
+        let facts = Facts::of("Pod", meta());
+        for (owners, expected) in [
+            (vec![Unknown, Running], Fate::Left("its workflow runs")),
+            (vec![Closed(at(100)), Closed(at(990))], Fate::Left("its workflow has just ended")),
+            (vec![Closed(at(100)), Unknown], Fate::Deleted("its workflow has ended")),
+            (vec![Unknown, Unknown], Fate::Deleted("the engine knows no such workflow")),
+        ] {
+            let owners: Vec<_> = owners.iter().collect();
+            assert_eq!(fate(&facts, &owners, at(1000)), expected, "{owners:?}");
+        }
+    }
+
+    #[test]
+    fn the_owners_are_the_members_while_there_are_any() {
+        let joined = Member { workflow_id: "other".to_owned(), run_id: "r2".to_owned() };
+        let mut shared = meta();
+        shared.annotations.get_or_insert_default().insert(joined.label(), joined.text());
+        assert_eq!(Facts::of("Pod", shared).owners, [joined], "who made it has left");
+        let made = Member { workflow_id: "nightly/web".to_owned(), run_id: "r1".to_owned() };
+        assert_eq!(Facts::of("Pod", meta()).owners, [made]);
     }
 
     #[test]

@@ -178,6 +178,42 @@ async fn orphans_go_and_all_others_stay() {
     assert_eq!(asked, ["ended", "gone", "runs"], "each owner once, and only where it matters");
 }
 
+/// The same of an object that these share.
+fn shared(name: &str, members: &[&str]) -> Value {
+    let mut object = object(name, "left");
+    object["metadata"]["resourceVersion"] = json!("7");
+    object["metadata"]["labels"]["kiln.io/shared"] = json!("hash");
+    for workflow in members {
+        let member =
+            Owner { workflow_id: (*workflow).to_owned(), run_id: format!("run of {workflow}") };
+        object["metadata"]["annotations"][member.label()] = json!(member.text());
+    }
+    object
+}
+
+#[tokio::test]
+async fn what_is_shared_goes_when_all_have_ended_and_nobody_joins() {
+    let mut pod_of_job = shared("pod-of-job", &[]);
+    pod_of_job["metadata"]["labels"]["batch.kubernetes.io/controller-uid"] = json!("uid-job");
+    let neighbours = Neighbours::new();
+    let pods = vec![shared("a", &["ended", "runs"]), shared("b", &["ended", "gone"]), pod_of_job];
+    let calls = vec![
+        jobs("GET", "jobs?", 200, page(vec![shared("job", &["runs"])], "")),
+        call("GET", "pods?", 200, page(pods, "")),
+        call("GET", "pods/b", 404, refusal(404, "NotFound", "gone")),
+        call("DELETE", "pods/b?", 409, refusal(409, "Conflict", "someone has joined")),
+    ];
+    let (scenario, cluster) = Scenario::new(vec![], calls);
+    let report = neighbours.sweep(&cluster, false).await.unwrap();
+    let deleted = scenario.sent().pop().unwrap();
+    scenario.end();
+    assert_eq!(names(&report.objects), ["Pod b: its workflow has ended"]);
+    assert_eq!(report.kept.objects.count, 3, "{:?}", names(&report.kept.objects));
+    assert_eq!(deleted["preconditions"], json!({"uid": "uid-b", "resourceVersion": "7"}));
+    let asked = neighbours.asked.into_inner().unwrap();
+    assert!(!asked.contains(&"left".to_owned()), "who left it is not asked: {asked:?}");
+}
+
 #[tokio::test]
 async fn a_dry_run_removes_nothing() {
     let neighbours = Neighbours::new();

@@ -1,9 +1,15 @@
 //! Which attempts of a container's build have a log.
 
-use k8s_openapi::api::core::v1::Pod;
-use kilnworks_activities::{phase, store::ContextStore};
+use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
+use kilnworks_activities::{cluster::JOB_UID, phase, store::ContextStore};
 use kilnworks_workflows::names;
 use kube::{Api, ResourceExt, api::ListParams};
+
+/// Where the Pods of builds are.
+pub(super) struct Pods {
+    pub(super) pods: Api<Pod>,
+    pub(super) jobs: Api<Job>,
+}
 
 /// The attempts that have a log, in the store or in the cluster.
 #[derive(Debug, Default)]
@@ -18,7 +24,7 @@ impl Attempts {
     /// Asks both.
     pub(super) async fn find(
         store: &dyn ContextStore,
-        pods: &Api<Pod>,
+        pods: &Pods,
         run_id: String,
     ) -> anyhow::Result<Self> {
         let prefix = names::logs_prefix(&run_id);
@@ -26,8 +32,7 @@ impl Attempts {
         let stored = stored
             .iter()
             .filter_map(|part| part.key.strip_prefix(&prefix)?.split('/').next()?.parse().ok());
-        let selector = format!("{}={run_id}", names::label("run"));
-        let listed = pods.list(&ListParams::default().labels(&selector)).await?;
+        let listed = listed(pods, &run_id).await?;
         let begun = listed.iter().filter(|pod| phase::has_begun(pod));
         let begun =
             begun.filter_map(|pod| pod.labels().get(&names::label("attempt"))?.parse().ok());
@@ -49,15 +54,28 @@ impl Attempts {
 }
 
 /// The Pod of an attempt, while it is there.
-pub(super) async fn pod(
-    pods: &Api<Pod>,
-    run_id: &str,
-    attempt: u32,
-) -> anyhow::Result<Option<Pod>> {
-    let (run, number) = (names::label("run"), names::label("attempt"));
-    let selector = format!("{run}={run_id},{number}={attempt}");
-    let listed = pods.list(&ListParams::default().labels(&selector)).await?;
-    Ok(listed.items.into_iter().next())
+pub(super) async fn pod(pods: &Pods, run_id: &str, attempt: u32) -> anyhow::Result<Option<Pod>> {
+    let (label, number) = (names::label("attempt"), attempt.to_string());
+    let mut listed = listed(pods, run_id).await?.into_iter();
+    Ok(listed.find(|pod| pod.labels().get(&label) == Some(&number)))
+}
+
+/// The Pods of an execution: those that it made, and those that it shares with equal builds.
+async fn listed(pods: &Pods, run_id: &str) -> anyhow::Result<Vec<Pod>> {
+    let made = format!("{}={run_id}", names::label("run"));
+    let mut found = pods.pods.list(&ListParams::default().labels(&made)).await?.items;
+    let member = ListParams::default().labels(&names::member(run_id));
+    found.extend(pods.pods.list(&member).await?);
+    let jobs = match pods.jobs.list_metadata(&member).await {
+        // Where no Jobs are made, nobody needs to be allowed to look at them.
+        Err(kube::Error::Api(status)) if status.code == 403 => Vec::new(),
+        jobs => jobs?.items,
+    };
+    for uid in jobs.iter().filter_map(ResourceExt::uid) {
+        let of_job = ListParams::default().labels(&format!("{JOB_UID}={uid}"));
+        found.extend(pods.pods.list(&of_job).await?);
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -1,0 +1,137 @@
+//! Opens an archive: nothing of it is used before all of it was found to be well.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, ensure};
+use futures::FutureExt;
+use oci_client::manifest::OciDescriptor;
+
+use super::{
+    INDEX, LAYOUT,
+    index::{self, Index, name},
+    scan::{self, Place, Scan},
+};
+use crate::{
+    package::whole::{Whole, size, subject},
+    registry::{Body, MANIFEST_BYTES, Manifest},
+};
+
+/// An archive that is well.
+#[derive(Debug)]
+pub struct Archive {
+    path: PathBuf,
+    /// What is in it.
+    pub whole: Whole,
+    places: BTreeMap<String, Place>,
+}
+
+/// Opens an archive and reads all of it. `read` is told how many bytes were read.
+///
+/// It is refused whole where anything is amiss: where a name is not one of a layout's, a digest is
+/// not that of the bytes, sizes disagree, something that is named is not there or something that is
+/// there is not named, where it is cut off, or holds no package of ours. Nothing is written.
+pub fn open(path: &Path, read: impl FnMut(u64)) -> anyhow::Result<Archive> {
+    let scan = scan::scan(path, read)?;
+    index::check_layout(&scan.layout).context(LAYOUT)?;
+    let index = index::read(&scan.index).context(INDEX)?;
+    let file = File::open(path).context("cannot open it")?;
+    let manifests = Manifests { file: &file, scan: &scan };
+    // Nothing of this waits: the manifests are in the file.
+    let whole = manifests.whole(&index).now_or_never().context("a read that waits")??;
+    check_blobs(&whole, &scan)?;
+    Ok(Archive { path: path.to_owned(), whole, places: scan.blobs })
+}
+
+impl Archive {
+    /// The bytes of a blob.
+    pub fn body(&self, blob: &OciDescriptor) -> anyhow::Result<Body> {
+        let place = self.places.get(&blob.digest);
+        let Place { begin, size } = place.with_context(|| format!("no `{}`", blob.digest))?;
+        Ok(Body::Part(self.path.clone(), *begin, *size))
+    }
+}
+
+struct Manifests<'a> {
+    file: &'a File,
+    scan: &'a Scan,
+}
+
+impl Manifests<'_> {
+    fn read(&self, digest: &str) -> anyhow::Result<Manifest> {
+        let place = self.scan.blobs.get(digest);
+        let Place { begin, size } =
+            place.with_context(|| format!("the manifest `{digest}` is missing"))?;
+        ensure!(
+            *size <= MANIFEST_BYTES as u64,
+            "the manifest `{digest}` has {size} bytes; at most {MANIFEST_BYTES} are read"
+        );
+        let mut bytes = vec![0; *size as usize];
+        self.file.read_exact_at(&mut bytes, *begin).context("cannot read a manifest")?;
+        let manifest = Manifest::of(bytes).with_context(|| format!("`{digest}`"))?;
+        ensure!(manifest.digest == digest, "`{digest}` has changed while it was read");
+        Ok(manifest)
+    }
+
+    /// The package of an index, and what refers to it.
+    async fn whole(&self, index: &Index) -> anyhow::Result<Whole> {
+        let mut read = async |digest: &str| self.read(digest);
+        let entries = index.manifests.iter();
+        let found: Vec<_> =
+            entries.map(|it| self.read(&it.digest)).collect::<Result<_, _>>().context(INDEX)?;
+        let mut packages = found.iter().filter(|it| crate::package::read::kind(it).is_ok());
+        let (Some(package), None) = (packages.next(), packages.next()) else {
+            anyhow::bail!("{INDEX} must name one package of Kilnworks");
+        };
+        let mut whole = Whole::of(package.clone(), &mut read).await?;
+        let mut left: Vec<_> =
+            found.into_iter().filter(|it| whole.find(&it.digest).is_none()).collect();
+        // What refers may be named before what it refers to.
+        while let Some(next) = left.iter().position(|it| refers(&whole, it)) {
+            whole.refer(left.remove(next), &mut read).await?;
+        }
+        if let Some(stray) = left.first() {
+            anyhow::bail!("{INDEX} names `{}`, which is not the package's", stray.digest);
+        }
+        for entry in &index.manifests {
+            whole.agrees(entry).context(INDEX)?;
+            let is_package = entry.digest == whole.package.digest;
+            let named = name(entry).filter(|_| is_package);
+            ensure!(
+                named.is_none_or(|name| name.rsplit(':').next() == Some(&whole.tag)),
+                "{INDEX} names the package `{}`; it is `{}`",
+                named.unwrap_or_default(),
+                whole.tag
+            );
+        }
+        Ok(whole)
+    }
+}
+
+fn refers(whole: &Whole, manifest: &Manifest) -> bool {
+    let subject = subject(manifest).ok().flatten();
+    subject.is_some_and(|subject| whole.find(&subject.digest).is_some())
+}
+
+/// Whether what is named is there, with its size, and nothing else is.
+fn check_blobs(whole: &Whole, scan: &Scan) -> anyhow::Result<()> {
+    for (digest, blob) in &whole.blobs {
+        let place = scan.blobs.get(digest);
+        let there = place.with_context(|| format!("the blob `{digest}` is missing"))?.size;
+        let said = size(blob);
+        ensure!(
+            there == said,
+            "the blob `{digest}` has {there} bytes, not the {said} of its manifest"
+        );
+    }
+    let named: BTreeSet<_> = whole.blobs.keys().collect();
+    let stray = scan.blobs.keys().find(|it| !named.contains(it) && whole.find(it).is_none());
+    if let Some(digest) = stray {
+        anyhow::bail!("`{digest}` is there, but nothing names it");
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! Sends what is in an archive to a registry.
+
+use anyhow::Context;
+use futures::{StreamExt, TryStreamExt, stream};
+use kilnworks_workflows::{failure::FailureType, names};
+
+use super::open::Archive;
+use crate::{error::fail, package::whole::size, registry::Repository};
+
+/// Blobs that are sent side by side.
+const BLOBS: usize = 4;
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// `host/path:tag` of the package.
+    pub reference: String,
+    /// `sha256:…` of its index.
+    pub digest: String,
+    /// How many blobs were sent.
+    pub sent: usize,
+    /// How many blobs were there.
+    pub there: usize,
+}
+
+impl Archive {
+    /// Puts the package into a repository, with everything in it and what refers to it. `done` is
+    /// told how many bytes of blobs are there then.
+    ///
+    /// Whoever finds the tag finds all of it; doing it twice changes nothing. Where the tag has
+    /// something else, nothing is sent and it ends as `VersionExists`, unless `force`.
+    pub async fn send(
+        &self,
+        to: &Repository,
+        force: bool,
+        done: impl Fn(u64),
+    ) -> anyhow::Result<Sent> {
+        let whole = &self.whole;
+        let reference = format!("{}:{}", to.name(), whole.tag);
+        let there = to.digest_of(&whole.tag).await?;
+        if let Some(there) = there.filter(|there| *there != whole.package.digest && !force) {
+            let digest = &whole.package.digest;
+            let message = format!("`{reference}` is taken: it is `{there}`, not `{digest}`");
+            return Err(fail(FailureType::VersionExists, message));
+        }
+        let sent = self.blobs(to, done).await?;
+        self.manifests(to).await?;
+        to.put_manifest(&whole.tag, &whole.package).await?;
+        for (subject, digest) in &whole.referrers {
+            let referrer = whole.find(digest).context("a referrer is missing")?;
+            to.refer(subject, referrer).await?;
+        }
+        let there = whole.blobs.len() - sent;
+        Ok(Sent { reference, digest: whole.package.digest.clone(), sent, there })
+    }
+
+    /// Puts every blob, and says how many were not there.
+    async fn blobs(&self, to: &Repository, done: impl Fn(u64)) -> anyhow::Result<usize> {
+        let done = &done;
+        let put = |blob| async move {
+            let sent = to.put_known(blob, &self.body(blob)?).await?;
+            done(size(blob));
+            anyhow::Ok(sent)
+        };
+        let sent = stream::iter(self.whole.blobs.values()).map(put).buffer_unordered(BLOBS);
+        let sent: Vec<bool> = sent.try_collect().await?;
+        Ok(sent.into_iter().filter(|sent| *sent).count())
+    }
+
+    /// Puts every manifest but referrers: the package's own parts under tags, as registries clear
+    /// away what has none.
+    async fn manifests(&self, to: &Repository) -> anyhow::Result<()> {
+        let whole = &self.whole;
+        let parts = whole.package.parts()?.manifests.unwrap_or_default();
+        let refers = |digest: &str| whole.referrers.iter().any(|(_, it)| it == digest);
+        for manifest in whole.manifests.iter().filter(|it| !refers(&it.digest)) {
+            match parts.iter().any(|part| part.digest == manifest.digest) {
+                true => to.put_manifest(&names::child_tag(&manifest.digest), manifest).await?,
+                false => to.put_manifest(&manifest.digest, manifest).await?,
+            }
+        }
+        Ok(())
+    }
+}

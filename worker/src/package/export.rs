@@ -1,0 +1,54 @@
+//! `kiln package export`: a package as one file.
+
+use std::path::Path;
+
+use kilnworks_activities::package::{archive::write, read::Package, whole};
+
+use super::{bar, reach, sreworks};
+use crate::{
+    cli::{ExportArgs, ExportFormat},
+    end::{Error, Exit},
+    units,
+};
+
+/// Writes a package into a file. What was there stays until the new one is whole.
+pub(crate) async fn export(args: ExportArgs) -> Result<Exit, Error> {
+    let file = &args.output;
+    check(file)?;
+    let package = reach::open(&args.package).await?;
+    let told = match args.format {
+        ExportFormat::Oci => oci(&package, file, !args.no_referrers).await,
+        ExportFormat::Sreworks => sreworks::export(&package, file),
+    };
+    let told = told.map_err(|error| reach::explain(error, &args.package.reference))?;
+    eprintln!("{}: {told}", file.display());
+    Ok(Exit::Success)
+}
+
+/// Said before anything is read.
+fn check(file: &Path) -> Result<(), Error> {
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if file.is_dir() {
+        return Err(Error::input("a directory is there").at(file.display().to_string()));
+    }
+    match directory.filter(|directory| !directory.is_dir()) {
+        None => Ok(()),
+        Some(missing) => Err(Error::input("no such directory").at(missing.display().to_string())),
+    }
+}
+
+async fn oci(package: &Package, file: &Path, referrers: bool) -> anyhow::Result<String> {
+    let repository = &package.repository;
+    let whole = whole::in_repository(repository, package.manifest.clone(), referrers).await?;
+    let bar = bar::bar("exporting", Some(write::length(&whole)));
+    write::write(&whole, repository, file, |bytes| bar.add(bytes.len() as u64)).await?;
+    drop(bar);
+    let size = std::fs::metadata(file).map_or(0, |file| file.len());
+    Ok(format!(
+        "{} of {} manifests and {} blobs, {} referrers among them",
+        units::bytes(size),
+        whole.manifests.len() + 1,
+        whole.blobs.len(),
+        whole.referrers.len()
+    ))
+}
