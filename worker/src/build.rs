@@ -1,16 +1,14 @@
 //! `kiln build`: starts a build, shows how it goes, ends as it ends.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kilnworks_workflows::{
     BuildApp,
     build::{APP, VERSION, raw},
-    progress::Progress,
 };
 use temporalio_client::{
     WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions,
     errors::WorkflowStartError,
-    tonic::{Code, Status},
 };
 use temporalio_common::search_attributes::SearchAttributes;
 use uuid::Uuid;
@@ -18,10 +16,11 @@ use uuid::Uuid;
 use crate::{
     cli::{BuildArgs, Output},
     connect::{self, Engine, refused},
+    document,
     end::{Error, Exit},
-    outcome::{self, Build},
-    poll,
-    progress::{View, settle},
+    follow::{self, Interrupt},
+    namespace,
+    outcome::Build,
     settings::Common,
     spec::{self, Instead, Spec},
     table,
@@ -39,7 +38,14 @@ pub(crate) async fn build(args: BuildArgs, common: Common) -> Result<Exit, Error
         return detached(&id, page.as_deref(), args.output);
     }
     eprintln!("build `{id}`{}", beside(page.as_deref()));
-    follow(&engine, &common, &build, args.output).await
+    let queue = &common.task_queue;
+    match follow::follow(&engine, queue, &build, Duration::ZERO, Interrupt::Ask).await? {
+        None => Ok(Exit::Detached),
+        Some(outcome) => {
+            outcome.show(&id, args.output)?;
+            Ok(outcome.exit())
+        }
+    }
 }
 
 fn beside(page: Option<&str>) -> String {
@@ -81,93 +87,18 @@ fn not_started(error: WorkflowStartError, engine: &Engine, id: &str) -> Error {
             Error::input(format!("the build `{id}` runs already"))
                 .hint(format!("`kiln status {id}` shows it; `--id` or `--version` makes another"))
         }
-        WorkflowStartError::Rpc(status) => refused_start(&status, engine),
+        WorkflowStartError::Rpc(status) => namespace::unready(&status, engine)
+            .unwrap_or_else(|| refused(&status, &engine.address).into()),
         other => anyhow::Error::from(other).into(),
     }
 }
 
-fn refused_start(status: &Status, engine: &Engine) -> Error {
-    let namespace = &engine.namespace;
-    let unready = match status.code() {
-        Code::NotFound => format!("the Temporal namespace `{namespace}` does not exist"),
-        Code::InvalidArgument if status.message().contains("search attribute") => {
-            format!("the Temporal namespace `{namespace}` lacks search attributes")
-        }
-        _ => return refused(status, &engine.address).into(),
-    };
-    Error::new(Exit::NoEngine, unready)
-        .at(&engine.address)
-        .hint("run `kiln setup`, or set TEMPORAL_NAMESPACE")
-}
-
 fn detached(id: &str, page: Option<&str>, output: Output) -> Result<Exit, Error> {
-    match output {
-        Output::Json => table::json(&serde_json::json!({"id": id, "ui": page}))?,
-        Output::Table => {
-            table::print(id)?;
-            if let Some(page) = page {
-                table::print(page)?;
-            }
-        }
-    }
+    document::show(output, &serde_json::json!({"id": id, "ui": page}), || {
+        table::print(id)?;
+        page.map_or(Ok(()), table::print)
+    })?;
     Ok(Exit::Success)
-}
-
-/// Shows a build until it ends, or someone leaves.
-async fn follow(
-    engine: &Engine,
-    common: &Common,
-    build: &Build,
-    output: Output,
-) -> Result<Exit, Error> {
-    let id = &build.info().workflow_id;
-    let mut view = View::fitting();
-    let mut last = Progress::default();
-    let outcome = tokio::select! {
-        outcome = outcome::wait(engine, build) => outcome?,
-        () = watch(engine, common, build, &mut view, &mut last) => unreachable!("it never ends"),
-        _ = tokio::signal::ctrl_c() => {
-            view.close();
-            eprintln!("left; the build goes on. `kiln status {id}` shows it, `kiln cancel {id}` ends it");
-            return Ok(Exit::Detached);
-        }
-    };
-    settle(&mut last, &outcome);
-    view.show(&last);
-    view.close();
-    outcome.show(id, output)?;
-    Ok(outcome.exit())
-}
-
-/// Pause between two looks.
-const PAUSE: Duration = Duration::from_secs(1);
-
-/// How long a build may be silent before that is said.
-const SILENCE: Duration = Duration::from_secs(10);
-
-/// Shows a build for ever.
-async fn watch(
-    engine: &Engine,
-    common: &Common,
-    build: &Build,
-    view: &mut View,
-    last: &mut Progress,
-) {
-    let begun = Instant::now();
-    let mut told = false;
-    loop {
-        if let Some(progress) = poll::progress(engine, build).await {
-            view.show(&progress);
-            *last = progress;
-        } else if last.containers.is_empty() && begun.elapsed() > SILENCE && !told {
-            let queue = &common.task_queue;
-            view.note(&format!(
-                "no worker of task queue `{queue}` answers; does `kiln worker` run?"
-            ));
-            told = true;
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,9 @@ pub(crate) async fn cancel(args: CancelArgs, _common: Common) -> Result<Exit, Er
     let engine = connect::once().await?;
     let build = engine.client.get_workflow_handle::<BuildApp>(&args.id);
     let options = WorkflowCancelOptions::builder().reason("kiln cancel".to_owned()).build();
-    build.cancel(options).await.map_err(|error| not_told(error, &engine, &args.id))?;
+    if let Err(error) = build.cancel(options).await {
+        return Err(not_told(error, &engine, &args.id).await);
+    }
     if !args.wait {
         eprintln!("asked `{}` to end", args.id);
         return Ok(Exit::Success);
@@ -25,7 +27,8 @@ pub(crate) async fn cancel(args: CancelArgs, _common: Common) -> Result<Exit, Er
     match outcome::wait(&engine, &build).await? {
         Outcome::Cancelled => eprintln!("cancelled: `{}`", args.id),
         // It was quicker than the cancel, which is no failure of this command.
-        ended => eprintln!("`{}` had ended before: {:?}", args.id, ended.exit()),
+        Outcome::Succeeded(_) => eprintln!("`{}` had succeeded before", args.id),
+        Outcome::Failed(_) => eprintln!("`{}` had failed before", args.id),
     }
     Ok(Exit::Success)
 }

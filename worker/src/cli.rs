@@ -2,6 +2,7 @@
 //! them, so that one message can name every fault of flags, environment and file alike.
 
 mod flags;
+mod looking;
 mod package;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use flags::{CommonFlags, InstallationFlags};
+pub(crate) use looking::{CompletionsArgs, Kind, LsArgs, OpenArgs, StatusArgs};
 pub(crate) use package::{
     ExportArgs, ExportFormat, ImportArgs, InspectArgs, PackageArgs, PackageCommand, Ref,
     RegistryFlags, RenderArgs, VerifyArgs,
@@ -30,8 +32,13 @@ const AFTER_HELP: &str = "\
 The engine is found as by every Temporal tool: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE,
 TEMPORAL_API_KEY, TEMPORAL_TLS_*, or a profile of `temporal.toml`.
 
-Exit codes: 0 success, 1 the build failed, 2 bad input, 3 cancelled, 4 engine not reached,
-130 left by Ctrl-C while the build goes on.";
+Exit codes:
+    0  what was asked for is done; of `build` and `status`: the build succeeded, or still runs
+    1  the build failed, or the command did
+    2  wrong input: command line, settings, spec, or an id that no build has
+    3  the build was cancelled
+    4  the engine cannot be reached, or refuses
+  130  left by Ctrl-C; the build goes on";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -48,8 +55,12 @@ pub(crate) enum Command {
     Convert(ConvertArgs),
     /// Prints the JSON Schema of a document.
     Schema(SchemaArgs),
+    /// Lists the builds that run, and those that ran lately.
+    Ls(LsArgs),
     /// Shows where a build stands, or how it ended.
     Status(StatusArgs),
+    /// Prints the address of a build's page in the Temporal UI.
+    Open(OpenArgs),
     /// Prints the logs of a build: before, while and after it runs.
     Logs(LogsArgs),
     /// Cancels a build.
@@ -58,6 +69,8 @@ pub(crate) enum Command {
     Package(PackageArgs),
     /// Removes what builds left behind: Pods of terminated builds, old contexts and logs.
     Sweep(SweepArgs),
+    /// Prints the completions of a shell.
+    Completions(CompletionsArgs),
 }
 
 /// `kiln worker`.
@@ -95,6 +108,9 @@ pub(crate) struct SetupArgs {
     /// How long a new namespace keeps finished builds.
     #[arg(long, value_name = "TIME", default_value = "30days", value_parser = humantime::parse_duration)]
     pub(crate) retention: std::time::Duration,
+    /// Form of the answer.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
 }
 
 /// `kiln build`.
@@ -111,6 +127,10 @@ pub(crate) struct BuildArgs {
     /// Build every image anew, whatever was built before.
     #[arg(long)]
     pub(crate) no_reuse: bool,
+    /// Show the build until it ends. This is the default; Ctrl-C asks whether to leave it running
+    /// or to cancel it, and leaves it running where nobody can be asked.
+    #[arg(long, conflicts_with = "detach")]
+    pub(crate) follow: bool,
     /// Start the build, print its id, and leave.
     #[arg(long)]
     pub(crate) detach: bool,
@@ -186,6 +206,9 @@ pub(crate) struct SchemaArgs {
     /// Which document.
     #[arg(value_enum, default_value_t)]
     pub(crate) document: Schema,
+    /// Form of the schema.
+    #[arg(short, long, value_parser = ["json", "yaml"], default_value = "json")]
+    pub(crate) output: String,
 }
 
 /// A document of the wire.
@@ -206,16 +229,6 @@ pub(crate) enum Schema {
     Progress,
     /// The details of a failed workflow.
     Failure,
-}
-
-/// `kiln status`.
-#[derive(Debug, Args)]
-pub(crate) struct StatusArgs {
-    /// Id of the build.
-    pub(crate) id: String,
-    /// Form of the answer.
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: Output,
 }
 
 /// `kiln logs`.
@@ -268,6 +281,8 @@ pub(crate) enum Output {
     Table,
     /// For programs.
     Json,
+    /// For programs, and for people who want all of it.
+    Yaml,
 }
 
 impl Command {

@@ -6,12 +6,18 @@
 mod build;
 mod cancel;
 mod cli;
+mod completions;
 mod connect;
 mod convert;
+mod document;
 mod end;
 mod failures;
+mod follow;
+mod interrupt;
 mod logs;
+mod ls;
 mod namespace;
+mod open;
 mod outcome;
 mod package;
 mod plan;
@@ -24,10 +30,13 @@ mod settings;
 mod setup;
 mod spec;
 mod status;
+mod suggest;
 mod sweep;
 mod table;
+mod terminal;
 mod tracing_setup;
 mod units;
+mod visibility;
 
 use std::process::ExitCode;
 
@@ -64,6 +73,9 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
         Command::Convert(args) => convert::convert(args),
         Command::Package(args) => package::package(args).await,
         Command::Schema(args) => schema::schema(args),
+        Command::Ls(args) => ls::ls(args, start(&values, "error")?).await,
+        Command::Open(args) => open::open(args, start(&values, "error")?).await,
+        Command::Completions(args) => completions::completions(args),
         Command::Status(args) => status::status(args, start(&values, "error")?).await,
         Command::Sweep(args) => sweep::sweep(args, start(&values, "error")?).await,
         Command::Logs(args) => {

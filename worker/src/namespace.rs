@@ -56,6 +56,19 @@ fn hidden(status: &Status) -> bool {
     matches!(status.code(), Code::PermissionDenied | Code::Unimplemented | Code::Unauthenticated)
 }
 
+/// What a refusal means where the namespace is not ready; none where it is something else.
+pub(crate) fn unready(status: &Status, engine: &Engine) -> Option<Error> {
+    let namespace = &engine.namespace;
+    let what = match status.code() {
+        Code::NotFound => format!("the Temporal namespace `{namespace}` does not exist"),
+        Code::InvalidArgument if status.message().contains("search attribute") => {
+            format!("the Temporal namespace `{namespace}` lacks search attributes")
+        }
+        _ => return None,
+    };
+    Some(missing(engine, what).hint("run `kiln setup`, or set TEMPORAL_NAMESPACE"))
+}
+
 /// The id of the namespace, which no other engine's has; none where there is no such namespace.
 pub(crate) async fn id(engine: &Engine) -> Result<Option<String>, Status> {
     let request = DescribeNamespaceRequest {

@@ -18,6 +18,7 @@ use temporalio_common::{
 use crate::{
     cli::Output,
     connect::{Engine, refused, waiting_mends},
+    document,
     end::{Error, Exit},
     failures, table,
 };
@@ -62,8 +63,9 @@ impl Outcome {
     /// Puts the result on stdout, and what went wrong on stderr.
     pub(crate) fn show(&self, id: &str, output: Output) -> Result<(), Error> {
         match (output, self) {
-            (Output::Json, Self::Cancelled) => {}
+            (Output::Json | Output::Yaml, Self::Cancelled) => {}
             (Output::Json, _) => table::json(self)?,
+            (Output::Yaml, _) => document::yaml(self)?,
             (Output::Table, Self::Succeeded(output)) => {
                 table::print(&table::images(&output.images))?;
             }
@@ -140,9 +142,8 @@ fn read<T>(ended: Result<T, WorkflowGetResultError>, id: &str) -> Result<Ended<T
 }
 
 /// No such build.
-pub(crate) fn not_found(id: &str) -> Error {
-    Error::input(format!("there is no build `{id}`"))
-        .hint("the Temporal UI lists the builds; TEMPORAL_NAMESPACE says where they are looked for")
+fn not_found(id: &str) -> Error {
+    Error::input(format!("there is no build `{id}`")).hint("`kiln ls` lists the builds")
 }
 
 /// What a failed workflow tells. One that is not ours to begin with tells at least its message.

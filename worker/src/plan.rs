@@ -10,9 +10,11 @@ use kilnworks_workflows::{
     plan::{BuildPlan, ContainerPlan, Plan},
     steps::{BuildId, Context, LaunchInput, Rendered},
 };
+use serde_json::Value;
 
 use crate::{
     cli::{Output, PlanArgs, Show},
+    document,
     end::{Error, Exit},
     settings::{self, Values},
     spec::{self, Instead},
@@ -26,32 +28,46 @@ pub(crate) async fn plan(args: PlanArgs, values: &Values) -> Result<Exit, Error>
     match (args.show, args.output) {
         (Some(Show::Pods), _) => {
             let installation = settings::installation(values)?;
-            table::print(&pods(&spec.plan, installation.steps).await?)?;
+            show_pods(&pods(&spec.plan, installation.steps).await?, args.output)?;
         }
-        (None, Output::Table) => table::print(&table::plan(&spec.plan))?,
-        (None, Output::Json) => table::json(&spec.plan)?,
+        (None, output) => {
+            document::show(output, &spec.plan, || table::print(&table::plan(&spec.plan)))?;
+        }
     }
     Ok(Exit::Success)
 }
 
-/// The manifests of the build Pods or Jobs as YAML, one document each, in plan order. What only a
-/// commit settles is written in angle brackets.
-async fn pods(plan: &Plan, settings: Settings) -> Result<String, Error> {
+/// As `kubectl` reads and writes them: a YAML document each, or one list in JSON.
+fn show_pods(pods: &[Value], output: Output) -> Result<(), Error> {
+    if output == Output::Json {
+        let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": pods});
+        return table::json(&list);
+    }
+    let mut text = String::new();
+    for pod in pods {
+        let yaml = serde_saphyr::to_string(pod).map_err(anyhow::Error::from)?;
+        text += &format!("---\n{yaml}");
+    }
+    table::print(text.trim_end())
+}
+
+/// The manifests of the build Pods or Jobs, in plan order. What only a commit settles is written
+/// in angle brackets.
+async fn pods(plan: &Plan, settings: Settings) -> Result<Vec<Value>, Error> {
     let namespace = settings.cluster.namespace.clone();
     let store = store::open(&settings.store).await?;
     let access = store.access(&store::context_key("<content>"));
     let site = Site::new(settings.cluster, "<temporal namespace>", &settings.install)?;
-    let mut text = String::new();
+    let mut pods = Vec::new();
     for container in plan.containers() {
         let Some(build) = container.work.as_build() else {
             continue;
         };
         let mut object = render_object(&site, &launch(container, build), &access)?;
         object["metadata"]["namespace"] = namespace.clone().into();
-        let yaml = serde_saphyr::to_string(&object).map_err(anyhow::Error::from)?;
-        text += &format!("---\n{yaml}");
+        pods.push(object);
     }
-    Ok(text.trim_end().to_owned())
+    Ok(pods)
 }
 
 fn launch(container: &ContainerPlan, build: &BuildPlan) -> LaunchInput {

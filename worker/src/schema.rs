@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::{
     cli::{Schema, SchemaArgs},
+    document,
     end::{Error, Exit},
     table,
 };
@@ -24,6 +25,9 @@ pub(crate) fn schema(args: SchemaArgs) -> Result<Exit, Error> {
         Schema::Progress => schema_for!(Progress).into(),
         Schema::Failure => schema_for!(FailureDetails).into(),
     };
-    table::json(&schema)?;
+    match args.output.as_str() {
+        "yaml" => document::yaml(&schema)?,
+        _ => table::json(&schema)?,
+    }
     Ok(Exit::Success)
 }

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use temporalio_client::tonic::{Code, Status};
 
 use crate::{
     cli::SetupArgs,
     connect::{self, Engine, refused},
+    document,
     end::{Error, Exit},
     namespace, table,
 };
@@ -20,18 +22,37 @@ pub(crate) async fn setup(args: SetupArgs) -> Result<Exit, Error> {
     let engine = connect::once().await?;
     let told = |status: Status| Error::from(refused(&status, &engine.address));
     let name = &engine.namespace;
-    if namespace::id(&engine).await.map_err(told)?.is_some() {
-        table::print(&format!("namespace `{name}`: was there"))?;
-    } else {
+    let was_there = namespace::id(&engine).await.map_err(told)?.is_some();
+    if !was_there {
         namespace::register(&engine, args.retention).await.map_err(told)?;
-        table::print(&format!("namespace `{name}`: made"))?;
     }
-    let made = attributes(&engine).await.map_err(told)?;
-    match made.is_empty() {
-        true => table::print("search attributes: were there")?,
-        false => table::print(&format!("search attributes: made {}", made.join(", ")))?,
-    }
+    let made = Made {
+        namespace: name,
+        namespace_made: !was_there,
+        search_attributes_made: attributes(&engine).await.map_err(told)?,
+    };
+    document::show(args.output, &made, || table::print(&made.told()))?;
     Ok(Exit::Success)
+}
+
+/// What was made, and what was there.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Made<'a> {
+    namespace: &'a str,
+    namespace_made: bool,
+    search_attributes_made: Vec<&'static str>,
+}
+
+impl Made<'_> {
+    fn told(&self) -> String {
+        let namespace = if self.namespace_made { "made" } else { "was there" };
+        let attributes = match &self.search_attributes_made[..] {
+            [] => "were there".to_owned(),
+            made => format!("made {}", made.join(", ")),
+        };
+        format!("namespace `{}`: {namespace}\nsearch attributes: {attributes}", self.namespace)
+    }
 }
 
 /// Makes the search attributes that are missing and waits until they are seen.

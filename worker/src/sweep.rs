@@ -14,8 +14,9 @@ use temporalio_client::{
 use uuid::Uuid;
 
 use crate::{
-    cli::{Output, SweepArgs},
+    cli::SweepArgs,
     connect::{self, Engine, refused},
+    document,
     end::{Error, Exit},
     outcome::{self, Outcome},
     settings::Common,
@@ -38,8 +39,7 @@ pub(crate) async fn sweep(args: SweepArgs, common: Common) -> Result<Exit, Error
         }
     };
     match &ended {
-        Outcome::Succeeded(report) if args.output == Output::Json => table::json(report)?,
-        Outcome::Succeeded(report) => show(report)?,
+        Outcome::Succeeded(report) => document::show(args.output, report, || show(report))?,
         other => other.complain(id),
     }
     Ok(ended.exit())

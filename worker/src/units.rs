@@ -44,6 +44,15 @@ pub(crate) fn seconds(seconds: f64) -> String {
     }
 }
 
+/// How long ago something was: `42s`, `2m 05s`, `3h 20m`, `12d`.
+pub(crate) fn age(age: Duration) -> String {
+    match age.as_secs() {
+        whole @ 0..60 => format!("{whole}s ago"),
+        whole if age < DAY * 2 => format!("{} ago", seconds(whole as f64)),
+        whole => format!("{}d ago", whole / DAY.as_secs()),
+    }
+}
+
 /// A time as it is written in a setting. A month is no whole number of days: days go on.
 pub(crate) fn time(time: Duration) -> String {
     let days = time.as_secs() / DAY.as_secs();
@@ -85,6 +94,14 @@ mod tests {
         ] {
             assert_eq!(bytes(size), text);
         }
+    }
+
+    #[test]
+    fn ages_are_shown() {
+        for (age, text) in [(0, "0s ago"), (61, "1m 01s ago"), (100_000, "27h 46m ago")] {
+            assert_eq!(super::age(Duration::from_secs(age)), text);
+        }
+        assert_eq!(super::age(12 * DAY), "12d ago");
     }
 
     #[test]

@@ -82,7 +82,10 @@ impl Chosen {
 pub(super) async fn choose(engine: &Engine, args: &LogsArgs) -> Result<Vec<Chosen>, Error> {
     let build = engine.client.get_workflow_handle::<BuildApp>(&args.id);
     let described = build.describe(WorkflowDescribeOptions::default()).await;
-    let described = described.map_err(|error| not_told(error, engine, &args.id))?;
+    let described = match described {
+        Ok(described) => described,
+        Err(error) => return Err(not_told(error, engine, &args.id).await),
+    };
     let all = all(engine, args).await?;
     let root = (args.id.clone(), described.start_time());
     let wanted = match &args.container {
@@ -109,7 +112,10 @@ async fn all(engine: &Engine, args: &LogsArgs) -> Result<Vec<Name>, Error> {
     let build = engine.client.get_workflow_handle::<BuildApp>(&args.id);
     loop {
         let described = build.describe(WorkflowDescribeOptions::default()).await;
-        let described = described.map_err(|error| not_told(error, engine, &args.id))?;
+        let described = match described {
+            Ok(described) => described,
+            Err(error) => return Err(not_told(error, engine, &args.id).await),
+        };
         let runs = described.status() == WorkflowExecutionStatus::Running;
         let progress = poll::ask(&build).await.unwrap_or_default();
         let mut rows: Vec<_> =

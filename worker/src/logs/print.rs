@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write, stdout};
 use kilnworks_activities::log::read::Line;
 
 use super::Chosen;
+use crate::terminal;
 
 /// Colours of a terminal that are read well on dark and light.
 const COLOURS: [&str; 6] = ["36", "33", "32", "35", "34", "31"];
@@ -18,7 +19,7 @@ pub(super) struct Printer {
 impl Printer {
     /// One for each container, in their order.
     pub(super) fn for_all(chosen: &[Chosen], timestamps: bool) -> Vec<Self> {
-        let coloured = stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let coloured = stdout().is_terminal() && !terminal::is_plain();
         let begin = |(name, colour): (&str, &str)| match (chosen.len(), coloured) {
             (1, _) => String::new(),
             (_, true) => format!("\u{1b}[{colour}m{name} | \u{1b}[0m"),

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::reach;
 use crate::{
-    cli::{InspectArgs, Output},
+    cli::InspectArgs,
+    document,
     end::{Error, Exit},
     table::{self, short},
     units,
@@ -37,18 +38,15 @@ pub(crate) async fn inspect(args: InspectArgs) -> Result<Exit, Error> {
         reach::explain(error, reference).hint("`kiln package verify` says all that is wrong")
     })?;
     let explain = |error| reach::explain(error, reference);
-    match args.output {
-        Output::Json => table::json(&Inspected {
-            reference: package.repository.reference(&package.manifest.digest),
-            digest: package.manifest.digest.clone(),
-            referrers: whole.referrers.len(),
-            record: serde_json::from_slice(&package.record)
-                .map_err(|error| explain(anyhow::Error::from(error).context("the record")))?,
-        })?,
-        Output::Table => {
-            table::print(&text(&package, &package.record().map_err(explain)?, &whole))?;
-        }
-    }
+    let inspected = Inspected {
+        reference: package.repository.reference(&package.manifest.digest),
+        digest: package.manifest.digest.clone(),
+        referrers: whole.referrers.len(),
+        record: serde_json::from_slice(&package.record)
+            .map_err(|error| explain(anyhow::Error::from(error).context("the record")))?,
+    };
+    let record = package.record().map_err(explain)?;
+    document::show(args.output, &inspected, || table::print(&text(&package, &record, &whole)))?;
     Ok(Exit::Success)
 }
 

@@ -1,0 +1,240 @@
+//! A line a container on a terminal, drawn again and again, and one line for them all.
+
+use std::time::{Duration, Instant};
+
+use console::Term;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use kilnworks_workflows::progress::{ContainerProgress, Progress, State};
+
+use super::{name, note, time};
+
+/// The lines, and the clock of each container.
+pub(crate) struct Bars {
+    all: MultiProgress,
+    total: ProgressBar,
+    lines: Vec<ProgressBar>,
+    clocks: Vec<Clock>,
+    /// How old the build was when it began to be shown, and when that was.
+    age: Duration,
+    from: Instant,
+}
+
+impl Bars {
+    /// Shows a build that is so old already.
+    pub(super) fn of(age: Duration) -> Self {
+        let all = MultiProgress::new();
+        let total = line(&all, 0);
+        total.set_style(style("{spinner:.cyan} {wide_msg}", SPINNER));
+        total.set_message("waits for a worker");
+        let (lines, clocks) = (Vec::new(), Vec::new());
+        Self { all, total, lines, clocks, age, from: Instant::now() }
+    }
+
+    /// Draws where the build stands.
+    pub(super) fn show(&mut self, progress: &Progress) {
+        let rows = &progress.containers;
+        let elapsed = self.age + self.from.elapsed();
+        let known = self.age.is_zero();
+        self.clocks.resize_with(rows.len(), || Clock { known, ..Clock::default() });
+        for (row, clock) in rows.iter().zip(&mut self.clocks) {
+            clock.tick(row.state, elapsed);
+        }
+        let shown = with_room(rows, usize::from(Term::stderr().size().0).saturating_sub(2));
+        self.make_room(shown.len());
+        let width = rows.iter().map(|row| name(row).len()).max().unwrap_or_default();
+        for (line, index) in self.lines.iter().zip(shown) {
+            let row = &rows[index];
+            let (colour, ticks) = mark(row.state);
+            let template = format!("{{spinner:.{colour}}} {{prefix}}  {{wide_msg}}");
+            line.set_style(style(&template, ticks));
+            line.set_prefix(format!("{:width$}", name(row)));
+            line.set_message(words(row, self.clocks[index].shown));
+        }
+        self.total.set_message(total(rows, elapsed));
+        if self.all.is_hidden() {
+            self.all.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+
+    /// Says something above the lines.
+    pub(super) fn note(&self, text: &str) {
+        // A terminal that cannot be drawn on any more is told nothing.
+        let _ = self.all.println(text);
+    }
+
+    /// Takes the lines away until the next `show`.
+    pub(super) fn close(&mut self) {
+        // A terminal that cannot be drawn on any more has nothing to take away.
+        let _ = self.all.clear();
+        self.all.set_draw_target(ProgressDrawTarget::hidden());
+    }
+
+    fn make_room(&mut self, lines: usize) {
+        while self.lines.len() > lines {
+            self.lines.pop().iter().for_each(|line| self.all.remove(line));
+        }
+        while self.lines.len() < lines {
+            let line = line(&self.all, self.lines.len());
+            self.lines.push(line);
+        }
+    }
+}
+
+/// A new line at this place.
+fn line(all: &MultiProgress, place: usize) -> ProgressBar {
+    // Until it is told more, it is empty.
+    let line = all.insert(place, ProgressBar::new_spinner().with_style(style("", SPINNER)));
+    line.enable_steady_tick(Duration::from_millis(120));
+    line
+}
+
+const SPINNER: &str = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ";
+
+fn style(template: &str, ticks: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the template is fixed").tick_chars(ticks)
+}
+
+/// What a line begins with: its colour, and what it turns through.
+fn mark(state: State) -> (&'static str, &'static str) {
+    match state {
+        State::Done => ("green", "✔✔"),
+        State::Failed | State::Cancelled => ("red", "✘✘"),
+        State::Waiting => ("dim", "··"),
+        _ => ("cyan", SPINNER),
+    }
+}
+
+/// The rows for which a terminal has room, in plan order. Those with which something happens come
+/// before the failed, the waiting and the done.
+fn with_room(rows: &[ContainerProgress], room: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by_key(|index| match rows[*index].state {
+        State::Failed | State::Cancelled => 1,
+        State::Waiting => 2,
+        State::Done => 3,
+        _ => 0,
+    });
+    order.truncate(room.max(1));
+    order.sort_unstable();
+    order
+}
+
+/// How long a container has been at work. Of one that was at work before anyone looked that is
+/// not known.
+#[derive(Default)]
+struct Clock {
+    known: bool,
+    begun: Option<Duration>,
+    shown: Option<Duration>,
+}
+
+impl Clock {
+    /// Sees a state when the build is `now` old.
+    fn tick(&mut self, state: State, now: Duration) {
+        self.known |= state == State::Waiting;
+        if !self.known || state == State::Waiting || state.is_final() {
+            return;
+        }
+        let begun = *self.begun.get_or_insert(now);
+        self.shown = Some(now - begun);
+    }
+}
+
+/// The state of a container: its step, the time, what it does or waits for.
+fn words(row: &ContainerProgress, elapsed: Option<Duration>) -> String {
+    let attempt = match row.attempt {
+        0 | 1 => String::new(),
+        attempt => format!(" (attempt {attempt})"),
+    };
+    let note = note(row).map_or_else(String::new, |note| format!(": {note}"));
+    let (step, phrase) = phrase(row.state);
+    let elapsed = elapsed.map_or_else(String::new, time);
+    format!("{step:5}  {elapsed:>7}  {phrase}{attempt}{note}")
+}
+
+/// The step of six, and what happens in it.
+fn phrase(state: State) -> (&'static str, &'static str) {
+    match state {
+        State::Waiting => ("", "waits for its turn"),
+        State::Fetching => ("[1/6]", "fetches the source"),
+        State::Packing => ("[2/6]", "packs the context"),
+        State::Queued => ("[3/6]", "waits for room in the cluster"),
+        State::Scheduling => ("[4/6]", "waits for a node"),
+        State::Pulling => ("[5/6]", "pulls the executor"),
+        State::Building => ("[6/6]", "builds"),
+        State::Done => ("", "done"),
+        State::Failed => ("", "failed"),
+        State::Cancelled => ("", "cancelled"),
+    }
+}
+
+/// One line for all of them.
+fn total(rows: &[ContainerProgress], elapsed: Duration) -> String {
+    let count = |wanted: fn(State) -> bool| rows.iter().filter(|row| wanted(row.state)).count();
+    let done = count(|state| state == State::Done);
+    let others = [
+        (count(|state| state == State::Failed), "failed"),
+        (count(|state| state == State::Cancelled), "cancelled"),
+        (count(|state| !state.is_final() && state != State::Waiting), "under way"),
+        (count(|state| state == State::Waiting), "waiting"),
+    ];
+    let others = others.into_iter().filter(|(count, _)| *count > 0);
+    let others: String = others.map(|(count, word)| format!(", {count} {word}")).collect();
+    format!("{done} of {} done{others}, {}", rows.len(), time(elapsed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(state: State) -> ContainerProgress {
+        ContainerProgress { state, ..ContainerProgress::default() }
+    }
+
+    #[test]
+    fn what_happens_has_room_before_what_has_happened() {
+        let states = [State::Done, State::Building, State::Waiting, State::Failed, State::Queued];
+        let rows = states.map(row);
+        for (room, shown) in [
+            (9, vec![0, 1, 2, 3, 4]),
+            (4, vec![1, 2, 3, 4]),
+            (3, vec![1, 3, 4]),
+            (2, vec![1, 4]),
+            (0, vec![1]),
+        ] {
+            assert_eq!(with_room(&rows, room), shown, "{room}");
+        }
+    }
+
+    #[test]
+    fn a_clock_runs_from_the_first_step_to_the_end() {
+        let seconds = Duration::from_secs;
+        let mut clock = Clock::default();
+        for (now, state, shown) in [
+            (0, State::Waiting, None),
+            (5, State::Fetching, Some(0)),
+            (9, State::Building, Some(4)),
+            (12, State::Done, Some(4)),
+            (20, State::Done, Some(4)),
+        ] {
+            clock.tick(state, seconds(now));
+            assert_eq!(clock.shown, shown.map(seconds), "{now}");
+        }
+        let mut late = Clock::default();
+        late.tick(State::Building, seconds(600));
+        assert_eq!(late.shown, None);
+    }
+
+    #[test]
+    fn a_line_says_the_step_and_what_it_waits_for() {
+        let mut queued = row(State::Queued);
+        (queued.reason, queued.attempt) = (Some("10 of 10 builds run".to_owned()), 2);
+        let lines = [
+            words(&row(State::Waiting), None),
+            words(&queued, Some(Duration::from_secs(75))),
+            words(&row(State::Done), Some(Duration::from_secs(80))),
+            total(&[row(State::Done), queued, row(State::Waiting)], Duration::from_secs(81)),
+        ];
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+}
