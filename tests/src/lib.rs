@@ -5,6 +5,7 @@ pub mod chaos;
 pub mod engine;
 pub mod fakes;
 pub mod needles;
+pub mod pipelines;
 pub mod registry;
 pub mod specs;
 pub mod stack;
