@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing before them but a Rust and a Go toolchain.
 .DEFAULT_GOAL := help
-.PHONY: help demo test contract chaos up down clean-local build lint record
+.PHONY: help demo test contract chaos up down clean-local build lint record wire
 
 help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ build: packages
 
 record: up build ## Record the histories anew that the replay test replays.
 	@. .local/env && cargo run --package kilnworks-tests --bin record
+
+wire: packages ## Write docs/contract.md and docs/schema after a change of the contract: NOTE='what changed'.
+	@KILN_CONTRACT_NOTE="$(NOTE)" cargo test --workspace --test contract_page
 
 lint: packages ## Check format, lints and the stack's scripts.
 	@cargo fmt --all --check
