@@ -3,10 +3,10 @@
 use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use kilnworks_workflows::BuildApp;
+use kilnworks_workflows::{BuildApp, contract};
 use serde_json::{Value, json};
 use temporalio_client::Client;
 
@@ -90,14 +90,30 @@ pub async fn holds(language: &str) {
     let pipeline = Pipeline::start(language).await;
     let url = sources();
     let stage = Stage { client: client().await, cluster: cluster().await, kiln, pipeline, url };
+    let begun = Instant::now();
     tokio::join!(
-        stage.a_good_build_gives_its_reference(),
-        stage.a_failed_instruction_is_told_with_its_line(),
-        stage.a_build_without_memory_is_repeated_with_more(),
-        stage.a_cancel_cancels_the_build(),
-        stage.the_limit_cancels_the_build(),
-        stage.a_terminated_pipeline_cancels_the_build(),
+        timed(begun, "released", stage.a_good_build_gives_its_reference()),
+        timed(begun, "rejected", stage.a_failed_instruction_is_told_with_its_line()),
+        timed(begun, "built twice", stage.a_build_without_memory_is_repeated_with_more()),
+        timed(begun, "cancelled", stage.a_cancel_cancels_the_build()),
+        timed(begun, "out of time", stage.the_limit_cancels_the_build()),
+        timed(begun, "terminated", stage.a_terminated_pipeline_cancels_the_build()),
     );
+}
+
+/// Says when something was shown.
+async fn timed(begun: Instant, what: &str, shown: impl Future<Output = ()>) {
+    shown.await;
+    println!("{what} after {:.1} s", begun.elapsed().as_secs_f64());
+}
+
+/// Fails where a document is not what its published schema says.
+fn conforms(name: &str, document: &Value) {
+    let schemas = contract::schemas();
+    let (_, schema) = schemas.iter().find(|(own, _)| *own == name).expect("a schema");
+    let validator = jsonschema::validator_for(schema).expect("a schema");
+    let faults: Vec<_> = validator.iter_errors(document).map(|it| it.to_string()).collect();
+    assert!(faults.is_empty(), "{name}: {faults:?}");
 }
 
 fn sources() -> String {
@@ -141,6 +157,7 @@ impl Stage {
         assert_eq!(told["outcome"], "released", "{told}");
         assert_eq!(told["builds"], 1, "{told}");
         assert_eq!(told["images"], json!({"web/server": output.images[0].reference}));
+        conforms("output", &result(&release.build()).await["result"]);
     }
 
     async fn a_failed_instruction_is_told_with_its_line(&self) {
