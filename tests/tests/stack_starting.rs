@@ -60,6 +60,13 @@ async fn stage(name: &str) -> (Worker, Names, tempfile::TempDir) {
     (worker, names, directory)
 }
 
+/// A command that ends in its time: what waits for a build would wait for ever.
+fn patient(program: &str) -> Command {
+    let mut command = Command::new("timeout");
+    command.args([&PATIENCE.as_secs().to_string(), program]);
+    command
+}
+
 fn described(id: &str) -> Value {
     let told = run(Command::new("temporal").args(["workflow", "describe", "-w", id, "-o", "json"]));
     serde_json::from_str(&told).expect("JSON")
@@ -71,7 +78,7 @@ async fn every_command_of_the_page_runs() {
     let mut ran = 0;
     for (_, text) in blocks().filter(|(kind, _)| *kind == "sh") {
         let script = names.here(text);
-        let mut bash = Command::new("bash");
+        let mut bash = patient("bash");
         bash.args(["-euc", &script]).current_dir(directory.path());
         let told = tokio::task::spawn_blocking(move || run(&mut bash)).await.expect("it ends");
         println!("{script}{told}");
@@ -109,7 +116,7 @@ async fn what_is_left_out_is_made_up_for() {
         ("BuildContainer", "container.json", vec!["KilnApp", "KilnContainer", "KilnCommit"]),
     ] {
         let arguments = ["workflow", "execute", "--task-queue", &worker.queue, "--type", kind];
-        let mut execute = Command::new("temporal");
+        let mut execute = patient("temporal");
         execute.args(arguments).args(["--input-file", file, "-o", "json"]);
         execute.current_dir(directory.path());
         let told = tokio::task::spawn_blocking(move || run(&mut execute)).await.expect("it ends");
