@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing before them but a Rust and a Go toolchain.
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos up down clean-local build lint record
+.PHONY: help demo test contract chaos up down clean-local build lint record wire
 
 help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -10,6 +10,9 @@ demo: up build ## Build the example app on this machine, from git to images.
 
 test: up build ## Run every test, those on the real stack included.
 	@tests/run
+
+contract: toolchains up build ## Run the example pipelines in five languages; takes Java and Node.js, too.
+	@. .local/env && cargo test --workspace --test stack_pipelines --test contract
 
 chaos: up build ## Strike the stack while it builds: ARGS=--list names the cases, ARGS='name name' runs some.
 	@. .local/env && target/debug/chaos $(ARGS)
@@ -29,6 +32,9 @@ build: packages
 record: up build ## Record histories for the replay test: ARGS='name name', or all anew.
 	@. .local/env && target/debug/record $(ARGS)
 
+wire: packages ## Write docs/contract.md and docs/schema after a change of the contract: NOTE='what changed'.
+	@KILN_CONTRACT_NOTE="$(NOTE)" cargo test --workspace --test contract_page
+
 lint: packages ## Check format, lints and the stack's scripts.
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets -- -D warnings
@@ -36,3 +42,7 @@ lint: packages ## Check format, lints and the stack's scripts.
 .PHONY: packages
 packages:
 	@deploy/local/parts/packages.sh
+
+.PHONY: toolchains
+toolchains:
+	@tests/toolchains

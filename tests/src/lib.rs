@@ -6,6 +6,7 @@ pub mod engine;
 pub mod fakes;
 pub mod needles;
 pub mod package;
+pub mod pipelines;
 pub mod registry;
 pub mod specs;
 pub mod stack;

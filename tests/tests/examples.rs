@@ -21,6 +21,9 @@ fn every_example_validates_and_has_a_plan() {
     let mut checked = 0;
     for entry in std::fs::read_dir(examples).expect("the examples") {
         let spec = entry.expect("an example").path().join("app.yaml");
+        if !spec.exists() {
+            continue; // The pipelines take their spec as an input.
+        }
         let document = filled_in(&std::fs::read_to_string(&spec).expect("a spec"));
         let faults: Vec<_> = validator.iter_errors(&document).map(|it| it.to_string()).collect();
         assert!(faults.is_empty(), "{}: {faults:?}", spec.display());

