@@ -37,7 +37,13 @@ async fn rendered(repo: &Repo, version: Option<&str>, more: Value) -> anyhow::Re
     let commit = repo.commit();
     let plan = container(repo, version, more);
     let cache = cache();
-    let input = RenderInput { id: Default::default(), plan, commit, published: None };
+    let input = RenderInput {
+        id: Default::default(),
+        plan,
+        commit,
+        published: None,
+        images: BTreeMap::new(),
+    };
     let first = read(&cache.sources, input.clone()).await?;
     let second = read(&cache.sources, input).await?;
     assert_eq!(first, second);
