@@ -51,7 +51,6 @@ fn the_number_of_each() {
         |count: usize, bound: usize| format!("{count} entries; at most {bound} are accepted");
     let list = |value: fn(usize) -> Value| move |count| (0..count).map(value).collect();
     for (name, bound, value) in [
-        ("from", bounds::FROM, list(|_| json!("base"))),
         ("tags", bounds::TAGS, list(|index| json!(format!("t{index}")))),
         ("kaniko", bounds::FLAGS, list(|index| json!(format!("--flag-{index}")))),
         (

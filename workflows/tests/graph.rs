@@ -1,6 +1,7 @@
 //! Containers that are built from others: what is accepted, and which faults are told.
 
 use kilnworks_workflows::{
+    bounds,
     document::Kind,
     fault::Faults,
     plan::{self, Plan},
@@ -113,6 +114,19 @@ fn a_cycle_is_told_at_its_own_place_and_a_long_one_is_cut() {
     assert_eq!(found.len(), 1, "{found:#?}");
     let begin = "components[0].containers[1].from: a cycle: `web/c0` → `web/c1` → ";
     assert!(found[0].starts_with(begin) && found[0].contains("… (31 more)"), "{found:?}");
+}
+
+#[test]
+fn a_container_stands_on_no_more_than_can_be_handed_down() {
+    let components = |count: usize| {
+        let mut containers = serde_json::Map::new();
+        containers.insert("a".to_owned(), vec!["b"; count].into());
+        containers.insert("b".to_owned(), json!([]));
+        json!({"web": containers})
+    };
+    assert!(read(components(bounds::FROM)).is_ok());
+    let found = told(read(components(bounds::FROM + 1)).expect_err("it is wrong"));
+    assert!(found[0].contains(".from: 17 entries; at most 16 are accepted"), "{found:?}");
 }
 
 #[test]

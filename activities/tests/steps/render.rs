@@ -157,13 +157,12 @@ async fn what_is_built_from_an_image_must_name_it() {
         ("FROM base:1\n", "`FROM {{ images.data.tools.reference }}`"),
     ];
     for (template, expected) in table {
-        let error = on_others(template, json!({})).await.unwrap_err();
-        let failure = failure(&error);
-        assert_eq!(failure.kind, InvalidTemplate);
-        assert!(failure.message.contains(expected), "{}", failure.message);
+        let (kind, message) = failure(on_others(template, json!({})).await);
+        assert_eq!(kind, InvalidTemplate);
+        assert!(message.contains(expected), "{message}");
     }
-    let error = on_others(both, json!({"template": {"images": 1}})).await.unwrap_err();
-    assert!(failure(&error).message.contains("template.images: the name belongs to Kilnworks"));
+    let (_, message) = failure(on_others(both, json!({"template": {"images": 1}})).await);
+    assert!(message.contains("template.images: the name belongs to Kilnworks"), "{message}");
 }
 
 #[tokio::test]
