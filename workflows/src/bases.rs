@@ -25,9 +25,9 @@ enum Became {
 
 impl Bases {
     /// The images that a parent has handed down.
-    pub(crate) fn given(&mut self, images: &BTreeMap<String, String>) {
-        let images = images.iter().map(|(name, it)| (name.clone(), Became::Image(it.clone())));
-        self.0.extend(images);
+    pub(crate) fn given<'a>(&mut self, images: impl Iterator<Item = (&'a String, &'a String)>) {
+        let became = |image: &String| Became::Image(image.clone());
+        self.0.extend(images.map(|(name, image)| (name.clone(), became(image))));
     }
 
     /// Notes how a container ended.

@@ -52,7 +52,7 @@ impl BuildComponent {
         let component = &outline.components[0];
         ctx.state_mut(|s| {
             s.progress.wait(component);
-            s.bases.given(&split.resolved.as_ref().map(|it| it.images.clone()).unwrap_or_default());
+            s.bases.given(split.resolved.iter().flat_map(|resolved| &resolved.images));
         });
         let own = ctx.workflow_id().to_owned();
         let root = split.resolved.as_ref().map_or(&own, |resolved| &resolved.root);
@@ -175,7 +175,8 @@ async fn tell(
     let _ = root.signal(BuildApp::observed, signal, SignalWorkflowOptions::default()).await;
 }
 
-/// One container; it is not begun where there is no document for it. Where the first failure is to end the others, they are cancelled as a group.
+/// One container; without a document it is not begun. Where the first failure is to end the others,
+/// they are cancelled as a group.
 async fn build_one(
     ctx: &WorkflowContext<BuildComponent>,
     outline: &Outline,
