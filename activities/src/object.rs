@@ -137,6 +137,7 @@ pub fn sample() -> LaunchInput {
             told: false,
         },
         build: BuildPlan {
+            from: Vec::new(),
             source: GitSource {
                 url: String::new(),
                 revision: None,

@@ -1,7 +1,7 @@
 //! `render`: the Dockerfile, and every text of the spec that is a template, as they are at a commit.
 //!
 //! There are two rounds, and nothing goes through both: the strings of the spec are rendered with
-//! the five variables of the build, and what comes out are values of the Dockerfile template.
+//! the variables of the build, and what comes out are values of the Dockerfile template.
 
 mod bases;
 mod dockerfile;
@@ -10,6 +10,8 @@ mod keyed;
 pub mod pin;
 pub(crate) mod template;
 mod values;
+
+use std::collections::BTreeMap;
 
 use kilnworks_workflows::{
     bounds, checks,
@@ -43,12 +45,12 @@ pub async fn render(
 
 /// What a source and a spec alone give.
 pub async fn read(sources: &Sources, input: RenderInput) -> anyhow::Result<Rendered> {
-    let RenderInput { plan, commit, .. } = input;
+    let RenderInput { plan, commit, images, .. } = input;
     let Some(build) = plan.work.as_build().cloned() else {
         return Err(fail(FailureType::Internal, "nothing is rendered for an image used as it is"));
     };
-    let five = values::five(&plan, &commit);
-    let texts = values::Texts::new(&five);
+    let known = values::known(&plan, &commit, &images);
+    let texts = values::Texts::new(&known);
     let mut rendered = Rendered {
         build_args: texts.map("buildArgs", &build.build_args)?,
         labels: texts.map("labels", &build.labels)?,
@@ -58,7 +60,7 @@ pub async fn read(sources: &Sources, input: RenderInput) -> anyhow::Result<Rende
     arguments(&rendered)?;
     let values = match &build.template {
         None => None,
-        Some(given) => Some(values::of_dockerfile(&texts, &five, given)?),
+        Some(given) => Some(values::of_dockerfile(&texts, &known, given)?),
     };
     let snapshot = sources.ensure(&build.source, &commit).await?;
     let files = snapshot
@@ -69,7 +71,30 @@ pub async fn read(sources: &Sources, input: RenderInput) -> anyhow::Result<Rende
         })
         .await?;
     ((rendered.dockerfile, rendered.dockerignore), rendered.content) = files;
+    each_is_used(&plan, &images, &rendered)?;
     Ok(rendered)
+}
+
+/// Whether a build stands on each image that it is said to be built from. Its digest is in the
+/// Dockerfile then, or in a build arg, and so in the content key.
+fn each_is_used(
+    plan: &ContainerPlan,
+    images: &BTreeMap<String, String>,
+    rendered: &Rendered,
+) -> anyhow::Result<()> {
+    let texts: Vec<_> = rendered.build_args.values().chain([&rendered.dockerfile]).collect();
+    for (name, reference) in images {
+        let digest = reference.rsplit('@').next().unwrap_or(reference);
+        if !texts.iter().any(|text| text.contains(digest)) {
+            let value = values::value_of(plan, name);
+            let message = format!(
+                "`from` names `{name}`, whose image is not in the Dockerfile; \
+                 write `FROM {{{{ {value}.reference }}}}`"
+            );
+            return Err(fail(FailureType::InvalidTemplate, message));
+        }
+    }
+    Ok(())
 }
 
 /// Whether the build args and labels fit into a Pod.

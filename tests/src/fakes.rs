@@ -146,7 +146,11 @@ impl FakeSteps {
         input: RenderInput,
     ) -> Result<Rendered, ActivityError> {
         let name = format!("{}/{}", input.plan.component, input.plan.container);
-        self.note(format!("render {name}"));
+        let images: Vec<_> = input.images.iter().map(|(of, it)| format!("{of} {it}")).collect();
+        self.note(match images.as_slice() {
+            [] => format!("render {name}"),
+            images => format!("render {name} on {}", images.join(", ")),
+        });
         let is_built = self.built.lock().unwrap().contains(&name);
         if let Some(published) = input.published.filter(|_| !is_built) {
             let message = format!("`{published}` has another image");

@@ -95,7 +95,10 @@ fn container(container: &ContainerPlan) -> Vec<String> {
             row
         }
         Work::Build(build) => vec![
-            name,
+            match build.from.as_slice() {
+                [] => name,
+                from => format!("{name} (from {})", from.join(", ")),
+            },
             source(&build.source),
             match build.context_dir.as_str() {
                 "" => ".".to_owned(),

@@ -62,6 +62,12 @@ pub const TAGS: usize = 16;
 /// More flags for Kaniko.
 pub const FLAGS: usize = 64;
 
+/// Containers that one is built from.
+pub const FROM: usize = 16;
+
+/// Bytes with which an image that a container is built from is handed down, its names included.
+pub const REFERENCE_BYTES: usize = 512;
+
 /// Build secrets of a container.
 pub const SECRETS: usize = 32;
 

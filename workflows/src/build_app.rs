@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::SystemTime};
 
+use futures::FutureExt;
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
@@ -11,6 +12,7 @@ use temporalio_workflow::{
 };
 
 use crate::{
+    bases::{Bases, waits_for},
     bounds,
     build::{OUTCOME, attributes, bounded, child, json_of, split},
     build_component::BuildComponent,
@@ -36,6 +38,7 @@ pub struct BuildApp {
     /// Whether one has failed where that ends the others.
     ended: bool,
     sources: Sources,
+    bases: Bases,
 }
 
 #[workflow_methods]
@@ -76,7 +79,8 @@ impl BuildApp {
                 "failFast": outline.fail_fast,
                 "component": input["components"][index],
             });
-            build_one(ctx, outline, &release, &group, component, document)
+            let built = build_one(ctx, outline, &release, &group, component, document);
+            built.inspect(|outcome| ctx.state_mut(|s| s.bases.end(component, outcome)))
         }));
         let ((), outcomes) = join!(fetching, building);
         let packages: Vec<_> =
@@ -128,20 +132,35 @@ async fn build_one(
     component: &OutlinedComponent,
     mut document: Value,
 ) -> Result<BuildOutput, Stop> {
-    let sources = || component.sources();
-    let fetched = ctx.wait_condition(|s| s.sources.know(sources()) || s.ended).await;
+    let (sources, needs) = (|| component.sources(), || component.needs());
+    if let Some(reason) = waits_for(needs()) {
+        show(ctx, |progress| progress.set_for(&component.name, State::Waiting, Some(&reason)));
+    }
+    let is_ready = |s: &BuildApp| s.sources.know(sources()) && s.bases.know(needs());
+    let fetched = ctx.wait_condition(|s| is_ready(s) || s.ended).await;
     let places = component.containers.len().min(outline.max_parallel as usize);
     let room = ctx.wait_condition(|s| s.free >= places || s.ended).await;
     if fetched.is_err() || room.is_err() || ctx.state(|s| s.ended) {
         show(ctx, |progress| progress.set(&component.name, State::Cancelled));
         return Err(Stop::Cancelled);
     }
-    ctx.state_mut(|s| s.free -= places);
-    show(ctx, |progress| progress.set(&component.name, State::Packing));
     let name = component.name.as_str();
+    let images = match ctx.state(|s| s.bases.images(needs())) {
+        Ok(images) => images,
+        Err(stop) => {
+            let outcome = Err(stop.of_each(component));
+            show(ctx, |progress| progress.end(name, &outcome));
+            return outcome;
+        }
+    };
+    ctx.state_mut(|s| s.free -= places);
+    show(ctx, |progress| {
+        progress.set(name, State::Packing);
+        progress.wait(component);
+    });
     let published = release.published(name).cloned();
     let resolved = ctx.state(|s| s.sources.resolved(ctx.workflow_id(), sources()));
-    document["resolved"] = json!(Resolved { published, ..resolved });
+    document["resolved"] = json!(Resolved { published, images, ..resolved });
     let found_by = attributes(&outline.app, release.version.as_deref(), Some(name), None);
     let outcome = child(ctx, || BuildComponent::run, name, document, found_by, group).await;
     ctx.state_mut(|s| s.free += places);
@@ -179,7 +198,7 @@ impl Sources {
         Resolved {
             commits: keys.filter_map(commit).collect(),
             root: root.to_owned(),
-            published: None,
+            ..Resolved::default()
         }
     }
 
@@ -299,6 +318,7 @@ impl Ending {
                 }
             }
         }
+        failures.sort_by_key(|failure| failure.cause.is_some());
         images.iter_mut().for_each(|image| brief(&mut image.earlier));
         failures.iter_mut().for_each(|failure| brief(&mut failure.earlier));
         let stop = match (failures.is_empty(), cancelled) {

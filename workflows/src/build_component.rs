@@ -4,20 +4,21 @@ use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
-    WorkflowResult, join,
+    SignalWorkflowOptions, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext,
+    WorkflowContextView, WorkflowResult, join,
 };
 
 use crate::{
+    bases::Bases,
     bounds,
-    build::{OUTCOME, attributes, bounded, child, json_of, split},
-    build_app::{Deliverable, Ending, Sources, deliver, fetch_sources},
+    build::{OUTCOME, attributes, child, in_order, json_of, raw, split},
+    build_app::{BuildApp, Deliverable, Ending, Sources, deliver, fetch_sources},
     build_container::BuildContainer,
     document::{Kind, inherit},
     output::{BuildOutput, ContainerImage},
-    plan::{Outline, OutlinedComponent},
+    plan::{Outline, OutlinedComponent, OutlinedContainer},
     policy::Policy,
-    progress::{Progress, State, reason},
+    progress::{Observed, Progress, State, reason},
     release::{Release, release},
     spec::Resolved,
     steps::Split,
@@ -32,6 +33,7 @@ pub struct BuildComponent {
     /// Whether a container has failed where that ends the others.
     ended: bool,
     sources: Sources,
+    bases: Bases,
 }
 
 #[workflow_methods]
@@ -49,29 +51,40 @@ impl BuildComponent {
         let release = release(ctx, &policy, &split).await?;
         ctx.state_mut(|s| s.progress.version = release.version.clone());
         let component = &outline.components[0];
+        ctx.state_mut(|s| {
+            s.progress.wait(component);
+            s.bases.given(split.resolved.iter().flat_map(|resolved| &resolved.images));
+        });
         let own = ctx.workflow_id().to_owned();
         let root = split.resolved.as_ref().map_or(&own, |resolved| &resolved.root);
         let group = ctx.cancellation_token().child_token();
         let fetching = sources(ctx, &policy, &split, &group);
         let lanes = outline.max_parallel as usize;
         let jobs = (0..component.containers.len()).collect();
-        let building = bounded(jobs, lanes, async |index: usize| {
+        let ready = |s: &Self, index: &usize| {
+            s.ended || s.bases.know(component.containers[*index].from.iter())
+        };
+        let building = in_order(ctx, jobs, lanes, ready, async |index: usize| {
             let container = &component.containers[index];
             let source = || container.source.iter();
             let fetched = ctx.wait_condition(|s| s.sources.know(source()) || s.ended).await;
             fetched.map_err(|_| Stop::Cancelled)?;
             let published = release.published(&component.name).cloned();
             let resolved = ctx.state(|s| s.sources.resolved(root, source()));
-            let resolved = Resolved { published, ..resolved };
-            let document = json!({
-                "app": input["app"],
-                "version": release.version,
-                "defaults": inherit(&input["defaults"], &input["component"]),
-                "component": component.name,
-                "container": input["component"]["containers"][index],
-                "resolved": resolved,
+            let images = ctx.state(|s| s.bases.images(container.from.iter()));
+            let document = images.map(|images| {
+                json!({
+                    "app": input["app"],
+                    "version": release.version,
+                    "defaults": inherit(&input["defaults"], &input["component"]),
+                    "component": component.name,
+                    "container": input["component"]["containers"][index],
+                    "resolved": Resolved { published, images, ..resolved },
+                })
             });
-            build_one(ctx, outline, &release, &group, &container.name, document).await
+            let outcome = build_one(ctx, outline, &release, &group, container, document).await;
+            ctx.state_mut(|s| s.bases.note(&component.name, &container.name, &outcome));
+            outcome
         });
         let ((), outcomes) = join!(fetching, building);
         let mut ending = Ending::of(outcomes, ctx.cancellation_token().is_cancelled());
@@ -150,16 +163,40 @@ fn deliverable(
     }
 }
 
-/// One container. Where the first failure is to end the others, they are cancelled as a group.
+/// Tells the root that a container waits no more for others of its component. A root that has gone
+/// needs to know nothing.
+async fn tell(
+    ctx: &WorkflowContext<BuildComponent>,
+    document: &Value,
+    component: &OutlinedComponent,
+    container: &OutlinedContainer,
+) {
+    let root = document["resolved"]["root"].as_str().filter(|root| *root != ctx.workflow_id());
+    let (Some(root), Some(_)) = (root, component.own(container).next()) else { return };
+    let observed = Observed {
+        component: component.name.clone(),
+        container: container.name.clone(),
+        state: State::Packing,
+        reason: String::new(),
+        since: String::new(),
+    };
+    let signal = raw(&json!(observed));
+    let root = ctx.external_workflow(root, None);
+    let _ = root.signal(BuildApp::observed, signal, SignalWorkflowOptions::default()).await;
+}
+
+/// One container; without a document it is not begun. Where the first failure is to end the others,
+/// they are cancelled as a group.
 async fn build_one(
     ctx: &WorkflowContext<BuildComponent>,
     outline: &Outline,
     release: &Release,
     group: &WorkflowCancellationToken,
-    container: &str,
-    document: Value,
+    one: &OutlinedContainer,
+    document: Result<Value, Stop>,
 ) -> Result<BuildOutput, Stop> {
-    let component = outline.components[0].name.as_str();
+    let of = &outline.components[0];
+    let (component, container) = (of.name.as_str(), one.name.as_str());
     let note = |state, reference: Option<String>, reason: Option<String>| {
         ctx.state_mut(|s| {
             for row in s.progress.rows(component, Some(container)) {
@@ -175,7 +212,13 @@ async fn build_one(
     note(State::Packing, None, None);
     let version = release.version.as_deref();
     let found_by = attributes(&outline.app, version, Some(component), Some(container));
-    let outcome = child(ctx, || BuildContainer::run, container, document, found_by, group).await;
+    let outcome = match document {
+        Ok(document) => {
+            tell(ctx, &document, of, one).await;
+            child(ctx, || BuildContainer::run, container, document, found_by, group).await
+        }
+        Err(stop) => Err(stop),
+    };
     if outline.fail_fast && outcome.is_err() {
         ctx.state_mut(|s| s.ended = true);
         group.cancel_with_reason("another container failed, and failFast is set");

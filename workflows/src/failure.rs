@@ -174,6 +174,9 @@ pub struct Failure {
     /// Where the attempt's whole log is: an URL of the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
+    /// The container that failed, as `component/container`, where this one was not begun for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
     /// What a person can do about it, in a sentence.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub remedy: String,
@@ -235,8 +238,19 @@ impl Failure {
             line: None,
             log_tail: String::new(),
             log: None,
+            cause: None,
             remedy: kind.remedy().to_owned(),
             earlier: Vec::new(),
+        }
+    }
+
+    /// The failure of what was not begun, as a container that it is built from has none.
+    pub(crate) fn due_to(cause: &str, kind: FailureType, message: &str) -> Self {
+        let why = format!("not begun, as `{cause}` failed, from which it is built: {message}");
+        Self {
+            cause: Some(cause.to_owned()),
+            remedy: format!("see to `{cause}`"),
+            ..Self::new(kind, why)
         }
     }
 
@@ -265,7 +279,8 @@ impl std::error::Error for Failure {}
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FailureDetails {
-    /// In plan order, the first one naming the type of the workflow's failure.
+    /// In plan order, those that have another one for their cause last. The first one names the
+    /// type of the workflow's failure.
     pub failures: Vec<Failure>,
     /// The images that were finished.
     #[serde(default)]

@@ -6,6 +6,7 @@
 //!
 //! Read [`build_app`], [`build_component`], [`build_container`]: top to bottom they are the product.
 
+mod bases;
 pub mod bounds;
 pub mod build;
 pub mod build_app;

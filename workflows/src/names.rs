@@ -15,6 +15,16 @@ pub fn child_workflow_id(parent: &str, name: &str) -> String {
     format!("{parent}/{name}")
 }
 
+/// A container among all of an app: `component/container`.
+pub fn container(component: &str, container: &str) -> String {
+    format!("{component}/{container}")
+}
+
+/// Whether a name made by [`container`] is of a component.
+pub fn is_of(name: &str, component: &str) -> bool {
+    name.split_once('/').is_some_and(|(of, _)| of == component)
+}
+
 /// The image of a container, without tag.
 pub fn repository(prefix: &str, app: &str, component: &str, container: &str) -> String {
     format!("{prefix}/{app}-{component}-{container}")

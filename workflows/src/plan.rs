@@ -1,6 +1,7 @@
 //! What will be done: a spec with every default filled in and every fault found.
 
 mod delivery;
+mod graph;
 mod lower;
 mod shared;
 mod weight;
@@ -15,6 +16,7 @@ pub use shared::LONGEST_CLOCK;
 use crate::{
     document::{Document, Kind},
     fault::Faults,
+    names,
     spec::{BuildSecret, CaSpec, FileSpec, Yields},
 };
 
@@ -78,6 +80,7 @@ impl Plan {
             let container = |one: &ContainerPlan| OutlinedContainer {
                 name: one.container.clone(),
                 source: one.source().map(GitSource::key),
+                from: one.work.as_build().map(|build| build.from.clone()).unwrap_or_default(),
                 registry: Some(one.registry.clone())
                     .filter(|own| place.as_ref().is_some_and(|place| place.registry != *own)),
             };
@@ -180,6 +183,9 @@ pub struct OutlinedContainer {
     /// Key of its source; none where an image is used as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// The containers that it is built from, as `component/container`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<String>,
     /// How its registry is reached, where that is not its package's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<Registry>,
@@ -205,6 +211,17 @@ impl OutlinedComponent {
     /// Keys of the sources that it needs.
     pub fn sources(&self) -> impl Iterator<Item = &String> {
         self.containers.iter().filter_map(|one| one.source.as_ref()).chain(&self.source)
+    }
+
+    /// Those of its own containers that one of them is built from.
+    pub fn own<'a>(&'a self, one: &'a OutlinedContainer) -> impl Iterator<Item = &'a String> {
+        one.from.iter().filter(|name| names::is_of(name, &self.name))
+    }
+
+    /// The containers of other components that its own are built from.
+    pub fn needs(&self) -> impl Iterator<Item = &String> {
+        let of_others = |name: &&String| !names::is_of(name, &self.name);
+        self.containers.iter().flat_map(|one| &one.from).filter(of_others)
     }
 }
 
@@ -292,6 +309,9 @@ pub struct Registry {
 pub struct BuildPlan {
     /// Where the code is.
     pub source: GitSource,
+    /// The containers that it is built from, as `component/container`, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<String>,
     /// Directory of the source that is the context; `""` is its root. No `.` and no `//` in it.
     pub context_dir: String,
     /// The Dockerfile, a path in the context. No `.` and no `//` in it.

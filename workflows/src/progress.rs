@@ -3,7 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{bounds, failure::head, output::BuildOutput, plan::Outline, stop::Stop};
+use crate::{
+    bases::waits_for,
+    bounds,
+    failure::head,
+    output::BuildOutput,
+    plan::{Outline, OutlinedComponent},
+    stop::Stop,
+};
 
 /// Where a build stands.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, schemars::JsonSchema)]
@@ -140,6 +147,16 @@ impl Progress {
         })
     }
 
+    /// Notes of a component that is begun which of its containers wait for others of it.
+    pub(crate) fn wait(&mut self, component: &OutlinedComponent) {
+        for container in &component.containers {
+            let Some(reason) = waits_for(component.own(container)) else { continue };
+            for row in self.rows(&component.name, Some(&container.name)) {
+                (row.state, row.reason) = (State::Waiting, Some(reason.clone()));
+            }
+        }
+    }
+
     /// Puts every container into a state.
     pub fn set_all(&mut self, state: State) {
         self.containers.iter_mut().for_each(|row| (row.state, row.reason) = (state, None));
@@ -147,7 +164,13 @@ impl Progress {
 
     /// Puts a component's containers into a state.
     pub fn set(&mut self, component: &str, state: State) {
-        self.rows(component, None).for_each(|row| (row.state, row.reason) = (state, None));
+        self.set_for(component, state, None);
+    }
+
+    /// Puts a component's containers into a state, and says why.
+    pub(crate) fn set_for(&mut self, component: &str, state: State, reason: Option<&String>) {
+        let rows = self.rows(component, None);
+        rows.for_each(|row| (row.state, row.reason) = (state, reason.cloned()));
     }
 
     /// Notes how a component's build ended, container by container.

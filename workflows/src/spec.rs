@@ -5,6 +5,8 @@
 //! [`crate::plan::Plan`]. Nothing after that sees a spec. Unknown fields are found by the first
 //! pass, so the types that flatten [`Shared`] need not refuse them again (serde could not).
 
+mod one_or_many;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -106,6 +108,10 @@ pub struct Resolved {
     /// Commit of each distinct source, by [`crate::plan::GitSource::key`].
     #[serde(default)]
     pub commits: BTreeMap<String, String>,
+    /// The images that its containers are built from, as `name@sha256:…`, by
+    /// `component/container`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub images: BTreeMap<String, String>,
     /// Id of the workflow that someone started, which is told what its builds wait for.
     pub root: String,
     /// The package that is published under this version already, as `name@sha256:…`: what differs
@@ -233,6 +239,16 @@ pub struct ContainerSpec {
     /// An image that is used as it is: nothing is built, and no field about building may be given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// The containers of the app that this one is built from: one or a list, each as `container`
+    /// of the same component or `component/container`. They are built first; the Dockerfile, which
+    /// is a template then, must use `{{ images.<container>.reference }}` of each.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_many::deserialize"
+    )]
+    #[schemars(schema_with = "one_or_many::schema")]
+    pub from: Vec<String>,
     /// The context: a directory of the source. Default: its root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context_dir: Option<String>,
@@ -240,7 +256,7 @@ pub struct ContainerSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dockerfile: Option<String>,
     /// Values of the Dockerfile template. Given (even empty), the Dockerfile is a template; so it
-    /// is when its name ends in `.tpl` or `.j2`.
+    /// is when its name ends in `.tpl` or `.j2`, or where `from` is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<BTreeMap<String, Value>>,
     /// Values of the Dockerfile's `ARG`s.

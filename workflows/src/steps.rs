@@ -197,6 +197,9 @@ pub struct RenderInput {
     /// The package that is published under this version already, as `name@sha256:…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<String>,
+    /// The images that it is built from, as `name@sha256:…`, by `component/container`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub images: BTreeMap<String, String>,
 }
 
 /// What is rendered for a container.

@@ -10,6 +10,7 @@ use temporalio_workflow::WorkflowTermination;
 use crate::{
     bounds,
     failure::{FailedAttempt, Failure, FailureDetails, FailureType, tail},
+    plan::OutlinedComponent,
 };
 
 /// Why a workflow ends without a result.
@@ -56,6 +57,17 @@ impl Stop {
             failure.earlier = earlier;
         }
         self
+    }
+
+    /// One failure for each container of a component, of which none was begun.
+    pub(crate) fn of_each(self, component: &OutlinedComponent) -> Self {
+        let Self::Failed(details) = self else { return self };
+        let all = component.containers.iter().flat_map(|container| {
+            let failures = details.failures.iter().cloned();
+            failures.map(|failure| failure.of(&component.name, &container.name))
+        });
+        let failures = all.collect();
+        Self::Failed(Box::new(FailureDetails { failures, images: Vec::new() }))
     }
 
     /// Puts failures that are nobody's yet down to a container.

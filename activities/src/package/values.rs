@@ -70,7 +70,7 @@ fn of_image(image: &ContainerImage, reference: &str) -> Value {
 
 /// A name with `-` is a sum to a template, so it is there with `_` too. A name has no `_` of its
 /// own, so that no two come to one.
-fn with_underscores(mut named: BTreeMap<String, Value>) -> Value {
+pub(crate) fn with_underscores(mut named: BTreeMap<String, Value>) -> Value {
     let more: Vec<_> = named
         .iter()
         .filter(|(name, _)| name.contains('-'))

@@ -37,7 +37,13 @@ async fn rendered(repo: &Repo, version: Option<&str>, more: Value) -> anyhow::Re
     let commit = repo.commit();
     let plan = container(repo, version, more);
     let cache = cache();
-    let input = RenderInput { id: Default::default(), plan, commit, published: None };
+    let input = RenderInput {
+        id: Default::default(),
+        plan,
+        commit,
+        published: None,
+        images: BTreeMap::new(),
+    };
     let first = read(&cache.sources, input.clone()).await?;
     let second = read(&cache.sources, input).await?;
     assert_eq!(first, second);
@@ -96,6 +102,67 @@ async fn a_template_includes_files_of_its_context() {
         json!({"contextDir": "ctx", "dockerfile": "Dockerfile.j2", "template": {"cmd": "run"}});
     let rendered = rendered(&repo, None, more).await.unwrap();
     assert_eq!(rendered.dockerfile, "FROM base\n# id\nUSER run\nCMD run\n");
+}
+
+/// Renders a container that stands on another of its component and on one of another component.
+async fn on_others(template: &str, more: Value) -> anyhow::Result<Rendered> {
+    let repo = Repo::new();
+    repo.write("Dockerfile.tpl", template);
+    let mut fields = json!({"dockerfile": "Dockerfile.tpl"});
+    fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let cache = cache();
+    let images = [("front/base-image", "a"), ("front/data", "b"), ("data/tools", "c")];
+    let images = images
+        .map(|(name, digit)| (name.to_owned(), format!("r.io/{name}@sha256:{}", digit.repeat(64))));
+    let plan = container(&repo, None, fields);
+    let commit = repo.commit();
+    let input = RenderInput {
+        id: Default::default(),
+        plan,
+        commit,
+        published: None,
+        images: images.into(),
+    };
+    read(&cache.sources, input).await
+}
+
+#[tokio::test]
+async fn a_template_knows_the_images_that_it_is_built_from() {
+    let template = "FROM {{ images.base_image.reference }}\n\
+                    # {{ images['base-image'].repository }} {{ images['front/base-image'].digest }}\n\
+                    COPY --from={{ images.data.reference }} a b\n\
+                    COPY --from={{ images.data.tools.reference }} a b\nARG BASE\n";
+    let args = json!({"buildArgs": {"BASE": "{{ images['data/tools'].digest }}"}});
+    let rendered = on_others(template, args).await.unwrap();
+    let digest = |digit: &str| format!("sha256:{}", digit.repeat(64));
+    let (a, b, c) = (digest("a"), digest("b"), digest("c"));
+    let expected = format!(
+        "FROM r.io/front/base-image@{a}\n# r.io/front/base-image {a}\n\
+         COPY --from=r.io/front/data@{b} a b\nCOPY --from=r.io/data/tools@{c} a b\nARG BASE\n"
+    );
+    assert_eq!(rendered.dockerfile, expected);
+    assert_eq!(rendered.build_args["BASE"], c);
+}
+
+#[tokio::test]
+async fn what_is_built_from_an_image_must_name_it() {
+    let both =
+        "FROM {{ images.base_image.reference }}\nCOPY --from={{ images.data.reference }} a b\n";
+    let table = [
+        ("FROM {{ images.bsae.reference }}\n", "`images.bsae` is undefined; defined are"),
+        (
+            both,
+            "`from` names `data/tools`, whose image is not in the Dockerfile; write `FROM {{ images.data.tools.reference }}`",
+        ),
+        ("FROM base:1\n", "`FROM {{ images.data.tools.reference }}`"),
+    ];
+    for (template, expected) in table {
+        let (kind, message) = failure(on_others(template, json!({})).await);
+        assert_eq!(kind, InvalidTemplate);
+        assert!(message.contains(expected), "{message}");
+    }
+    let (_, message) = failure(on_others(both, json!({"template": {"images": 1}})).await);
+    assert!(message.contains("template.images: the name belongs to Kilnworks"), "{message}");
 }
 
 #[tokio::test]

@@ -39,6 +39,7 @@ impl Build<'_> {
             plan: self.plan.clone(),
             commit: commit.to_owned(),
             published: parent.and_then(|resolved| resolved.published.clone()),
+            images: parent.map(|resolved| resolved.images.clone()).unwrap_or_default(),
         };
         let options = self.options(Step::Render, "render");
         Ok(self.ctx.execute_activity(Steps::render, input, options).await?)
@@ -68,6 +69,7 @@ impl Build<'_> {
         let mut build = build.clone();
         build.resources = grants.resources.clone();
         build.template = None;
+        build.from.clear();
         build.build_args.clear();
         build.labels.clear();
         build.tags.clear();

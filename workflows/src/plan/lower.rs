@@ -9,6 +9,7 @@ use crate::{
     names,
     plan::{
         BuildPlan, Cache, Clocks, ComponentPlan, ContainerPlan, Delivery, Plan, Work, delivery,
+        graph::{self, Edge},
         shared::{self, Inherited},
         weight,
     },
@@ -30,6 +31,7 @@ pub(super) fn lower(document: &Document) -> (Plan, Faults) {
         let message = "`auto` looks into the registry; give `registry.prefix` in `defaults`";
         lowering.faults.add("version", message);
     }
+    graph::check(&mut lowering.faults, document, &plan, &lowering.edges);
     weight::check(&mut lowering.faults, document, &plan);
     (plan, lowering.faults)
 }
@@ -39,6 +41,8 @@ struct Lowering {
     faults: Faults,
     /// What is in a repository, in words.
     repositories: BTreeMap<String, String>,
+    /// Which container is built from which.
+    edges: Vec<Edge>,
 }
 
 /// What holds for every container of a document.
@@ -205,6 +209,7 @@ impl Lowering {
     fn used(&mut self, path: &str, spec: &ContainerSpec, image: &str, clocks: Clocks) -> Work {
         self.faults.check(&member(path, "image"), checks::image(image));
         let given = [
+            ("from", !spec.from.is_empty()),
             ("source", spec.shared.source.is_some()),
             ("contextDir", spec.context_dir.is_some()),
             ("dockerfile", spec.dockerfile.is_some()),
@@ -261,6 +266,7 @@ impl Lowering {
         }
         Work::Build(Box::new(BuildPlan {
             source: source.unwrap_or_default(),
+            from: self.from(&at("from"), component, spec),
             context_dir: self.path(&at("contextDir"), spec.context_dir.as_deref(), "."),
             dockerfile: self.path(&at("dockerfile"), spec.dockerfile.as_deref(), "Dockerfile"),
             template: self.template(spec),
@@ -281,6 +287,25 @@ impl Lowering {
         }))
     }
 
+    /// The containers that one is built from, each once.
+    fn from(&mut self, path: &str, component: &str, spec: &ContainerSpec) -> Vec<String> {
+        let mut all: Vec<String> = Vec::new();
+        for written in &spec.from {
+            match graph::name(component, written) {
+                Ok(from) if all.contains(&from) => {}
+                Ok(from) => all.push(from),
+                Err(fault) => self.faults.add(path, fault),
+            }
+        }
+        let container = names::container(component, &spec.name);
+        self.edges.extend(all.iter().map(|from| Edge {
+            path: path.to_owned(),
+            container: container.clone(),
+            from: from.clone(),
+        }));
+        all
+    }
+
     fn cache(&mut self, path: &str, shared: &Inherited<'_>, repo: String) -> Option<Cache> {
         let cache = shared.cache(repo.clone())?;
         if cache.repo == repo {
@@ -293,6 +318,7 @@ impl Lowering {
 
     fn many(&mut self, path: &str, spec: &ContainerSpec) {
         let given = [
+            ("from", spec.from.len(), bounds::FROM),
             ("tags", spec.tags.len(), bounds::TAGS),
             ("buildArgs", spec.build_args.len(), bounds::BUILD_ARGS),
             ("labels", spec.labels.len(), bounds::LABELS),
@@ -322,13 +348,15 @@ impl Lowering {
         }
     }
 
-    /// A Dockerfile is a template where values are given or its name says so.
+    /// A Dockerfile is a template where values are given, its name says so, or it is to name the
+    /// images of other containers.
     fn template(&self, spec: &ContainerSpec) -> Option<BTreeMap<String, serde_json::Value>> {
         let by_name = spec
             .dockerfile
             .as_deref()
             .is_some_and(|name| name.ends_with(".tpl") || name.ends_with(".j2"));
-        spec.template.clone().or_else(|| by_name.then(BTreeMap::new))
+        let is_template = by_name || !spec.from.is_empty();
+        spec.template.clone().or_else(|| is_template.then(BTreeMap::new))
     }
 
     /// A path without `.` parts and doubled slashes; `""` is the root.

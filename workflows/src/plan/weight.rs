@@ -37,7 +37,10 @@ pub(super) fn check(faults: &mut Faults, document: &Document, plan: &Plan) {
 
 fn to_containers(defaults: &Shared, component: &ComponentSpec) -> usize {
     let inherited = bytes(defaults) + bytes(&component.shared);
-    inherited * component.containers.len() + bytes(&component.containers)
+    let images: usize = component.containers.iter().map(|container| container.from.len()).sum();
+    inherited * component.containers.len()
+        + bytes(&component.containers)
+        + images * bounds::REFERENCE_BYTES
 }
 
 /// The size of a value as JSON.
