@@ -13,7 +13,7 @@ use kilnworks_activities::{
 use kilnworks_workflows::{
     failure::{Failure, FailureType},
     names,
-    output::Package,
+    output::{BuildOutput, Outcome, Package},
     plan::{Delivery, Place},
     steps::{self, *},
     sweep::{SweepInput, SweepReport},
@@ -41,6 +41,8 @@ pub struct FakeSteps {
     ran: Arc<Mutex<Vec<String>>>,
     published: Arc<Mutex<Vec<String>>>,
     built: Arc<Mutex<Vec<String>>>,
+    unchanged: Arc<Mutex<Option<String>>>,
+    incomparable: bool,
     settings: EngineSettings,
 }
 
@@ -48,6 +50,18 @@ impl FakeSteps {
     /// A version that is published. Of these only the patch may differ, below ten.
     pub fn published(self, version: &str) -> Self {
         self.published.lock().unwrap().push(version.to_owned());
+        self
+    }
+
+    /// Whether anything is new cannot be found out.
+    pub fn incomparable(mut self) -> Self {
+        self.incomparable = true;
+        self
+    }
+
+    /// Nothing is new since this version.
+    pub fn unchanged(self, version: &str) -> Self {
+        *self.unchanged.lock().unwrap() = Some(version.to_owned());
         self
     }
 
@@ -137,6 +151,27 @@ impl FakeSteps {
             return Err(to_engine(Failure::new(FailureType::SourceNotFound, message).into()));
         }
         Ok(Fetched { commit: "0123456789abcdef0123456789abcdef01234567".to_owned() })
+    }
+
+    #[activity(definition = steps::Compare)]
+    pub async fn compare(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: CompareInput,
+    ) -> Result<Option<BuildOutput>, ActivityError> {
+        self.note(format!("compare {}", input.id.app));
+        if self.incomparable {
+            let lost = Failure::new(FailureType::SourceNotFound, "there is no such repository");
+            return Err(to_engine(lost.into()));
+        }
+        let version = self.unchanged.lock().unwrap().clone();
+        Ok(version.map(|version| BuildOutput {
+            app: input.id.app,
+            version: Some(version),
+            outcome: Outcome::Unchanged,
+            images: Vec::new(),
+            package: None,
+        }))
     }
 
     #[activity(definition = steps::Render)]

@@ -28,6 +28,8 @@ pub enum Step {
     FetchSource,
     /// Find out about a version.
     CheckVersion,
+    /// Find out whether anything changed.
+    Compare,
     /// Render a Dockerfile.
     Render,
     /// Put a context into the store.
@@ -97,6 +99,8 @@ impl Policy {
         match step {
             //                     queue             one run   all runs
             Step::FetchSource => row(&queues.source, HOUR, ahead),
+            // What it cannot find out in time, the build finds out.
+            Step::Compare => row(&queues.source, HOUR, HOUR),
             Step::Render => row(&queues.source, 30 * MINUTE, whole),
             Step::Upload => row(&queues.source, HOUR, whole),
             // It counts its own clock, from when it was first scheduled. The slack lets it say so.

@@ -38,6 +38,9 @@ pub struct AppSpec {
     /// Whether the first container that fails ends the others; without it they go on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fail_fast: bool,
+    /// Whether there is a build at all where nothing changed. Left out, there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_if: Option<OnlyIf>,
     /// Files of the app's package.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileSpec>,
@@ -50,6 +53,16 @@ impl AppSpec {
     fn default_max_parallel() -> u32 {
         50
     }
+}
+
+/// When there is a build at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum OnlyIf {
+    /// Where something would come out other than what is published: under the version that is
+    /// given, with `version: auto` under the latest one, and without a version at all. Otherwise
+    /// nothing is built, no version is taken, and the outcome is `unchanged`.
+    Changed,
 }
 
 /// The input of `BuildComponent`: one component and what it inherits.
@@ -71,6 +84,9 @@ pub struct ComponentInput {
     /// Whether the first container that fails ends the others; without it they go on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fail_fast: bool,
+    /// Whether there is a build at all where nothing changed. Left out, there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_if: Option<OnlyIf>,
     /// The component.
     pub component: ComponentSpec,
     /// Set by a parent workflow; left out by everyone else.

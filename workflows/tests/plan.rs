@@ -370,3 +370,19 @@ fn the_schema_has_no_nulls_and_refuses_unknown_fields() {
         assert!(schema.contains(r#""additionalProperties":false"#));
     }
 }
+
+#[test]
+fn only_what_can_be_told_apart_is_built_only_if_changed() {
+    let mut document = with("/onlyIf", json!("changed"));
+    assert!(read(document.clone()).expect("it is right").outline().only_if_changed);
+    assert!(!read(spec()).expect("it is right").outline().only_if_changed);
+    document["components"][0]["containers"][0]["reuse"] = json!("never");
+    let found = faults(document.clone());
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("onlyIf: `changed` never holds back `web/server`"), "{found:?}");
+    document["components"][0]["containers"][0] = json!({"name": "server", "image": "alpine:3"});
+    document["defaults"]["registry"] = Value::Null;
+    assert!(faults(document)[0].starts_with("onlyIf: `changed` compares with the package"));
+    let sometimes = faults(with("/onlyIf", json!("sometimes")));
+    assert!(sometimes[0].starts_with("onlyIf: "), "{sometimes:?}");
+}
