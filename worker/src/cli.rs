@@ -2,12 +2,17 @@
 //! them, so that one message can name every fault of flags, environment and file alike.
 
 mod flags;
+mod schedule;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use flags::{CommonFlags, InstallationFlags};
+pub(crate) use schedule::{
+    BackfillArgs, CreateArgs, DeleteArgs, DescribeArgs, ListArgs, Overlap, PauseArgs, ScheduleArgs,
+    ScheduleCommand, TriggerArgs,
+};
 
 /// Builds the container images of an application in a Kubernetes cluster, durably.
 #[derive(Debug, Parser)]
@@ -49,6 +54,8 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// Cancels a build.
     Cancel(CancelArgs),
+    /// Keeps schedules by which the engine starts builds.
+    Schedule(ScheduleArgs),
     /// Removes what builds left behind: Pods of terminated builds, old contexts and logs.
     Sweep(SweepArgs),
 }
@@ -297,8 +304,15 @@ mod tests {
             let mut cli = cli.clone();
             cli.build();
             let command = cli.find_subcommand_mut(&name).expect("it was listed");
-            let mut command = command.clone().mut_args(|arg| arg.hide_env_values(true));
-            insta::assert_snapshot!(format!("help_{name}"), command.render_long_help());
+            help(&name, command);
+        }
+    }
+
+    fn help(name: &str, command: &clap::Command) {
+        let mut shown = command.clone().mut_args(|arg| arg.hide_env_values(true));
+        insta::assert_snapshot!(format!("help_{name}"), shown.render_long_help());
+        for below in command.get_subcommands().filter(|one| one.get_name() != "help") {
+            help(&format!("{name}_{}", below.get_name()), below);
         }
     }
 }

@@ -18,6 +18,7 @@ mod poll;
 mod progress;
 mod run;
 mod schedule;
+mod schedules;
 mod schema;
 mod settings;
 mod setup;
@@ -63,6 +64,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
         Command::Convert(args) => convert::convert(args),
         Command::Schema(args) => schema::schema(args),
         Command::Status(args) => status::status(args, start(&values, "error")?).await,
+        Command::Schedule(args) => schedules::schedule(args, start(&values, "error")?).await,
         Command::Sweep(args) => sweep::sweep(args, start(&values, "error")?).await,
         Command::Logs(args) => {
             let installation = settings::installation(&values)?;
