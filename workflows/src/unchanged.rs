@@ -58,9 +58,9 @@ pub(crate) async fn unchanged<W>(
 /// Shows what is there.
 pub(crate) fn settle(progress: &mut Progress, output: &BuildOutput) {
     progress.version.clone_from(&output.version);
+    progress.set_all(State::Done);
     for image in &output.images {
         for row in progress.rows(&image.component, Some(&image.container)) {
-            row.state = State::Done;
             row.reference = Some(image.reference.clone());
         }
     }
