@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -43,6 +46,8 @@ pub struct FakeSteps {
     built: Arc<Mutex<Vec<String>>>,
     unchanged: Arc<Mutex<Option<String>>>,
     incomparable: bool,
+    held: Arc<AtomicBool>,
+    pub(crate) launch_slots: Option<usize>,
     settings: EngineSettings,
 }
 
@@ -51,6 +56,18 @@ impl FakeSteps {
     pub fn published(self, version: &str) -> Self {
         self.published.lock().unwrap().push(version.to_owned());
         self
+    }
+
+    /// So many launches run at once, and none of them ends until [`FakeSteps::go`].
+    pub fn hold_launches(mut self, slots: usize) -> Self {
+        self.held.store(true, Ordering::SeqCst);
+        self.launch_slots = Some(slots);
+        self
+    }
+
+    /// Launches end.
+    pub fn go(&self) {
+        self.held.store(false, Ordering::SeqCst);
     }
 
     /// Whether anything is new cannot be found out.
@@ -206,12 +223,16 @@ impl FakeSteps {
     #[activity(definition = steps::Launch)]
     pub async fn launch(
         self: Arc<Self>,
-        _ctx: ActivityContext,
+        ctx: ActivityContext,
         input: LaunchInput,
     ) -> Result<Launched, ActivityError> {
         let memory = &input.build.resources.memory;
         let spare = if input.spare_memory { " spare" } else { "" };
         self.note(format!("launch {}/{} {memory}{spare}", input.id.component, input.id.container));
+        while self.held.load(Ordering::SeqCst) {
+            let _ = ctx.record_heartbeat(()).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         Ok(Launched {
             kind: LaunchedKind::Pod,
             namespace: "builds".to_owned(),

@@ -345,6 +345,12 @@ pub struct BuildPlan {
     /// Repository of the images that are used again; none where nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reuse: Option<String>,
+    /// How soon its Pod is created where many builds wait; none is the usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u32>,
+    /// With which builds it takes turns; none is those of its app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fairness_key: Option<String>,
     /// What becomes of the last stage.
     #[serde(default)]
     pub yields: Yields,

@@ -5,14 +5,14 @@
 
 use std::time::Duration;
 
-use temporalio_common::{ActivityCloseTimeouts, RetryPolicy};
+use temporalio_common::{ActivityCloseTimeouts, Priority, RetryPolicy};
 use temporalio_workflow::{ActivityOptions, LocalActivityOptions, WorkflowCancellationToken};
 
 use crate::{
     bounds,
     failure::{FailureType, head},
     names::TaskQueues,
-    plan::{Clocks, Resources},
+    plan::{BuildPlan, Clocks, Resources},
     steps::EngineSettings,
 };
 
@@ -127,6 +127,17 @@ struct Row<'a> {
     queue: &'a str,
     one_run: Duration,
     all_runs: Duration,
+}
+
+/// The priority of a build that asks for none. 1 is kept for what is not asked for by a spec.
+const PRIORITY: u32 = 3;
+
+/// In which order builds that wait for room are launched.
+pub fn turn(app: &str, build: &BuildPlan) -> Priority {
+    Priority::builder()
+        .priority_key(build.priority.unwrap_or(PRIORITY))
+        .fairness_key(build.fairness_key.as_deref().unwrap_or(app))
+        .build()
 }
 
 fn retry_policy() -> RetryPolicy {

@@ -209,6 +209,14 @@ pub struct Shared {
     /// Whether an image that was built of the same things is used again. Default: `full`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reuse: Option<ReuseSpec>,
+    /// How soon its Pod is created where many builds wait for room: 2 goes before 3. Default: 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2, max = 5))]
+    pub priority: Option<u32>,
+    /// Whose build it is where many wait for room: each key has its turn, however many builds
+    /// another one has. A DNS label, as the name of a team. Default: the app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fairness_key: Option<String>,
     /// Whether the images that a Dockerfile names are resolved to digests before it is built.
     /// Without it nothing that is built is used again. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -295,6 +295,8 @@ impl Lowering {
             lfs: spec.lfs,
             pin: shared.pin(),
             reuse: shared.reuse().then(|| names::reuse_repository(prefix)),
+            priority: shared.priority(),
+            fairness_key: shared.fairness_key(),
             yields: spec.yields,
             resources: shared.resources(),
             clocks: shared.clocks(),
