@@ -41,7 +41,10 @@ pub(super) async fn trigger(engine: &Engine, args: TriggerArgs) -> Result<(), Er
         }
     }
     let what = format!("the engine has not started a run of `{}` yet", args.name);
-    Err(Error::new(Exit::Failed, what).hint("`kiln schedule describe` shows whether it does"))
+    Err(Error::new(Exit::Failed, what).hint(
+        "`kiln schedule describe` shows whether it does; of two runs in one second the engine \
+         starts one, as they have one id",
+    ))
 }
 
 /// What came of a run that was asked for.
