@@ -20,10 +20,10 @@ use crate::{
         files::{self, Content, Ready},
         layout::{Of, Role},
         parts::{Chart, Contents, File, FileSource, Image},
-        publish::publish,
+        publish::{Published, publish, published},
         values::{as_built, values},
     },
-    registry::{Body, RegistryClient},
+    registry::{Body, RegistryClient, Repository},
     source::{Snapshot, Sources, scratch},
 };
 
@@ -36,29 +36,29 @@ pub async fn deliver(
     let Some(delivery) = &input.delivery else { return Ok(None) };
     let scratch = scratch::dir(&sources.scratch())?;
     let making = Making { registry, sources, input: &input, delivery, scratch: scratch.path() };
-    let mut parts = match &input.component {
-        Some(component) => component::parts(&making, component).await?,
-        None => app::parts(&making).await?,
-    };
-    making.own_files(&mut parts).await?;
-    let place = &delivery.place;
-    let to = registry.open(&place.repository, &place.registry).await?;
-    let contents = Contents {
-        of: Of {
-            app: input.app.clone(),
-            component: input.component.clone(),
-            version: input.version.clone(),
-        },
-        record: serde_json::to_vec(&parts.record).context("write the record")?,
-        images: parts.images,
-        charts: parts.charts,
-        files: parts.files,
-    };
+    let (to, contents, record) = making.whole().await?;
     let published = publish(registry, &to, &contents).await?;
-    component::put_charts(&making, &to, &parts.record).await?;
-    origins::attach(&making, &to, &parts.record, &published.digest).await?;
-    let reference = format!("{}:{}", to.name(), published.tag);
-    Ok(Some(Package { reference, digest: published.digest }))
+    component::put_charts(&making, &to, &record).await?;
+    origins::attach(&making, &to, &record, &published.digest).await?;
+    let Published { reference, digest, .. } = published;
+    Ok(Some(Package { reference, digest }))
+}
+
+/// Looks for the package that [`deliver`] would make, without making it.
+///
+/// # Errors
+/// Also with `VersionExists` where its version has another one.
+pub(crate) async fn delivered(
+    registry: &RegistryClient,
+    sources: &Sources,
+    input: &DeliverInput,
+) -> anyhow::Result<Option<Package>> {
+    let Some(delivery) = &input.delivery else { return Ok(None) };
+    let scratch = scratch::dir(&sources.scratch())?;
+    let making = Making { registry, sources, input, delivery, scratch: scratch.path() };
+    let (to, contents, _) = making.whole().await?;
+    let found = published(registry, &to, &contents).await?;
+    Ok(found.map(|Published { reference, digest, .. }| Package { reference, digest }))
 }
 
 /// What a package is made with.
@@ -80,6 +80,29 @@ struct Parts {
 }
 
 impl Making<'_> {
+    /// Where it goes, and all that goes into it.
+    async fn whole(&self) -> anyhow::Result<(Repository, Contents, Record)> {
+        let mut parts = match &self.input.component {
+            Some(component) => component::parts(self, component).await?,
+            None => app::parts(self).await?,
+        };
+        self.own_files(&mut parts).await?;
+        let place = &self.delivery.place;
+        let to = self.registry.open(&place.repository, &place.registry).await?;
+        let contents = Contents {
+            of: Of {
+                app: self.input.app.clone(),
+                component: self.input.component.clone(),
+                version: self.input.version.clone(),
+            },
+            record: serde_json::to_vec(&parts.record).context("write the record")?,
+            images: parts.images,
+            charts: parts.charts,
+            files: parts.files,
+        };
+        Ok((to, contents, parts.record))
+    }
+
     /// A package without anything in it.
     fn nothing(&self) -> Parts {
         let input = self.input;

@@ -7,6 +7,7 @@ pub mod await_build;
 pub mod blocking;
 pub mod clean_up;
 pub mod cluster;
+pub mod compare;
 pub mod deliver;
 pub mod dockerfile;
 pub mod engine;
@@ -47,12 +48,12 @@ use std::{sync::Arc, time::SystemTime};
 
 use anyhow::Context as _;
 use kilnworks_workflows::{
-    output::Package,
+    output::{BuildOutput, Package},
     progress::State,
     steps::{
-        self, AwaitInput, BuildId, Built, CleanUpInput, Context, DeliverInput, EngineSettings,
-        FetchInput, Fetched, LaunchInput, Launched, RenderInput, Rendered, ResolveInput, Split,
-        SplitInput, UploadInput, VersionInput, Versioned,
+        self, AwaitInput, BuildId, Built, CleanUpInput, CompareInput, Context, DeliverInput,
+        EngineSettings, FetchInput, Fetched, LaunchInput, Launched, RenderInput, Rendered,
+        ResolveInput, Split, SplitInput, UploadInput, VersionInput, Versioned,
     },
     sweep::{SweepInput, SweepReport},
 };
@@ -158,6 +159,19 @@ impl Activities {
     ) -> Result<Fetched, ActivityError> {
         let fetch = self.sources.fetch(&input.source);
         watched(&ctx, &input.id, State::Fetching, fetch).await
+    }
+
+    /// Says whether what a document comes to is published already.
+    #[activity(definition = steps::Compare)]
+    pub async fn compare(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: CompareInput,
+    ) -> Result<Option<BuildOutput>, ActivityError> {
+        let id = input.id.clone();
+        let executor = &self.cluster.site.settings.executor_image;
+        let compare = compare::compare(&self.registry, &self.sources, executor, input);
+        watched(&ctx, &id, State::Fetching, compare).await
     }
 
     /// Renders the Dockerfile as it is at a commit.

@@ -158,6 +158,8 @@ pub fn sample() -> LaunchInput {
             lfs: false,
             pin: false,
             reuse: None,
+            priority: None,
+            fairness_key: None,
             yields: Default::default(),
             resources: Resources { cpu: text("1"), memory: text("1Gi"), ephemeral_storage: None },
             clocks: Clocks { queued: 1, scheduling: 1, pulling: 1, building: 1, whole: 1 },

@@ -75,11 +75,25 @@ async fn published(
     }
 }
 
+/// The highest version of a package; none where it has none.
+pub(crate) async fn latest(
+    registry: &RegistryClient,
+    place: &Place,
+) -> anyhow::Result<Option<String>> {
+    let repository = registry.open(&place.repository, &place.registry).await?;
+    let tags = repository.tags().await?;
+    let highest = highest(tags.iter().map(String::as_str));
+    Ok(highest.map(|version| version.to_string()))
+}
+
+fn highest<'a>(tags: impl Iterator<Item = &'a str>) -> Option<Version> {
+    tags.filter_map(of_tag).max_by(Version::cmp_precedence)
+}
+
 /// The version after the highest one of the tags, and after another one: its last number raised,
 /// or the release of a pre-release. The first one is 0.1.0.
 fn next(tags: &[String], after: Option<&str>) -> Version {
-    let versions = tags.iter().map(String::as_str).chain(after).filter_map(of_tag);
-    let highest = versions.max_by(Version::cmp_precedence);
+    let highest = highest(tags.iter().map(String::as_str).chain(after));
     highest.map_or(Version::new(0, 1, 0), |highest| Version {
         // `of_tag` leaves out what cannot be raised.
         patch: highest.patch + u64::from(highest.pre.is_empty()),

@@ -13,7 +13,10 @@ use temporalio_client::{
     errors::WorkflowGetResultError,
 };
 use temporalio_common::{HasWorkflowDefinition, data_converters::RawValue, error::IncomingError};
-use temporalio_sdk::{Runtime, Worker, WorkerOptions};
+use temporalio_sdk::{
+    Runtime, Worker, WorkerOptions,
+    runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder},
+};
 
 use crate::fakes::FakeSteps;
 
@@ -64,8 +67,11 @@ pub async fn with_fakes_within<T>(
             .build(),
     )
     .expect("a worker");
+    let launch = queues.launch.clone();
     let mut others = [queues.source, queues.launch, queues.await_build].map(|queue| {
+        let slots = steps.launch_slots.filter(|_| queue == launch).unwrap_or(100);
         let options = WorkerOptions::new(queue)
+            .tuner(few(slots))
             .register_activities(steps.clone())
             .graceful_shutdown_period(Duration::from_secs(1))
             .build();
@@ -82,6 +88,16 @@ pub async fn with_fakes_within<T>(
     let (outcome, ..) =
         tokio::join!(test, main.run(), source.run(), launch.run(), await_build.run());
     outcome
+}
+
+/// So many steps at once.
+fn few(slots: usize) -> TunerHolder {
+    TunerHolder::builder()
+        .workflow_task_slot_supplier(FixedSizeSlotSupplier::new(100))
+        .activity_task_slot_supplier(FixedSizeSlotSupplier::new(slots))
+        .local_activity_task_slot_supplier(FixedSizeSlotSupplier::new(100))
+        .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(1))
+        .build()
 }
 
 /// Starts a workflow on a queue.

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,7 +16,7 @@ use kilnworks_activities::{
 use kilnworks_workflows::{
     failure::{Failure, FailureType},
     names,
-    output::Package,
+    output::{BuildOutput, Outcome, Package},
     plan::{Delivery, Place},
     steps::{self, *},
     sweep::{SweepInput, SweepReport},
@@ -41,6 +44,10 @@ pub struct FakeSteps {
     ran: Arc<Mutex<Vec<String>>>,
     published: Arc<Mutex<Vec<String>>>,
     built: Arc<Mutex<Vec<String>>>,
+    unchanged: Arc<Mutex<Option<String>>>,
+    incomparable: bool,
+    held: Arc<AtomicBool>,
+    pub(crate) launch_slots: Option<usize>,
     settings: EngineSettings,
 }
 
@@ -48,6 +55,30 @@ impl FakeSteps {
     /// A version that is published. Of these only the patch may differ, below ten.
     pub fn published(self, version: &str) -> Self {
         self.published.lock().unwrap().push(version.to_owned());
+        self
+    }
+
+    /// So many launches run at once, and none of them ends until [`FakeSteps::go`].
+    pub fn hold_launches(mut self, slots: usize) -> Self {
+        self.held.store(true, Ordering::SeqCst);
+        self.launch_slots = Some(slots);
+        self
+    }
+
+    /// Launches end.
+    pub fn go(&self) {
+        self.held.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether anything is new cannot be found out.
+    pub fn incomparable(mut self) -> Self {
+        self.incomparable = true;
+        self
+    }
+
+    /// Nothing is new since this version.
+    pub fn unchanged(self, version: &str) -> Self {
+        *self.unchanged.lock().unwrap() = Some(version.to_owned());
         self
     }
 
@@ -139,6 +170,27 @@ impl FakeSteps {
         Ok(Fetched { commit: "0123456789abcdef0123456789abcdef01234567".to_owned() })
     }
 
+    #[activity(definition = steps::Compare)]
+    pub async fn compare(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: CompareInput,
+    ) -> Result<Option<BuildOutput>, ActivityError> {
+        self.note(format!("compare {}", input.id.app));
+        if self.incomparable {
+            let lost = Failure::new(FailureType::SourceNotFound, "there is no such repository");
+            return Err(to_engine(lost.into()));
+        }
+        let version = self.unchanged.lock().unwrap().clone();
+        Ok(version.map(|version| BuildOutput {
+            app: input.id.app,
+            version: Some(version),
+            outcome: Outcome::Unchanged,
+            images: Vec::new(),
+            package: None,
+        }))
+    }
+
     #[activity(definition = steps::Render)]
     pub async fn render(
         self: Arc<Self>,
@@ -175,12 +227,16 @@ impl FakeSteps {
     #[activity(definition = steps::Launch)]
     pub async fn launch(
         self: Arc<Self>,
-        _ctx: ActivityContext,
+        ctx: ActivityContext,
         input: LaunchInput,
     ) -> Result<Launched, ActivityError> {
         let memory = &input.build.resources.memory;
         let spare = if input.spare_memory { " spare" } else { "" };
         self.note(format!("launch {}/{} {memory}{spare}", input.id.component, input.id.container));
+        while self.held.load(Ordering::SeqCst) {
+            let _ = ctx.record_heartbeat(()).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         Ok(Launched {
             kind: LaunchedKind::Pod,
             namespace: "builds".to_owned(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use kilnworks_workflows::{
     BuildApp,
     build::{APP, VERSION, raw},
+    plan::Plan,
 };
 use temporalio_client::{
     WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions,
@@ -28,7 +29,8 @@ use crate::{
 
 /// Builds an app. Whatever happens to this command, the build goes on.
 pub(crate) async fn build(args: BuildArgs, common: Common) -> Result<Exit, Error> {
-    let instead = Instead { version: args.version.as_deref(), no_reuse: args.no_reuse };
+    let instead =
+        Instead { version: args.version.as_deref(), no_reuse: args.no_reuse, ..Instead::default() };
     let spec = spec::read(&args.spec, instead)?;
     let id = args.id.unwrap_or_else(|| default_id(&spec));
     let engine = connect::once().await?;
@@ -61,16 +63,24 @@ fn default_id(spec: &Spec) -> String {
     }
 }
 
+/// What the engine's UI says of a build.
+pub(crate) fn summary(plan: &Plan) -> String {
+    let version = plan.version.as_deref().unwrap_or_default();
+    format!("build {} {version}", plan.app).trim_end().to_owned()
+}
+
+/// What a build is found by from its start.
+pub(crate) fn found_by(plan: &Plan) -> SearchAttributes {
+    let version = plan.version.clone().map(|version| VERSION.value_set(version));
+    SearchAttributes::new(std::iter::once(APP.value_set(plan.app.clone())).chain(version))
+}
+
 async fn start(engine: &Engine, common: &Common, spec: &Spec, id: &str) -> Result<Build, Error> {
-    let (app, version) = (&spec.plan.app, &spec.plan.version);
-    let summary = format!("build {app} {}", version.as_deref().unwrap_or_default());
-    let mut found_by = vec![APP.value_set(app.clone())];
-    found_by.extend(version.clone().map(|version| VERSION.value_set(version)));
     let options = WorkflowStartOptions::new(&common.task_queue, id)
         .id_conflict_policy(WorkflowIdConflictPolicy::Fail)
         .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
-        .search_attributes(SearchAttributes::new(found_by))
-        .static_summary(summary.trim_end())
+        .search_attributes(found_by(&spec.plan))
+        .static_summary(summary(&spec.plan))
         .build();
     let started = engine
         .client

@@ -4,6 +4,7 @@
 mod flags;
 mod looking;
 mod package;
+mod schedule;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,10 @@ pub(crate) use looking::{CompletionsArgs, Kind, LsArgs, OpenArgs, StatusArgs};
 pub(crate) use package::{
     ExportArgs, ExportFormat, ImportArgs, InspectArgs, PackageArgs, PackageCommand, Ref,
     RegistryFlags, RenderArgs, VerifyArgs,
+};
+pub(crate) use schedule::{
+    BackfillArgs, CreateArgs, DeleteArgs, DescribeArgs, ListArgs, Overlap, PauseArgs, ScheduleArgs,
+    ScheduleCommand, TriggerArgs,
 };
 
 /// Builds the container images of an application in a Kubernetes cluster, durably.
@@ -67,6 +72,8 @@ pub(crate) enum Command {
     Cancel(CancelArgs),
     /// Shows, checks, carries and renders a delivery package. Needs no server.
     Package(PackageArgs),
+    /// Keeps schedules by which the engine starts builds.
+    Schedule(ScheduleArgs),
     /// Removes what builds left behind: Pods of terminated builds, old contexts and logs.
     Sweep(SweepArgs),
     /// Prints the completions of a shell.

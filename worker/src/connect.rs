@@ -34,14 +34,19 @@ pub(crate) struct Engine {
 impl Engine {
     /// Where the engine's UI shows a build, where someone said where the UI is.
     pub(crate) fn page(&self, ui: Option<&Url>, id: &str) -> Option<String> {
-        page(ui?, &self.namespace, id)
+        page(ui?, &self.namespace, "workflows", id)
+    }
+
+    /// Where it shows a schedule.
+    pub(crate) fn schedule_page(&self, ui: Option<&Url>, name: &str) -> Option<String> {
+        page(ui?, &self.namespace, "schedules", name)
     }
 }
 
-fn page(ui: &Url, namespace: &str, id: &str) -> Option<String> {
+fn page(ui: &Url, namespace: &str, kind: &str, id: &str) -> Option<String> {
     let mut page = ui.clone();
     let mut segments = page.path_segments_mut().ok()?;
-    segments.pop_if_empty().extend(["namespaces", namespace, "workflows", id]);
+    segments.pop_if_empty().extend(["namespaces", namespace, kind, id]);
     drop(segments);
     Some(page.into())
 }
@@ -196,7 +201,7 @@ mod tests {
     #[test]
     fn a_build_has_one_page() {
         for ui in ["http://ui:8233", "http://ui:8233/"] {
-            let page = page(&ui.parse().unwrap(), "default", "shop-1.0/web").unwrap();
+            let page = page(&ui.parse().unwrap(), "default", "workflows", "shop-1.0/web").unwrap();
             assert_eq!(page, "http://ui:8233/namespaces/default/workflows/shop-1.0%2Fweb");
         }
     }

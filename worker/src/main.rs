@@ -25,6 +25,7 @@ mod poll;
 mod progress;
 mod run;
 mod schedule;
+mod schedules;
 mod schema;
 mod settings;
 mod setup;
@@ -77,6 +78,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
         Command::Open(args) => open::open(args, start(&values, "error")?).await,
         Command::Completions(args) => completions::completions(args),
         Command::Status(args) => status::status(args, start(&values, "error")?).await,
+        Command::Schedule(args) => schedules::schedule(args, start(&values, "error")?).await,
         Command::Sweep(args) => sweep::sweep(args, start(&values, "error")?).await,
         Command::Logs(args) => {
             let installation = settings::installation(&values)?;

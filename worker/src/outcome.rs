@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use kilnworks_workflows::{
     BuildApp,
     failure::{Failure, FailureDetails, FailureType},
-    output::BuildOutput,
+    output::{self, BuildOutput},
 };
 use serde::Serialize;
 use temporalio_client::{
@@ -77,7 +77,11 @@ impl Outcome {
         if let Self::Succeeded(output) = self
             && let Some(package) = &output.package
         {
-            eprintln!("delivered {}", package.reference);
+            let told = match output.outcome {
+                output::Outcome::Succeeded => "delivered",
+                output::Outcome::Unchanged => "nothing changed since",
+            };
+            eprintln!("{told} {}", package.reference);
         }
         self.complain(id);
         Ok(())
@@ -165,9 +169,7 @@ fn details_of(kind: FailureType, message: &str) -> FailureDetails {
 
 #[cfg(test)]
 mod tests {
-    use kilnworks_workflows::output;
-
-    use super::Outcome;
+    use super::{Outcome, output};
     use crate::end::Exit;
 
     #[test]

@@ -27,6 +27,8 @@ pub(crate) struct Instead<'a> {
     pub(crate) version: Option<&'a str>,
     /// Every build has a Pod of its own.
     pub(crate) no_reuse: bool,
+    /// Nothing is built where nothing changed.
+    pub(crate) only_if_changed: bool,
 }
 
 /// Reads a spec and finds all its faults.
@@ -41,6 +43,9 @@ pub(crate) fn read(path: &Path, instead: Instead<'_>) -> Result<Spec, Error> {
     if let (Some(version), Some(document)) = (instead.version, document.as_object_mut()) {
         document.insert("version".to_owned(), version.into());
     }
+    if let (true, Some(document)) = (instead.only_if_changed, document.as_object_mut()) {
+        document.insert("onlyIf".to_owned(), "changed".into());
+    }
     if instead.no_reuse {
         never_reuse(&mut document);
     }
@@ -53,6 +58,8 @@ pub(crate) fn read(path: &Path, instead: Instead<'_>) -> Result<Spec, Error> {
 /// Says that nothing is used again, whatever is said for a component or a container.
 fn never_reuse(document: &mut Value) {
     let Some(document) = document.as_object_mut() else { return };
+    // Whoever wants everything anew does not ask whether it changed.
+    document.remove("onlyIf");
     let components = document.get_mut("components").and_then(Value::as_array_mut);
     for component in components.into_iter().flatten().filter_map(Value::as_object_mut) {
         component.remove("reuse");
@@ -117,6 +124,7 @@ mod tests {
     fn no_reuse_wins_over_all_that_is_said() {
         let mut document = json!({
             "defaults": null,
+            "onlyIf": "changed",
             "components": [{"reuse": "full", "containers": [{"name": "a", "reuse": "full"}]}]
         });
         never_reuse(&mut document);

@@ -26,6 +26,7 @@ use crate::{
     spec::Resolved,
     steps::{BuildId, DeliverInput, Delivered, FetchInput, Steps},
     stop::Stop,
+    unchanged::{settle, unchanged},
 };
 
 /// An app's components, and their package.
@@ -63,6 +64,10 @@ impl BuildApp {
         });
         let policy = Policy::new(ctx.task_queue(), split.settings, None);
         show(ctx, |progress| progress.set_all(State::Fetching));
+        if let Some(output) = unchanged(ctx, &policy, Kind::App, &input, &split).await? {
+            show(ctx, |progress| settle(progress, &output));
+            return Ok(output);
+        }
         let release = release(ctx, &policy, &split).await?;
         ctx.state_mut(|s| s.progress.version = release.version.clone());
         let group = ctx.cancellation_token().child_token();

@@ -23,6 +23,7 @@ use crate::{
     spec::Resolved,
     steps::Split,
     stop::Stop,
+    unchanged::{settle, unchanged},
 };
 
 /// The containers of one component, and their package.
@@ -48,6 +49,10 @@ impl BuildComponent {
         let outline = &split.outline;
         ctx.state_mut(|s| s.progress = Progress::of(outline));
         let policy = Policy::new(ctx.task_queue(), split.settings, None);
+        if let Some(output) = unchanged(ctx, &policy, Kind::Component, &input, &split).await? {
+            ctx.state_mut(|s| settle(&mut s.progress, &output));
+            return Ok(output);
+        }
         let release = release(ctx, &policy, &split).await?;
         ctx.state_mut(|s| s.progress.version = release.version.clone());
         let component = &outline.components[0];

@@ -29,6 +29,7 @@ pub mod spec;
 pub mod steps;
 pub mod stop;
 pub mod sweep;
+mod unchanged;
 
 pub use build_app::BuildApp;
 pub use build_component::BuildComponent;

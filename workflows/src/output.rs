@@ -29,6 +29,8 @@ pub struct BuildOutput {
 pub enum Outcome {
     /// Every image is in its registry.
     Succeeded,
+    /// Nothing was built: what is published is what would come out.
+    Unchanged,
 }
 
 /// One image.

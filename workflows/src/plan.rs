@@ -50,6 +50,9 @@ pub struct Plan {
     /// Whether the version is to be found: it is none until then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub auto_version: bool,
+    /// Whether there is a build only where something changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_if_changed: bool,
     /// Whether the document is an app.
     #[serde(default)]
     pub is_app: bool,
@@ -62,6 +65,13 @@ impl Plan {
     /// All containers, in plan order.
     pub fn containers(&self) -> impl Iterator<Item = &ContainerPlan> {
         self.components.iter().flat_map(|component| &component.containers)
+    }
+
+    /// The same of another version.
+    pub fn of_version(mut self, version: Option<String>) -> Self {
+        let containers = self.components.iter_mut().flat_map(|one| &mut one.containers);
+        containers.for_each(|container| container.version.clone_from(&version));
+        Self { version, ..self }
     }
 
     /// The plan without what only a container's own build needs: small, whatever the document.
@@ -100,6 +110,7 @@ impl Plan {
             sources,
             components: self.components.iter().map(component).collect(),
             auto_version: self.auto_version,
+            only_if_changed: self.only_if_changed,
             delivery: if self.is_app { self.delivery.clone() } else { of_component() },
         }
     }
@@ -169,6 +180,9 @@ pub struct Outline {
     /// Whether the version is to be found: it is none until then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub auto_version: bool,
+    /// Whether there is a build only where something changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_if_changed: bool,
     /// The package that the document's own workflow makes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Delivery>,
@@ -351,6 +365,12 @@ pub struct BuildPlan {
     /// Repository of the images that are used again; none where nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reuse: Option<String>,
+    /// How soon its Pod is created where many builds wait; none is the usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u32>,
+    /// With which builds it takes turns; none is those of its app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fairness_key: Option<String>,
     /// What becomes of the last stage.
     #[serde(default)]
     pub yields: Yields,

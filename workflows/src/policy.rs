@@ -5,14 +5,14 @@
 
 use std::time::Duration;
 
-use temporalio_common::{ActivityCloseTimeouts, RetryPolicy};
+use temporalio_common::{ActivityCloseTimeouts, Priority, RetryPolicy};
 use temporalio_workflow::{ActivityOptions, LocalActivityOptions, WorkflowCancellationToken};
 
 use crate::{
     bounds,
     failure::{FailureType, head},
     names::TaskQueues,
-    plan::{Clocks, Resources},
+    plan::{BuildPlan, Clocks, Resources},
     steps::EngineSettings,
 };
 
@@ -28,6 +28,8 @@ pub enum Step {
     FetchSource,
     /// Find out about a version.
     CheckVersion,
+    /// Find out whether anything changed.
+    Compare,
     /// Render a Dockerfile.
     Render,
     /// Put a context into the store.
@@ -97,6 +99,8 @@ impl Policy {
         match step {
             //                     queue             one run   all runs
             Step::FetchSource => row(&queues.source, HOUR, ahead),
+            // What it cannot find out in time, the build finds out.
+            Step::Compare => row(&queues.source, HOUR, HOUR),
             Step::Render => row(&queues.source, 30 * MINUTE, whole),
             Step::Upload => row(&queues.source, HOUR, whole),
             // It counts its own clock, from when it was first scheduled. The slack lets it say so.
@@ -123,6 +127,17 @@ struct Row<'a> {
     queue: &'a str,
     one_run: Duration,
     all_runs: Duration,
+}
+
+/// The priority of a build that asks for none. 1 is kept for what is not asked for by a spec.
+const PRIORITY: u32 = 3;
+
+/// In which order builds that wait for room are launched.
+pub fn turn(app: &str, build: &BuildPlan) -> Priority {
+    Priority::builder()
+        .priority_key(build.priority.unwrap_or(PRIORITY))
+        .fairness_key(build.fairness_key.as_deref().unwrap_or(app))
+        .build()
 }
 
 fn retry_policy() -> RetryPolicy {

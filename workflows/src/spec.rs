@@ -40,6 +40,9 @@ pub struct AppSpec {
     /// Whether the first container that fails ends the others; without it they go on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fail_fast: bool,
+    /// Whether there is a build at all where nothing changed. Left out, there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_if: Option<OnlyIf>,
     /// Files of the app's package.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileSpec>,
@@ -52,6 +55,16 @@ impl AppSpec {
     fn default_max_parallel() -> u32 {
         50
     }
+}
+
+/// When there is a build at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum OnlyIf {
+    /// Where something would come out other than what is published: under the version that is
+    /// given, with `version: auto` under the latest one, and without a version at all. Otherwise
+    /// nothing is built, no version is taken, and the outcome is `unchanged`.
+    Changed,
 }
 
 /// The input of `BuildComponent`: one component and what it inherits.
@@ -73,6 +86,9 @@ pub struct ComponentInput {
     /// Whether the first container that fails ends the others; without it they go on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fail_fast: bool,
+    /// Whether there is a build at all where nothing changed. Left out, there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_if: Option<OnlyIf>,
     /// The component.
     pub component: ComponentSpec,
     /// Set by a parent workflow; left out by everyone else.
@@ -199,6 +215,14 @@ pub struct Shared {
     /// Whether an image that was built of the same things is used again. Default: `full`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reuse: Option<ReuseSpec>,
+    /// How soon its Pod is created where many builds wait for room: 2 goes before 3. Default: 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2, max = 5))]
+    pub priority: Option<u32>,
+    /// Whose build it is where many wait for room: each key has its turn, however many builds
+    /// another one has. A DNS label, as the name of a team. Default: the app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fairness_key: Option<String>,
     /// Whether the images that a Dockerfile names are resolved to digests before it is built.
     /// Without it nothing that is built is used again. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]

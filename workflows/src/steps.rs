@@ -13,7 +13,7 @@ use temporalio_macros::activity_definitions;
 
 use crate::{
     document::Kind,
-    output::{Base, ContainerImage, Package},
+    output::{Base, BuildOutput, ContainerImage, Package},
     plan::{BuildPlan, Clocks, ContainerPlan, Delivery, GitSource, Outline, Place, Registry},
     spec::Resolved,
     sweep::{SweepInput, SweepReport},
@@ -41,6 +41,13 @@ impl Steps {
     /// Says which version a build is to have, and what is published under it already.
     #[activity(name = "check_version")]
     pub fn check_version(_: VersionInput) -> Result<Versioned, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Says whether what a document comes to is published already: then what, else nothing. It
+    /// builds nothing and publishes nothing.
+    #[activity(name = "compare")]
+    pub fn compare(_: CompareInput) -> Result<Option<BuildOutput>, ActivityError> {
         unimplemented!()
     }
 
@@ -96,7 +103,7 @@ impl Steps {
 }
 
 pub use steps::{
-    AwaitBuild, CheckVersion, CleanUp, Deliver, FetchSource, Launch, Render, ResolveImage,
+    AwaitBuild, CheckVersion, CleanUp, Compare, Deliver, FetchSource, Launch, Render, ResolveImage,
     Split as SplitStep, Sweep, Upload,
 };
 
@@ -182,6 +189,17 @@ pub struct Versioned {
     pub version: String,
     /// The packages that are published under it, as `name@sha256:…`, in the order of the places.
     pub published: Vec<Option<String>>,
+}
+
+/// A document, of which it is asked whether it comes to anything new.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct CompareInput {
+    /// Who waits for it.
+    pub id: BuildId,
+    /// An app or a component.
+    pub kind: Kind,
+    /// The document.
+    pub document: Value,
 }
 
 /// A Dockerfile to render.

@@ -370,3 +370,43 @@ fn the_schema_has_no_nulls_and_refuses_unknown_fields() {
         assert!(schema.contains(r#""additionalProperties":false"#));
     }
 }
+
+#[test]
+fn only_what_can_be_told_apart_is_built_only_if_changed() {
+    let mut document = with("/onlyIf", json!("changed"));
+    assert!(read(document.clone()).expect("it is right").outline().only_if_changed);
+    assert!(!read(spec()).expect("it is right").outline().only_if_changed);
+    document["components"][0]["containers"][0]["reuse"] = json!("never");
+    let found = faults(document.clone());
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("onlyIf: `changed` never holds back `web/server`"), "{found:?}");
+    document["components"][0]["containers"][0] =
+        json!({"name": "server", "image": "registry.example.com/alpine:3"});
+    document["defaults"]["registry"] = Value::Null;
+    let found = faults(document);
+    assert!(found[0].starts_with("onlyIf: `changed` compares with the package"), "{found:?}");
+    let sometimes = faults(with("/onlyIf", json!("sometimes")));
+    assert!(sometimes[0].starts_with("onlyIf: "), "{sometimes:?}");
+}
+
+#[test]
+fn a_build_waits_in_the_turn_that_the_spec_says() {
+    let turn = |document| {
+        let container = container(document);
+        let build = container.work.as_build().expect("it is built").clone();
+        let turn = kilnworks_workflows::policy::turn(&container.app, &build);
+        (turn.priority_key, turn.fairness_key)
+    };
+    assert_eq!(turn(spec()), (Some(3), Some("shop".to_owned())));
+    let mut document = with("/defaults/priority", json!(5));
+    document["defaults"]["fairnessKey"] = json!("team");
+    assert_eq!(turn(document.clone()), (Some(5), Some("team".to_owned())));
+    document["components"][0]["containers"][0]["priority"] = json!(2);
+    assert_eq!(turn(document).0, Some(2));
+    for wrong in [json!(1), json!(6), json!("high")] {
+        let found = faults(with("/defaults/priority", wrong));
+        assert!(found[0].starts_with("defaults.priority: "), "{found:?}");
+    }
+    let found = faults(with("/defaults/fairnessKey", json!("a team")));
+    assert!(found[0].starts_with("defaults.fairnessKey: `a team`"), "{found:?}");
+}

@@ -45,12 +45,8 @@ pub async fn publish(
     let found = Found::all(registry, contents).await?;
     let inside = found.inside();
     let tag = names::package_tag(contents.of.version.as_deref(), &inside.digest());
-    let done = |digest, existed| {
-        let reference = format!("{}:{tag}", to.name());
-        Published { tag: tag.clone(), reference, digest, existed }
-    };
     if let Some(digest) = existing(to, &tag, &contents.of, &inside).await? {
-        return Ok(done(digest, true));
+        return Ok(done(to, tag, digest, true));
     }
     // A list, as a closure that lives on would tie this to one thread.
     let images: Vec<_> = found.images.iter().map(|image| put_image(to, image)).collect();
@@ -62,10 +58,30 @@ pub async fn publish(
     let index = layout::index(&contents.of, &inside, entries)?;
     // Copying may have taken minutes: someone else may have published by now.
     if let Some(digest) = existing(to, &tag, &contents.of, &inside).await? {
-        return Ok(done(digest, true));
+        return Ok(done(to, tag, digest, true));
     }
     to.put_manifest(&tag, &index).await?;
-    Ok(done(index.digest, false))
+    Ok(done(to, tag, index.digest, false))
+}
+
+/// Finds a package that is published, of the same things.
+///
+/// # Errors
+/// With `VersionExists` where there is something else under its version.
+pub(crate) async fn published(
+    registry: &RegistryClient,
+    to: &Repository,
+    contents: &Contents,
+) -> anyhow::Result<Option<Published>> {
+    let inside = Found::all(registry, contents).await?.inside();
+    let tag = names::package_tag(contents.of.version.as_deref(), &inside.digest());
+    let digest = existing(to, &tag, &contents.of, &inside).await?;
+    Ok(digest.map(|digest| done(to, tag, digest, true)))
+}
+
+fn done(to: &Repository, tag: String, digest: String, existed: bool) -> Published {
+    let reference = format!("{}:{tag}", to.name());
+    Published { tag, reference, digest, existed }
 }
 
 async fn put_image(

@@ -8,7 +8,7 @@ use super::{Build, set_state};
 use crate::{
     failure::FailureType,
     plan::{BuildPlan, GitSource},
-    policy::{Grants, Step},
+    policy::{self, Grants, Step},
     progress::State,
     steps::{
         AwaitInput, BuildId, Built, CleanUpInput, Context, FetchInput, LaunchInput, Launched,
@@ -85,7 +85,8 @@ impl Build<'_> {
 
     pub(super) async fn launch(&self, input: LaunchInput) -> Result<Launched, Stop> {
         let queued = Duration::from_secs(input.build.clocks.queued);
-        let options = self.options(Step::Launch, "launch");
+        let mut options = self.options(Step::Launch, "launch");
+        options.priority = Some(policy::turn(&self.plan.app, &input.build));
         self.launching.set(true);
         let launched = self.ctx.execute_activity(Steps::launch, input, options).await;
         let launched = launched.map_err(Stop::from);

@@ -32,6 +32,9 @@ pub(super) fn lower(document: &Document) -> (Plan, Faults) {
         lowering.faults.add("version", message);
     }
     graph::check(&mut lowering.faults, document, &plan, &lowering.edges);
+    if plan.only_if_changed {
+        lowering.can_be_unchanged(&plan);
+    }
     weight::check(&mut lowering.faults, document, &plan);
     (plan, lowering.faults)
 }
@@ -76,6 +79,7 @@ impl Lowering {
         Plan {
             fail_fast: spec.fail_fast,
             delivery,
+            only_if_changed: spec.only_if.is_some(),
             is_app: true,
             ..Plan::new(app, spec.max_parallel, components)
         }
@@ -113,7 +117,36 @@ impl Lowering {
     fn component_alone(&mut self, input: &ComponentInput) -> Plan {
         let app = self.head(&input.app, input.version.as_deref(), &input.defaults);
         let component = self.component(app, "component", &input.component);
-        Plan { fail_fast: input.fail_fast, ..Plan::new(app, input.max_parallel, vec![component]) }
+        Plan {
+            fail_fast: input.fail_fast,
+            only_if_changed: input.only_if.is_some(),
+            ..Plan::new(app, input.max_parallel, vec![component])
+        }
+    }
+
+    /// Whether it can be told that nothing changed.
+    fn can_be_unchanged(&mut self, plan: &Plan) {
+        if plan.outline().delivery.is_none() {
+            let message = "`changed` compares with the package in the registry; give \
+                           `registry.prefix` in `defaults`";
+            self.faults.add("onlyIf", message);
+        }
+        let anew = |one: &&ContainerPlan| one.work.as_build().is_some_and(|it| it.reuse.is_none());
+        for ContainerPlan { component, container, .. } in plan.containers().filter(anew) {
+            let message = format!(
+                "`changed` never holds back `{component}/{container}`, which is built anew each \
+                 time; leave out its `reuse: never` or `pin: false`"
+            );
+            self.faults.add("onlyIf", message);
+        }
+        let built_from =
+            |one: &&ContainerPlan| one.work.as_build().is_some_and(|build| !build.from.is_empty());
+        for ContainerPlan { component, container, .. } in plan.containers().filter(built_from) {
+            let message = format!(
+                "`changed` is not accepted beside `from`, which `{component}/{container}` has"
+            );
+            self.faults.add("onlyIf", message);
+        }
     }
 
     fn container_alone(&mut self, input: &ContainerInput) -> Plan {
@@ -281,6 +314,8 @@ impl Lowering {
             lfs: spec.lfs,
             pin: shared.pin(),
             reuse: shared.reuse().then(|| names::reuse_repository(prefix)),
+            priority: shared.priority(),
+            fairness_key: shared.fairness_key(),
             yields: spec.yields,
             resources: shared.resources(),
             clocks: shared.clocks(),
@@ -381,6 +416,7 @@ impl Plan {
             fail_fast: false,
             components,
             auto_version: app.auto,
+            only_if_changed: false,
             is_app: false,
             delivery: None,
         }

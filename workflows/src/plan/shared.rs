@@ -33,6 +33,7 @@ pub(super) fn check(faults: &mut Faults, path: &str, shared: &Shared) {
     {
         optional(faults, &at(name), secret.as_ref(), checks::object_name);
     }
+    optional(faults, &at("fairnessKey"), shared.fairness_key.as_ref(), checks::name);
 }
 
 fn optional(
@@ -166,6 +167,14 @@ impl<'a> Inherited<'a> {
         let spec = self.get(|one| one.cache.as_ref()).filter(|spec| spec.enabled)?;
         let ttl = spec.ttl.as_deref().and_then(seconds);
         Some(Cache { repo: spec.repo.clone().unwrap_or(repo), ttl: ttl.unwrap_or(14 * 24 * 3600) })
+    }
+
+    pub(super) fn priority(&self) -> Option<u32> {
+        self.get(|one| one.priority)
+    }
+
+    pub(super) fn fairness_key(&self) -> Option<String> {
+        self.get(|one| one.fairness_key.clone())
     }
 
     /// Whether images are pinned.

@@ -1,0 +1,248 @@
+//! `compare`: whether what a document comes to is published already.
+//!
+//! It goes the way of a build without its Pods: every image must be there by its content key, and
+//! the packages made of them must be those in the registry. What differs ends it at once.
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use kilnworks_workflows::{
+    failure::FailureType,
+    names,
+    output::{BuildOutput, ContainerImage, Outcome, Package, Times},
+    plan::{self, BuildPlan, ComponentPlan, ContainerPlan, Delivery, Plan, Work},
+    spec::Yields,
+    steps::{
+        BuildId, Built, CompareInput, DeliverInput, Delivered, RenderInput, ResolveInput,
+        VersionInput,
+    },
+};
+
+use crate::{
+    deliver::delivered,
+    error::{fail, failure_of},
+    registry::{self, RegistryClient},
+    render,
+    source::Sources,
+    version,
+};
+
+/// Containers that are looked after side by side.
+const SIDE_BY_SIDE: usize = 4;
+
+/// What is published, where it is what the document comes to. `executor` is the executor's image.
+pub async fn compare(
+    registry: &RegistryClient,
+    sources: &Sources,
+    executor: &str,
+    input: CompareInput,
+) -> anyhow::Result<Option<BuildOutput>> {
+    let read = plan::read(input.kind, input.document);
+    let (_, plan) = read.map_err(|faults| fail(FailureType::InvalidSpec, faults.to_string()))?;
+    let found = look(registry, sources, executor, input.id, plan).await;
+    match found {
+        // What is published has another image, file or chart.
+        Err(error) if is_other(&error) => Ok(None),
+        found => found,
+    }
+}
+
+fn is_other(error: &anyhow::Error) -> bool {
+    failure_of(error).is_some_and(|failure| failure.kind == FailureType::VersionExists)
+}
+
+async fn look(
+    registry: &RegistryClient,
+    sources: &Sources,
+    executor: &str,
+    id: BuildId,
+    plan: Plan,
+) -> anyhow::Result<Option<BuildOutput>> {
+    let Some(Delivery { place, .. }) = plan.outline().delivery else { return Ok(None) };
+    let version = match plan.auto_version {
+        true => version::latest(registry, &place).await?,
+        false => plan.version.clone(),
+    };
+    if plan.auto_version && version.is_none() {
+        return Ok(None);
+    }
+    let plan = plan.of_version(version);
+    let published = published(registry, &id, &plan).await?;
+    if plan.version.is_some() && published.is_empty() {
+        return Ok(None);
+    }
+    let commits = commits(sources, &plan).await?;
+    Look { registry, sources, executor, id, plan: &plan, published, commits }.whole().await
+}
+
+/// The packages that have the plan's version, by component; the app's own has none.
+async fn published(
+    registry: &RegistryClient,
+    id: &BuildId,
+    plan: &Plan,
+) -> anyhow::Result<BTreeMap<Option<String>, String>> {
+    let Some(version) = plan.version.clone() else { return Ok(BTreeMap::new()) };
+    let own = plan.delivery.iter().map(|delivery| &delivery.place);
+    let others = plan.components.iter().filter_map(|one| Some(&one.delivery.as_ref()?.place));
+    let places: Vec<_> = own.chain(others).cloned().collect();
+    let components: Vec<_> = places.iter().map(|place| place.component.clone()).collect();
+    let input = VersionInput { id: id.clone(), version: Some(version), after: None, places };
+    let found = version::check_version(registry, input).await?.published;
+    Ok(components.into_iter().zip(found).filter_map(|(key, found)| Some((key, found?))).collect())
+}
+
+/// The commit of each source, by its key.
+async fn commits(sources: &Sources, plan: &Plan) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut commits = BTreeMap::new();
+    for source in plan.outline().sources {
+        commits.insert(source.key(), sources.fetch(&source).await?.commit);
+    }
+    Ok(commits)
+}
+
+struct Look<'a> {
+    registry: &'a RegistryClient,
+    sources: &'a Sources,
+    executor: &'a str,
+    id: BuildId,
+    plan: &'a Plan,
+    published: BTreeMap<Option<String>, String>,
+    commits: BTreeMap<String, String>,
+}
+
+impl Look<'_> {
+    async fn whole(&self) -> anyhow::Result<Option<BuildOutput>> {
+        let (mut images, mut packages) = (Vec::new(), Vec::new());
+        for component in &self.plan.components {
+            let Some((its, package)) = self.component(component).await? else { return Ok(None) };
+            images.extend(its);
+            packages.push(package);
+        }
+        let package = match &self.plan.delivery {
+            None => packages.pop().map(|delivered| delivered.package),
+            delivery => {
+                let input = DeliverInput { components: packages, ..self.input(None, delivery) };
+                delivered(self.registry, self.sources, &input).await?
+            }
+        };
+        let Some(package) = package else { return Ok(None) };
+        Ok(Some(self.output(images, package)))
+    }
+
+    fn output(&self, images: Vec<ContainerImage>, package: Package) -> BuildOutput {
+        BuildOutput {
+            app: self.plan.app.clone(),
+            version: self.plan.version.clone(),
+            outcome: Outcome::Unchanged,
+            images,
+            package: Some(package),
+        }
+    }
+
+    /// A component's images and package, where all are there.
+    async fn component(
+        &self,
+        component: &ComponentPlan,
+    ) -> anyhow::Result<Option<(Vec<ContainerImage>, Delivered)>> {
+        let Some(Delivery { place, .. }) = &component.delivery else { return Ok(None) };
+        let own = self.published.get(&Some(component.name.clone()));
+        let published = own.or_else(|| self.published.get(&None)).cloned();
+        // A list, as a closure that lives on would tie this to one thread.
+        let containers: Vec<_> = component
+            .containers
+            .iter()
+            .map(|container| self.container(container, published.clone()))
+            .collect();
+        let images: Vec<_> = stream::iter(containers).buffered(SIDE_BY_SIDE).try_collect().await?;
+        let Some(images) = images.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let registries = component.containers.iter();
+        let registries = registries.map(|one| (one.container.clone(), one.registry.clone()));
+        let input = DeliverInput {
+            images: images.clone(),
+            registries: registries.collect(),
+            ..self.input(Some(&component.name), &component.delivery)
+        };
+        let package = delivered(self.registry, self.sources, &input).await?;
+        let place = place.clone();
+        Ok(package.map(|package| (images, Delivered { place, package })))
+    }
+
+    /// What a package would be made of, but for its images.
+    fn input(&self, component: Option<&str>, delivery: &Option<Delivery>) -> DeliverInput {
+        let source = delivery.as_ref().and_then(|delivery| delivery.source.as_ref());
+        DeliverInput {
+            id: self.id.clone(),
+            app: self.plan.app.clone(),
+            component: component.map(str::to_owned),
+            version: self.plan.version.clone(),
+            delivery: delivery.clone(),
+            commit: source.and_then(|source| self.commits.get(&source.key()).cloned()),
+            images: Vec::new(),
+            components: Vec::new(),
+            registries: BTreeMap::new(),
+            started: String::new(),
+            finished: String::new(),
+        }
+    }
+
+    /// A container's image, where it is there.
+    async fn container(
+        &self,
+        plan: &ContainerPlan,
+        published: Option<String>,
+    ) -> anyhow::Result<Option<ContainerImage>> {
+        match &plan.work {
+            Work::Use { image, .. } => {
+                let input = ResolveInput { image: image.clone(), registry: plan.registry.clone() };
+                let built = registry::resolve_image(self.registry, input).await?;
+                Ok(Some(image_of(plan, &names::repository_of(image), built)))
+            }
+            Work::Build(build) => self.built(plan, build, published).await,
+        }
+    }
+
+    async fn built(
+        &self,
+        plan: &ContainerPlan,
+        build: &BuildPlan,
+        published: Option<String>,
+    ) -> anyhow::Result<Option<ContainerImage>> {
+        let commit = self.commits.get(&build.source.key()).cloned().unwrap_or_default();
+        let input = RenderInput {
+            id: self.id.clone(),
+            plan: plan.clone(),
+            commit: commit.clone(),
+            published,
+            // Its spec has no container that is built from another one.
+            images: Default::default(),
+        };
+        let rendered = render::render(self.sources, self.registry, self.executor, input).await?;
+        Ok(rendered.reused.map(|built| ContainerImage {
+            tags: rendered.tags,
+            commit: Some(commit),
+            reused: true,
+            files: build.yields == Yields::Files,
+            ..image_of(plan, &build.repository, built)
+        }))
+    }
+}
+
+fn image_of(plan: &ContainerPlan, repository: &str, built: Built) -> ContainerImage {
+    ContainerImage {
+        component: plan.component.clone(),
+        container: plan.container.clone(),
+        init: plan.init,
+        reference: names::reference(repository, &built.digest),
+        tags: Vec::new(),
+        digest: built.digest,
+        size: built.size,
+        platform: built.platform,
+        commit: None,
+        attempts: 0,
+        reused: false,
+        files: false,
+        made: None,
+        earlier: Vec::new(),
+        times: Times::default(),
+    }
+}

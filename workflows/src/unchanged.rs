@@ -1,0 +1,67 @@
+//! `onlyIf: changed`: whether there is anything to build.
+//!
+//! One step looks, before anything else: with `version: auto` no version may be taken until it is
+//! known that there is something to publish, and a night without a change leaves a short history.
+
+use serde_json::Value;
+use temporalio_workflow::WorkflowContext;
+
+use crate::{
+    build::{OUTCOME, attributes},
+    document::Kind,
+    output::BuildOutput,
+    policy::{Policy, Step},
+    progress::{Progress, State},
+    steps::{BuildId, CompareInput, Split, Steps},
+    stop::Stop,
+};
+
+/// The result of a build of which nothing would be new; none where it is to be built. What the step
+/// fails for, the build itself fails for too, and says which container it is: so it is built.
+pub(crate) async fn unchanged<W>(
+    ctx: &WorkflowContext<W>,
+    policy: &Policy,
+    kind: Kind,
+    document: &Value,
+    split: &Split,
+) -> Result<Option<BuildOutput>, Stop> {
+    let outline = &split.outline;
+    // Who has been told what to do by a parent was asked for.
+    if !outline.only_if_changed || split.resolved.is_some() {
+        return Ok(None);
+    }
+    let own = ctx.workflow_id().to_owned();
+    let id = BuildId {
+        app: outline.app.clone(),
+        root: own.clone(),
+        workflow_id: own,
+        ..BuildId::default()
+    };
+    let token = ctx.cancellation_token();
+    let options = policy.options(Step::Compare, format!("compare {}", outline.app), token);
+    let input = CompareInput { id, kind, document: document.clone() };
+    let found = ctx.execute_activity(Steps::compare, input, options).await.map_err(Stop::from);
+    let word = match &found {
+        Ok(Some(_)) => "unchanged".to_owned(),
+        Err(stop @ Stop::Cancelled) => stop.word(),
+        _ => return Ok(None),
+    };
+    let component = outline.components.first().filter(|_| kind == Kind::Component);
+    let component = component.map(|component| component.name.as_str());
+    let version = found.as_ref().ok().and_then(|found| found.as_ref()?.version.as_deref());
+    let mut updates = attributes(&outline.app, version, component, None);
+    updates.push(OUTCOME.value_set(word));
+    ctx.upsert_search_attributes(updates);
+    found
+}
+
+/// Shows what is there.
+pub(crate) fn settle(progress: &mut Progress, output: &BuildOutput) {
+    progress.version.clone_from(&output.version);
+    progress.set_all(State::Done);
+    for image in &output.images {
+        for row in progress.rows(&image.component, Some(&image.container)) {
+            row.reference = Some(image.reference.clone());
+        }
+    }
+}
