@@ -30,7 +30,7 @@ use crate::{
 /// Containers that are looked after side by side.
 const SIDE_BY_SIDE: usize = 4;
 
-/// What is published, where it is what the document comes to. `executor` is the executor's image.
+/// What is published, where it is what the document comes to. `executor` is what builds: see [`crate::object::Site::executor`].
 pub async fn compare(
     registry: &RegistryClient,
     sources: &Sources,

@@ -169,8 +169,8 @@ impl Activities {
         input: CompareInput,
     ) -> Result<Option<BuildOutput>, ActivityError> {
         let id = input.id.clone();
-        let executor = &self.cluster.site.settings.executor_image;
-        let compare = compare::compare(&self.registry, &self.sources, executor, input);
+        let executor = self.cluster.site.executor();
+        let compare = compare::compare(&self.registry, &self.sources, &executor, input);
         watched(&ctx, &id, State::Fetching, compare).await
     }
 
