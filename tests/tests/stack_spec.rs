@@ -98,7 +98,9 @@ async fn the_cache_keeps_layers_where_it_is_wanted() {
         {"name": "kept", "cache": {"enabled": true}}, {"name": "anew"},
     ]);
     let worker = Worker::start(&unique("cache"), &[]).await;
-    let document = spec(&unique("cache"), &url, containers);
+    let mut document = spec(&unique("cache"), &url, containers);
+    // It is layers that are used again here, not images.
+    document["defaults"]["reuse"] = json!("never");
     let first = build(&worker, &document).await.output();
     let second = build(&worker, &document).await.output();
     let stamp = |output, container| file(&image(output, container).reference, "stamp");
