@@ -137,6 +137,12 @@ pub const EARLIER_BYTES: usize = 128;
 /// input in the history, 400 KiB at most.
 pub const ATTEMPTS: u32 = 100;
 
+/// Bytes of the table that the engine's UI shows of a build.
+pub const MARKDOWN_BYTES: usize = 64 * 1024;
+
+/// Bytes of the reason that someone gives for a decision.
+pub const DECISION_BYTES: usize = 1024;
+
 /// Bytes of the summary of a step, one line in the engine's UI. It may hold a URL.
 pub const SUMMARY_BYTES: usize = 200;
 

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::VecDeque};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use temporalio_common::{
     WorkflowDefinition,
     data_converters::{PayloadConverter, RawValue, TemporalDeserializable},
@@ -15,10 +15,12 @@ use temporalio_workflow::{
 };
 
 use crate::{
+    BuildApp,
     bounds::{self, at_most},
     document::{Kind, parse},
     failure::FailureType,
     names, policy,
+    progress::Observed,
     steps::{Split, SplitInput, Steps},
     stop::Stop,
 };
@@ -151,6 +153,18 @@ pub(crate) fn is_taken(error: &ChildWorkflowStartError) -> bool {
     )
 }
 
+/// The engine's time, as RFC 3339.
+pub(crate) fn now<W>(ctx: &WorkflowContext<W>) -> String {
+    let time = ctx.workflow_time().unwrap_or(std::time::UNIX_EPOCH);
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
+/// Tells the workflow that someone started what a container waits for.
+pub(crate) async fn tell<W>(ctx: &WorkflowContext<W>, root: &str, seen: Observed) {
+    let root = ctx.external_workflow(root, None);
+    // All three workflows take it. Where the root has ended nobody is left to be told.
+    let _ = root.signal(BuildApp::observed, raw(&json!(seen)), Default::default()).await;
+}
 /// Jobs that wait for a lane, each with its place among the results.
 type Queue<J> = RefCell<VecDeque<(usize, J)>>;
 

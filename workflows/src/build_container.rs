@@ -1,6 +1,7 @@
 //! `BuildContainer`: one container becomes one image.
 
 mod calls;
+mod hold;
 
 use std::{cell::Cell, time::Duration};
 
@@ -14,18 +15,21 @@ use temporalio_workflow::{
 
 use crate::{
     bounds,
-    build::{COMMIT, OUTCOME, attributes, json_of, split},
+    build::{COMMIT, OUTCOME, attributes, json_of, now, split},
+    decision::{Decision, Refusal, read},
     document::Kind,
     failure::{FailedAttempt, FailureType},
     names,
     output::{BuildOutput, ContainerImage, Made, Outcome, Times},
     plan::{BuildPlan, Clocks, ContainerPlan, GitSource, Work},
+    planned::Planned,
     policy::{self, Grants, Policy, next_attempt},
     progress::{ContainerProgress, Progress, State, reason},
     spec::Yields,
     steps::{AwaitInput, Built, LaunchInput, Rendered, Reuse, Split},
     stop::Stop,
 };
+use hold::Hold;
 
 /// One container becomes one image.
 #[workflow]
@@ -34,6 +38,8 @@ pub struct BuildContainer {
     progress: Progress,
     /// Whether a step told it of a wait.
     told: bool,
+    planned: Planned,
+    hold: Hold,
 }
 
 #[workflow_methods]
@@ -46,7 +52,10 @@ impl BuildContainer {
     ) -> WorkflowResult<BuildOutput> {
         let (_, split) = split(ctx, Kind::Container, &input).await?;
         let plan = split.container.clone().unwrap_or_else(|| unreachable!("split gives it"));
-        ctx.state_mut(|s| s.progress = Progress::of(&split.outline));
+        ctx.state_mut(|s| {
+            s.progress = Progress::of(&split.outline);
+            s.planned = Planned::of(&split.outline);
+        });
         let outcome = Build::new(ctx, &plan, &split).run().await;
         let outcome = outcome.map_err(|stop| stop.of(&plan.component, &plan.container));
         close(ctx, &plan, &split, &outcome);
@@ -72,6 +81,44 @@ impl BuildContainer {
         self.progress.observe(json_of(&seen));
         ctx.set_current_details(self.progress.markdown());
     }
+
+    /// What was decided, as the workflow that started this one passes it on.
+    #[signal(name = "decided")]
+    pub fn decided(&mut self, _ctx: &mut SyncWorkflowContext<Self>, order: RawValue) {
+        self.hold.obey(&order);
+    }
+
+    /// What will be done: names, sources, order.
+    #[query(name = "plan")]
+    pub fn plan(&self, _ctx: &WorkflowContextView) -> Planned {
+        self.planned.clone()
+    }
+
+    #[update_validator(pause)]
+    fn check_pause(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
+        Decision::Pause(read(asked)?).check(&self.progress)?;
+        self.hold.check(true)
+    }
+
+    /// Holds the container back, unless it is launched.
+    #[update(name = "pause")]
+    pub fn pause(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _asked: RawValue) -> String {
+        self.hold.set(true);
+        "paused".to_owned()
+    }
+
+    #[update_validator(resume)]
+    fn check_resume(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
+        Decision::Resume(read(asked)?).check(&self.progress)?;
+        self.hold.check(false)
+    }
+
+    /// Lets it go on.
+    #[update(name = "resume")]
+    pub fn resume(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _asked: RawValue) -> String {
+        self.hold.set(false);
+        "resumed".to_owned()
+    }
 }
 
 type Ctx = WorkflowContext<BuildContainer>;
@@ -86,7 +133,10 @@ fn close(ctx: &Ctx, plan: &ContainerPlan, split: &Split, outcome: &Result<Contai
     show(ctx, |row| {
         row.state = state;
         row.reference = outcome.as_ref().ok().map(|image| image.reference.clone());
-        row.reason = outcome.as_ref().err().and_then(Stop::first).map(|one| one.message.clone());
+        let first = outcome.as_ref().err().and_then(Stop::first);
+        row.since = None;
+        row.reason = first.map(|one| one.message.clone());
+        row.log = first.and_then(|one| one.log.clone());
     });
     let commit = outcome.as_ref().ok().and_then(|image| image.commit.clone());
     let mut updates = vec![OUTCOME.value_set(word)];
@@ -112,7 +162,7 @@ fn show(ctx: &Ctx, change: impl FnOnce(&mut ContainerProgress)) {
 }
 
 fn set_state(ctx: &Ctx, state: State) {
-    show(ctx, |row| (row.state, row.reason) = (state, None));
+    show(ctx, |row| row.set(state));
 }
 
 /// One run of the workflow.
@@ -236,7 +286,8 @@ impl<'a> Build<'a> {
     async fn attempt(&self, input: LaunchInput) -> Result<Built, Stop> {
         let attempt = input.id.attempt;
         show(self.ctx, |row| {
-            (row.state, row.attempt, row.reason) = (State::Queued, attempt, None);
+            row.set(State::Queued);
+            row.attempt = attempt;
         });
         let LaunchInput { id, build, rendered, .. } = input.clone();
         let launched = self.launch(input).await?;
@@ -269,7 +320,10 @@ impl<'a> Build<'a> {
             let token = self.token.clone();
             let timer = TimerOptions::builder(pause).cancellation_token(token).build();
             let why = Some(reason(&failure.message));
-            show(self.ctx, |row| (row.state, row.reason) = (State::Queued, why));
+            let since = Some(now(self.ctx));
+            show(self.ctx, |row| {
+                (row.state, row.reason, row.since) = (State::Queued, why, since);
+            });
             if self.ctx.timer(timer).await == TimerResult::Cancelled {
                 return Err(Stop::Cancelled);
             }

@@ -52,6 +52,10 @@ pub enum FailureType {
     Conflict,
     /// The version belongs to another build.
     VersionExists,
+    /// A person refused the delivery.
+    Rejected,
+    /// A person cancelled this container, and not the build.
+    ContainerCancelled,
     /// A mistake of Kilnworks itself.
     Internal,
 }
@@ -105,6 +109,8 @@ impl FailureType {
             }
             Self::Conflict => "wait for the other build to end, or give another id",
             Self::VersionExists => "give another version",
+            Self::ContainerCancelled => "someone wanted that; build it again where it is wanted",
+            Self::Rejected => "see the reason that was given; the images are there, the package is not",
             Self::Internal => "report it, with the workflow's history",
         }
     }

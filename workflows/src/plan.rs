@@ -17,7 +17,7 @@ use crate::{
     document::{Document, Kind},
     fault::Faults,
     names,
-    spec::{BuildSecret, CaSpec, FileSpec, Yields},
+    spec::{Approval, BuildSecret, CaSpec, FileSpec, OnFailure, Yields},
 };
 
 /// Reads a document and says what will be done for it, or every fault of its shape and meaning.
@@ -45,6 +45,12 @@ pub struct Plan {
     /// Whether the first container that fails ends the others; without it they go on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fail_fast: bool,
+    /// What becomes of the build while a container has failed.
+    #[serde(default, skip_serializing_if = "OnFailure::is_default")]
+    pub on_failure: OnFailure,
+    /// Whose consent the package needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// In the order of the document.
     pub components: Vec<ComponentPlan>,
     /// Whether the version is to be found: it is none until then.
@@ -93,6 +99,7 @@ impl Plan {
                 from: one.work.as_build().map(|build| build.from.clone()).unwrap_or_default(),
                 registry: Some(one.registry.clone())
                     .filter(|own| place.as_ref().is_some_and(|place| place.registry != *own)),
+                whole: (!self.on_failure.is_default()).then(|| one.work.clocks().whole),
             };
             OutlinedComponent {
                 name: component.name.clone(),
@@ -107,6 +114,8 @@ impl Plan {
             version: self.version.clone(),
             max_parallel: self.max_parallel,
             fail_fast: self.fail_fast,
+            on_failure: self.on_failure,
+            approval: self.approval,
             sources,
             components: self.components.iter().map(component).collect(),
             auto_version: self.auto_version,
@@ -173,6 +182,12 @@ pub struct Outline {
     /// Whether the first container that fails ends the others; without it they go on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fail_fast: bool,
+    /// What becomes of the build while a container has failed.
+    #[serde(default, skip_serializing_if = "OnFailure::is_default")]
+    pub on_failure: OnFailure,
+    /// Whose consent the package needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// Each distinct source once.
     pub sources: Vec<GitSource>,
     /// In the order of the document.
@@ -203,6 +218,9 @@ pub struct OutlinedContainer {
     /// How its registry is reached, where that is not its package's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<Registry>,
+    /// Its whole clock in seconds, where its failure is waited with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<u64>,
 }
 
 /// The names of a component and its containers.

@@ -10,6 +10,7 @@ use temporalio_workflow::WorkflowTermination;
 use crate::{
     bounds,
     failure::{FailedAttempt, Failure, FailureDetails, FailureType, tail},
+    output::ContainerImage,
     plan::OutlinedComponent,
 };
 
@@ -38,6 +39,25 @@ impl Stop {
         match self {
             Self::Failed(details) => details.failures.first(),
             Self::Cancelled => None,
+        }
+    }
+
+    /// The images that were finished all the same.
+    pub(crate) fn images(self) -> Vec<ContainerImage> {
+        match self {
+            Self::Cancelled => Vec::new(),
+            Self::Failed(details) => details.images,
+        }
+    }
+
+    /// Whether anything failed beside what someone cancelled.
+    pub(crate) fn is_of_itself(&self) -> bool {
+        match self {
+            Self::Cancelled => true,
+            Self::Failed(details) => {
+                let mut kinds = details.failures.iter().map(|failure| failure.kind);
+                kinds.any(|kind| kind != FailureType::ContainerCancelled)
+            }
         }
     }
 

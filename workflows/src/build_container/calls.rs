@@ -85,12 +85,7 @@ impl Build<'_> {
 
     pub(super) async fn launch(&self, input: LaunchInput) -> Result<Launched, Stop> {
         let queued = Duration::from_secs(input.build.clocks.queued);
-        let mut options = self.options(Step::Launch, "launch");
-        options.priority = Some(policy::turn(&self.plan.app, &input.build));
-        self.launching.set(true);
-        let launched = self.ctx.execute_activity(Steps::launch, input, options).await;
-        let launched = launched.map_err(Stop::from);
-        self.launching.set(matches!(launched, Err(Stop::Cancelled)));
+        let launched = self.launch_unless_held(input).await;
         // It counts its own clock; where no worker took it in time, nobody did.
         launched.map_err(|stop| match stop.first().map(|first| first.kind) {
             Some(FailureType::DeadlineExceeded) => Stop::because(
@@ -127,7 +122,7 @@ impl Build<'_> {
         self.policy.options(step, self.summary(verb), self.token.clone())
     }
 
-    fn summary(&self, verb: &str) -> String {
+    pub(super) fn summary(&self, verb: &str) -> String {
         format!("{verb} {}/{}", self.plan.component, self.plan.container)
     }
 

@@ -14,8 +14,8 @@ use crate::{
         weight,
     },
     spec::{
-        API_VERSION, AppSpec, ComponentInput, ComponentSpec, ContainerInput, ContainerSpec, Shared,
-        Yields,
+        API_VERSION, AppSpec, ComponentInput, ComponentSpec, ContainerInput, ContainerSpec, OnFailure,
+        Shared, Yields,
     },
 };
 
@@ -68,6 +68,7 @@ impl Lowering {
             self.faults.add("apiVersion", format!("{found}; accepted is `{API_VERSION}`"));
         }
         let app = self.head(&spec.app, spec.version.as_deref(), &spec.defaults);
+        self.endings(spec.fail_fast, spec.on_failure);
         let delivery = delivery::of_app(&mut self.faults, app.name, spec);
         self.claim("app", delivery.as_ref());
         let names = spec.components.iter().map(|component| component.name.as_str());
@@ -78,6 +79,8 @@ impl Lowering {
         let components = components.collect();
         Plan {
             fail_fast: spec.fail_fast,
+            on_failure: spec.on_failure,
+            approval: spec.approval,
             delivery,
             only_if_changed: spec.only_if.is_some(),
             is_app: true,
@@ -114,11 +117,22 @@ impl Lowering {
         }
     }
 
+    /// A failure cannot both end the others and be waited with.
+    fn endings(&mut self, fail_fast: bool, on_failure: OnFailure) {
+        if fail_fast && on_failure == OnFailure::Wait {
+            let message = "`wait`; accepted is `fail` where `failFast` is set";
+            self.faults.add("onFailure", message);
+        }
+    }
+
     fn component_alone(&mut self, input: &ComponentInput) -> Plan {
         let app = self.head(&input.app, input.version.as_deref(), &input.defaults);
         let component = self.component(app, "component", &input.component);
+        self.endings(input.fail_fast, input.on_failure);
         Plan {
             fail_fast: input.fail_fast,
+            on_failure: input.on_failure,
+            approval: input.approval,
             only_if_changed: input.only_if.is_some(),
             ..Plan::new(app, input.max_parallel, vec![component])
         }
@@ -414,6 +428,8 @@ impl Plan {
             version: app.version.map(str::to_owned),
             max_parallel,
             fail_fast: false,
+            on_failure: OnFailure::Fail,
+            approval: None,
             components,
             auto_version: app.auto,
             only_if_changed: false,
