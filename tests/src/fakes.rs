@@ -29,6 +29,10 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 pub enum Fate {
     /// Its first Pods end so, each once; then it is built.
     Fails(Vec<Failure>),
+    /// The same as long as it has not this memory.
+    FailsUntil(String, Vec<Failure>),
+    /// Its launch finds no room until [`FakeSteps::room`].
+    Queues,
     /// Its Pod never ends.
     Hangs,
     /// The worker that awaits it first is not heard of again.
@@ -42,6 +46,8 @@ pub struct FakeSteps {
     lost_sources: Arc<Mutex<Vec<String>>>,
     away_sources: Arc<Mutex<Vec<String>>>,
     ran: Arc<Mutex<Vec<String>>>,
+    roomy: Arc<Mutex<bool>>,
+    memory: Arc<Mutex<BTreeMap<String, String>>>,
     published: Arc<Mutex<Vec<String>>>,
     built: Arc<Mutex<Vec<String>>>,
     unchanged: Arc<Mutex<Option<String>>>,
@@ -109,6 +115,16 @@ impl FakeSteps {
     /// Every server is there again.
     pub fn back(&self) {
         self.away_sources.lock().unwrap().clear();
+    }
+
+    /// There is room for everything.
+    pub fn room(&self) {
+        *self.roomy.lock().unwrap() = true;
+    }
+
+    fn is_queued(&self, name: &str) -> bool {
+        let queues = matches!(self.fates.lock().unwrap().get(name), Some(Fate::Queues));
+        queues && !*self.roomy.lock().unwrap()
     }
 
     /// The steps that ran, as `launch web/server`, in their order.
@@ -233,7 +249,12 @@ impl FakeSteps {
         let memory = &input.build.resources.memory;
         let spare = if input.spare_memory { " spare" } else { "" };
         self.note(format!("launch {}/{} {memory}{spare}", input.id.component, input.id.container));
-        while self.held.load(Ordering::SeqCst) {
+        let name = format!("{}/{}", input.id.component, input.id.container);
+        self.memory.lock().unwrap().insert(name.clone(), memory.clone());
+        while self.held.load(Ordering::SeqCst) || self.is_queued(&name) {
+            if ctx.is_cancelled() {
+                return Err(ActivityError::cancelled());
+            }
             let _ = ctx.record_heartbeat(()).await;
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -272,7 +293,14 @@ impl FakeSteps {
                 Some(failure) => Err(to_engine(Ended(failure.clone()).into())),
                 None => Ok(built(&name)),
             },
-            None => Ok(built(&name)),
+            Some(Fate::FailsUntil(wanted, failures)) => {
+                let has = self.memory.lock().unwrap().get(&name) == Some(&wanted);
+                match failures.get(input.id.attempt as usize - 1).filter(|_| !has) {
+                    Some(failure) => Err(to_engine(Ended(failure.clone()).into())),
+                    None => Ok(built(&name)),
+                }
+            }
+            None | Some(Fate::Queues) => Ok(built(&name)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What was typed. Nothing is decided here: values stay text until [`crate::settings`] lowers
 //! them, so that one message can name every fault of flags, environment and file alike.
 
+mod decide;
 mod flags;
 mod looking;
 mod package;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use decide::{ApproveArgs, HoldArgs, RetryArgs};
 pub(crate) use flags::{CommonFlags, InstallationFlags};
 pub(crate) use looking::{CompletionsArgs, Kind, LsArgs, OpenArgs, StatusArgs};
 pub(crate) use package::{
@@ -68,8 +70,16 @@ pub(crate) enum Command {
     Open(OpenArgs),
     /// Prints the logs of a build: before, while and after it runs.
     Logs(LogsArgs),
-    /// Cancels a build.
+    /// Cancels a build, or one of its containers.
     Cancel(CancelArgs),
+    /// Builds a failed container of a running build once more.
+    Retry(RetryArgs),
+    /// Holds back what a running build has not launched yet.
+    Pause(HoldArgs),
+    /// Lets a build go on that was paused.
+    Resume(HoldArgs),
+    /// Consents to the delivery of a build that waits for approval.
+    Approve(ApproveArgs),
     /// Shows, checks, carries and renders a delivery package. Needs no server.
     Package(PackageArgs),
     /// Keeps schedules by which the engine starts builds.
@@ -236,6 +246,16 @@ pub(crate) enum Schema {
     Progress,
     /// The details of a failed workflow.
     Failure,
+    /// The answer of the query `plan`.
+    Plan,
+    /// The payload of the updates `pause` and `resume`.
+    Pause,
+    /// The payload of the update `cancel_container`.
+    CancelContainer,
+    /// The payload of the update `retry_container`.
+    RetryContainer,
+    /// The payload of the update `approve`.
+    Approve,
 }
 
 /// `kiln logs`.
@@ -264,6 +284,10 @@ pub(crate) struct LogsArgs {
 pub(crate) struct CancelArgs {
     /// Id of the build.
     pub(crate) id: String,
+    /// Only this container: `component/container`, or its name where no other has it. One that has
+    /// failed and waits for a decision is given up.
+    #[arg(conflicts_with = "wait")]
+    pub(crate) container: Option<String>,
     /// Wait until it has ended and what it made is cleaned up.
     #[arg(long)]
     pub(crate) wait: bool,

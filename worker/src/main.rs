@@ -9,6 +9,7 @@ mod cli;
 mod completions;
 mod connect;
 mod convert;
+mod decide;
 mod document;
 mod end;
 mod failures;
@@ -86,6 +87,10 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
             logs::logs(args, installation.steps).await
         }
         Command::Cancel(args) => cancel::cancel(args, start(&values, "error")?).await,
+        Command::Retry(args) => decide::retry(args, start(&values, "error")?).await,
+        Command::Pause(args) => decide::pause(args, start(&values, "error")?).await,
+        Command::Resume(args) => decide::resume(args, start(&values, "error")?).await,
+        Command::Approve(args) => decide::approve(args, start(&values, "error")?).await,
     }
 }
 

@@ -178,7 +178,11 @@ impl BuildApp {
     }
 
     #[update_validator(cancel_container)]
-    fn check_cancel_container(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
+    fn check_cancel_container(
+        &self,
+        _ctx: &WorkflowContextView,
+        asked: &RawValue,
+    ) -> Result<(), Refusal> {
         self.check(&Decision::Cancel(read(asked)?))
     }
 
@@ -192,7 +196,11 @@ impl BuildApp {
     }
 
     #[update_validator(retry_container)]
-    fn check_retry_container(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
+    fn check_retry_container(
+        &self,
+        _ctx: &WorkflowContextView,
+        asked: &RawValue,
+    ) -> Result<(), Refusal> {
         self.check(&Decision::Retry(read(asked)?))
     }
 

@@ -175,7 +175,11 @@ impl BuildComponent {
     }
 
     #[update_validator(cancel_container)]
-    fn check_cancel_container(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
+    fn check_cancel_container(
+        &self,
+        _ctx: &WorkflowContextView,
+        asked: &RawValue,
+    ) -> Result<(), Refusal> {
         self.check(&Decision::Cancel(read(asked)?))
     }
 
@@ -189,7 +193,11 @@ impl BuildComponent {
     }
 
     #[update_validator(retry_container)]
-    fn check_retry_container(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
+    fn check_retry_container(
+        &self,
+        _ctx: &WorkflowContextView,
+        asked: &RawValue,
+    ) -> Result<(), Refusal> {
         self.check(&Decision::Retry(read(asked)?))
     }
 

@@ -30,10 +30,7 @@ pub(crate) fn check(progress: &Progress, payload: &RawValue) -> Result<(), Refus
 }
 
 /// Takes an answer that was checked. Of two at once the first one counts.
-pub(crate) fn answer(
-    consent: &mut Option<Approve>,
-    payload: &RawValue,
-) -> Result<String, Refusal> {
+pub(crate) fn answer(consent: &mut Option<Approve>, payload: &RawValue) -> Result<String, Refusal> {
     let given: Approve = read(payload)?;
     if consent.is_some() {
         return Err("it was answered already".into());
@@ -60,8 +57,9 @@ pub(crate) async fn wait<W: Asks>(ctx: &WorkflowContext<W>) -> Result<(), Stop> 
     answered.map_err(|_| Stop::Cancelled)?;
     match ctx.state(|s| s.answer().and_then(|answer| answer.reject.clone())) {
         None => Ok(()),
-        Some(reason) => {
-            Err(Stop::because(FailureType::Rejected, format!("the delivery was rejected: {reason}")))
-        }
+        Some(reason) => Err(Stop::because(
+            FailureType::Rejected,
+            format!("the delivery was rejected: {reason}"),
+        )),
     }
 }

@@ -101,8 +101,18 @@ pub(crate) struct Order {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Answer {
     pub(crate) number: u64,
-    /// Names of the containers that it is done for, or why it is refused.
-    pub(crate) outcome: Result<Vec<String>, String>,
+    /// The containers that it is done for, or why it is refused.
+    pub(crate) outcome: Result<Vec<Changed>, String>,
+}
+
+/// A container for which a decision changed something.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Changed {
+    /// `component/container`.
+    pub(crate) name: String,
+    /// Whether its own workflow runs, which then says what it does.
+    pub(crate) runs: bool,
 }
 
 /// Reads a decision; none at all is an empty one.
@@ -118,12 +128,14 @@ impl Decision {
     /// What can be said against it by whoever knows the names alone.
     pub(crate) fn check(&self, progress: &Progress) -> Result<(), String> {
         match self {
-            Self::Pause(scope) | Self::Resume(scope) => {
-                known(progress, |component, container| scope.holds(component, container), || {
+            Self::Pause(scope) | Self::Resume(scope) => known(
+                progress,
+                |component, container| scope.holds(component, container),
+                || {
                     let name = |name: &Option<String>| name.clone().unwrap_or("*".to_owned());
                     format!("{}/{}", name(&scope.component), name(&scope.container))
-                })
-            }
+                },
+            ),
             Self::Cancel(Which { component, container }) => one(progress, component, container),
             Self::Retry(Retry { component, container, resources }) => {
                 one(progress, component, container)?;
@@ -144,13 +156,15 @@ impl Decision {
     }
 
     /// What was done, for whoever asked.
-    pub(crate) fn done(&self, names: &[String]) -> String {
+    pub(crate) fn done(&self, changed: &[Changed]) -> String {
+        let names: Vec<_> = changed.iter().map(|one| one.name.clone()).collect();
+        let names = names.as_slice();
         let resources = |retry: &Retry| match &retry.resources {
             Some(resources) => format!(" with {}", json!(resources)),
             None => String::new(),
         };
         match self {
-            Self::Pause(_) => format!("paused: {}", listed(names)),
+            Self::Pause(_) => format!("not launched until they are resumed: {}", listed(names)),
             Self::Resume(_) => format!("resumed: {}", listed(names)),
             Self::Cancel(_) => format!("cancelled: {}", listed(names)),
             Self::Retry(retry) => format!("tried again: {}{}", listed(names), resources(retry)),

@@ -163,8 +163,9 @@ impl Desk {
             return Err("there is no such container".to_owned());
         };
         let name = format!("`{}/{}`", self.component, self.names[*first]);
-        let is_left =
-            |index: &usize| matches!(self.standing[*index], Standing::Waiting | Standing::Running(_));
+        let is_left = |index: &usize| {
+            matches!(self.standing[*index], Standing::Waiting | Standing::Running(_))
+        };
         match (decision, &self.standing[*first]) {
             (Decision::Pause(_), _) if !meant.iter().any(is_left) => {
                 Err("nothing of it is left to be launched".to_owned())

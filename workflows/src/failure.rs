@@ -110,7 +110,9 @@ impl FailureType {
             Self::Conflict => "wait for the other build to end, or give another id",
             Self::VersionExists => "give another version",
             Self::ContainerCancelled => "someone wanted that; build it again where it is wanted",
-            Self::Rejected => "see the reason that was given; the images are there, the package is not",
+            Self::Rejected => {
+                "see the reason that was given; the images are there, the package is not"
+            }
             Self::Internal => "report it, with the workflow's history",
         }
     }

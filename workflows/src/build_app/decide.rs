@@ -8,7 +8,7 @@ use crate::{
     BuildComponent,
     build::raw,
     consent::Asks,
-    decision::{Approve, Decision, Order, Refusal},
+    decision::{Approve, Changed, Decision, Order, Refusal},
     names::child_workflow_id,
     policy,
     progress::{ContainerProgress, Progress, State},
@@ -79,7 +79,7 @@ impl BuildApp {
 
     /// Follows a decision as far as no component that runs has to: gives the containers for which
     /// it changed something.
-    fn take(&mut self, decision: &Decision) -> Vec<String> {
+    fn take(&mut self, decision: &Decision) -> Vec<Changed> {
         let mut changed = Vec::new();
         for row in &mut self.progress.containers {
             if !decision.is_about(&row.component, &row.container) {
@@ -102,22 +102,22 @@ impl BuildApp {
                     Decision::Resume(_) | Decision::Retry(_) => State::Waiting,
                     Decision::Cancel(_) => State::Cancelled,
                 });
-                changed.push(format!("{}/{}", row.component, row.container));
+                changed.push(Changed { name: path(row), runs: false });
             }
         }
         changed
     }
 
     /// Shows what a component that runs has done.
-    fn show_done(&mut self, decision: &Decision, names: &[String]) {
+    fn show_done(&mut self, decision: &Decision, changed: &[Changed]) {
         for row in &mut self.progress.containers {
-            if !names.contains(&format!("{}/{}", row.component, row.container)) {
+            let name = path(row);
+            let Some(Changed { runs, .. }) = changed.iter().find(|one| one.name == name) else {
                 continue;
-            }
+            };
             match decision {
-                // One that runs says itself what it does.
-                Decision::Pause(_) if row.state == State::Waiting => row.set(State::Paused),
-                Decision::Resume(_) if row.state == State::Paused => row.set(State::Waiting),
+                Decision::Pause(_) if !runs => row.set(State::Paused),
+                Decision::Resume(_) if !runs => row.set(State::Waiting),
                 Decision::Retry(_) => row.set(State::Waiting),
                 Decision::Cancel(_) if row.state == State::Undecided => row.state = State::Failed,
                 _ => {}
@@ -130,9 +130,13 @@ fn name(row: &ContainerProgress) -> (String, String) {
     (row.component.clone(), row.container.clone())
 }
 
+fn path(row: &ContainerProgress) -> String {
+    format!("{}/{}", row.component, row.container)
+}
+
 /// Follows a decision: here, and in the components that run.
 pub(super) async fn follow(ctx: &Ctx, decision: Decision) -> Result<String, Refusal> {
-    let mut names = ctx.state_mut(|s| s.take(&decision));
+    let mut changed = ctx.state_mut(|s| s.take(&decision));
     let is_meant = |component: &String| {
         ctx.state(|s| s.meant(&decision).any(|row| row.component == *component))
     };
@@ -143,20 +147,20 @@ pub(super) async fn follow(ctx: &Ctx, decision: Decision) -> Result<String, Refu
         match answer {
             Ok(done) => {
                 ctx.state_mut(|s| s.show_done(&decision, &done));
-                names.extend(done);
+                changed.extend(done);
             }
             Err(why) => refusal = Some(why),
         }
     }
     ctx.set_current_details(ctx.state(|s| s.progress.markdown()));
     match refusal {
-        Some(why) if names.is_empty() => Err(why.into()),
-        _ => Ok(decision.done(&names)),
+        Some(why) if changed.is_empty() => Err(why.into()),
+        _ => Ok(decision.done(&changed)),
     }
 }
 
 /// Passes a decision on to a component, and waits for its answer.
-async fn order(ctx: &Ctx, component: &str, decision: &Decision) -> Result<Vec<String>, String> {
+async fn order(ctx: &Ctx, component: &str, decision: &Decision) -> Result<Vec<Changed>, String> {
     let ended = || "its component has ended meanwhile; ask again".to_owned();
     let runs = |s: &BuildApp| s.parts.phase(component) == Phase::Running;
     let number = ctx.state_mut(|s| s.parts.order());

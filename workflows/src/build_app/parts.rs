@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::{
-    decision::{Answer, Retry},
+    decision::{Answer, Changed, Retry},
     desk::grant as grant_to,
     plan::{Outline, OutlinedComponent},
 };
@@ -33,7 +33,7 @@ pub(super) struct Parts {
     again: BTreeMap<String, Vec<Retry>>,
     /// How many orders were sent.
     orders: u64,
-    answers: BTreeMap<u64, Result<Vec<String>, String>>,
+    answers: BTreeMap<u64, Result<Vec<Changed>, String>>,
 }
 
 impl Parts {
@@ -115,7 +115,7 @@ impl Parts {
         self.answers.contains_key(&number)
     }
 
-    pub(super) fn take_answer(&mut self, number: u64) -> Option<Result<Vec<String>, String>> {
+    pub(super) fn take_answer(&mut self, number: u64) -> Option<Result<Vec<Changed>, String>> {
         self.answers.remove(&number)
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     BuildApp, BuildContainer,
     build::{json_of, raw},
     consent::Asks,
-    decision::{Answer, Approve, Decision, Order, Refusal},
+    decision::{Answer, Approve, Changed, Decision, Order, Refusal},
     desk::Standing,
     names::child_workflow_id,
     progress::{Progress, State},
@@ -38,7 +38,7 @@ impl BuildComponent {
     }
 
     /// Follows a decision and shows it; gives the containers for which it changed something.
-    fn take(&mut self, decision: &Decision) -> Vec<String> {
+    fn take(&mut self, decision: &Decision) -> Vec<Changed> {
         let changed = self.desk.follow(decision);
         for (index, row) in self.progress.containers.iter_mut().enumerate() {
             if !changed.contains(&index) {
@@ -56,7 +56,11 @@ impl BuildComponent {
         }
         let component = self.progress.containers.first().map(|row| row.component.clone());
         let component = component.unwrap_or_default();
-        changed.into_iter().map(|index| format!("{component}/{}", self.desk.name(index))).collect()
+        let told = |index| Changed {
+            name: format!("{component}/{}", self.desk.name(index)),
+            runs: matches!(self.desk.standing(index), Standing::Running(_)),
+        };
+        changed.into_iter().map(told).collect()
     }
 }
 
@@ -86,7 +90,7 @@ pub(super) async fn obey(ctx: &Ctx, order: &RawValue) {
     }
 }
 
-fn take(ctx: &Ctx, decision: &Decision) -> Result<Vec<String>, Refusal> {
+fn take(ctx: &Ctx, decision: &Decision) -> Result<Vec<Changed>, Refusal> {
     ctx.state(|s| s.check(decision))?;
     let (names, details) = ctx.state_mut(|s| (s.take(decision), s.progress.markdown()));
     ctx.set_current_details(details);

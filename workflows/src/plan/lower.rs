@@ -14,8 +14,8 @@ use crate::{
         weight,
     },
     spec::{
-        API_VERSION, AppSpec, ComponentInput, ComponentSpec, ContainerInput, ContainerSpec, OnFailure,
-        Shared, Yields,
+        API_VERSION, AppSpec, ComponentInput, ComponentSpec, ContainerInput, ContainerSpec,
+        OnFailure, Shared, Yields,
     },
 };
 

@@ -10,7 +10,8 @@ impl Progress {
         let mut rows: Vec<_> = self.containers.iter().collect();
         rows.sort_by_key(|row| !needs_a_look(row.state));
         let mut text = self.summary();
-        text += "\n| container | state | since | attempt | image, or why |\n|---|---|---|---|---|\n";
+        text +=
+            "\n| container | state | since | attempt | image, or why |\n|---|---|---|---|---|\n";
         for (told, row) in rows.iter().enumerate() {
             let line = line(row);
             if text.len() + line.len() > bounds::MARKDOWN_BYTES {
@@ -86,7 +87,10 @@ fn line(row: &ContainerProgress) -> String {
 /// `2026-01-31T10:20:30.123Z` as `2026-01-31 10:20:30 UTC`.
 fn moment(time: &str) -> String {
     match humantime::parse_rfc3339(time) {
-        Ok(time) => humantime::format_rfc3339_seconds(time).to_string().replace('T', " ").replace('Z', " UTC"),
+        Ok(time) => humantime::format_rfc3339_seconds(time)
+            .to_string()
+            .replace('T', " ")
+            .replace('Z', " UTC"),
         Err(_) => head(time, bounds::TERM).replace('|', " "),
     }
 }
