@@ -2,7 +2,7 @@
 
 use kilnworks_tests::{
     engine::{client, end, eventually, variable},
-    stack::{PATIENCE, Worker, cluster, names, pods, publish, run, spec, start, unique},
+    stack::{PATIENCE, Worker, cluster, pods, publish, run, spec, start, unique},
 };
 use kilnworks_workflows::{BuildApp, progress::State};
 use serde_json::json;
@@ -92,5 +92,8 @@ async fn one_container_is_cancelled_and_another_held_back() {
     let (kind, details) = ended.failure();
     assert_eq!(kind, "ContainerCancelled");
     assert_eq!(details.images.len(), 1, "{details:?}");
-    assert_eq!(names(&pods(&cluster, app).await), Vec::<String>::new());
+    eventually("every Pod to be removed", PATIENCE, async || {
+        pods(&cluster, app).await.is_empty().then_some(())
+    })
+    .await;
 }

@@ -19,8 +19,9 @@ use crate::{
     cli::{ApproveArgs, HoldArgs, RetryArgs},
     connect::{self, Engine, refused},
     end::{Error, Exit},
-    outcome, poll,
+    poll,
     settings::Common,
+    suggest,
 };
 
 /// How long an answer may take: the build asks its components, which may be about to start.
@@ -114,12 +115,12 @@ async fn decide(
             eprintln!("{said}");
             Ok(Exit::Success)
         }
-        Err(error) => Err(told(error, engine, id)),
+        Err(error) => Err(told(error, engine, id).await),
     }
 }
 
 /// Why nothing was done.
-fn told(error: WorkflowUpdateError, engine: &Engine, id: &str) -> Error {
+async fn told(error: WorkflowUpdateError, engine: &Engine, id: &str) -> Error {
     match error {
         WorkflowUpdateError::Failed(failure) => {
             Error::input(failure.message).hint(format!("`kiln status {id}` says where it stands"))
@@ -128,7 +129,7 @@ fn told(error: WorkflowUpdateError, engine: &Engine, id: &str) -> Error {
             Error::input(format!("the build `{id}` has ended"))
                 .hint("start it again; what is built already is used again")
         }
-        WorkflowUpdateError::NotFound(_) => outcome::not_found(id),
+        WorkflowUpdateError::NotFound(_) => suggest::not_found(engine, id).await,
         WorkflowUpdateError::Rpc(status) => refused(&status, &engine.address).into(),
         other => anyhow::Error::from(other).into(),
     }

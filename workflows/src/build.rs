@@ -165,56 +165,17 @@ pub(crate) async fn tell<W>(ctx: &WorkflowContext<W>, root: &str, seen: Observed
     // All three workflows take it. Where the root has ended nobody is left to be told.
     let _ = root.signal(BuildApp::observed, raw(&json!(seen)), Default::default()).await;
 }
-/// Jobs that wait for a lane, each with its place among the results.
-type Queue<J> = RefCell<VecDeque<(usize, J)>>;
-
 /// Does every job, at most `lanes` at once, and gives the results in the order of the jobs.
 pub(crate) async fn bounded<J, R>(
     jobs: Vec<J>,
     lanes: usize,
     work: impl AsyncFn(J) -> R,
 ) -> Vec<R> {
-    let first = async |queue: &Queue<J>| queue.borrow_mut().pop_front();
-    in_lanes(jobs, lanes, first, work).await
-}
-
-/// The same, each job once it is ready: until then it takes no lane. A cancel makes all of them
-/// ready.
-pub(crate) async fn in_order<W, J, R>(
-    ctx: &WorkflowContext<W>,
-    jobs: Vec<J>,
-    lanes: usize,
-    ready: impl Fn(&W, &J) -> bool,
-    work: impl AsyncFn(J) -> R,
-) -> Vec<R> {
-    let first_ready = async |queue: &Queue<J>| {
-        let mut next = None;
-        let found = ctx.wait_condition(|state| {
-            let mut queue = queue.borrow_mut();
-            let first = queue.iter().position(|(_, job)| ready(state, job));
-            next = first.and_then(|at| queue.remove(at));
-            next.is_some() || queue.is_empty()
-        });
-        match found.await {
-            Ok(()) => next,
-            Err(_) => queue.borrow_mut().pop_front(),
-        }
-    };
-    in_lanes(jobs, lanes, first_ready, work).await
-}
-
-/// Does every job in one of so many lanes. `next` takes the job that is to be done next out of the
-/// queue; none where nothing is left.
-async fn in_lanes<J, R>(
-    jobs: Vec<J>,
-    lanes: usize,
-    next: impl AsyncFn(&Queue<J>) -> Option<(usize, J)>,
-    work: impl AsyncFn(J) -> R,
-) -> Vec<R> {
     let results: RefCell<Vec<Option<R>>> = RefCell::new(jobs.iter().map(|_| None).collect());
-    let queue = RefCell::new(jobs.into_iter().enumerate().collect());
+    let queue: RefCell<VecDeque<(usize, J)>> = RefCell::new(jobs.into_iter().enumerate().collect());
+    let next = || queue.borrow_mut().pop_front();
     let lane = async || {
-        while let Some((index, job)) = next(&queue).await {
+        while let Some((index, job)) = next() {
             let result = work(job).await;
             results.borrow_mut()[index] = Some(result);
         }

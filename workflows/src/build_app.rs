@@ -5,7 +5,6 @@ mod parts;
 
 use std::{collections::BTreeMap, time::SystemTime};
 
-use futures::FutureExt;
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};

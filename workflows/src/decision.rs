@@ -226,7 +226,7 @@ fn listed(names: &[String]) -> String {
     let told = names.iter().take(TOLD).map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
     match names.len() {
         0 => "nothing".to_owned(),
-        ..=TOLD => told,
+        1..=TOLD => told,
         all => format!("{told} and {} more", all - TOLD),
     }
 }

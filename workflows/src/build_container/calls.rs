@@ -8,7 +8,7 @@ use super::{Build, set_state};
 use crate::{
     failure::FailureType,
     plan::{BuildPlan, GitSource},
-    policy::{self, Grants, Step},
+    policy::{Grants, Step},
     progress::State,
     steps::{
         AwaitInput, BuildId, Built, CleanUpInput, Context, FetchInput, LaunchInput, Launched,
