@@ -17,8 +17,8 @@ use kilnworks_workflows::{
 use serde_json::{Value, json};
 use temporalio_client::{
     Client, UntypedQuery, UntypedUpdate, UntypedWorkflow, WorkflowCancelOptions,
-    WorkflowExecuteUpdateOptions, WorkflowHandle, WorkflowQueryOptions,
-    errors::WorkflowUpdateError,
+    WorkflowExecuteUpdateOptions, WorkflowFetchHistoryOptions, WorkflowHandle,
+    WorkflowQueryOptions, errors::WorkflowUpdateError,
 };
 use temporalio_common::{
     HasWorkflowDefinition,
@@ -364,6 +364,46 @@ async fn a_failure_cannot_both_end_the_others_and_be_waited_with() {
         let (kind, details) = end(&handle).await.failure();
         assert_eq!(kind, "InvalidSpec");
         assert!(details.failures[0].message.contains("onFailure: `wait`"));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_is_extended_while_it_runs() {
+    let mut document = component();
+    document["defaults"]["timeouts"] = json!({"whole": "20s"});
+    let steps = FakeSteps::default().fate("web/server", Fate::Hangs);
+    with_fakes(steps.clone(), async |client, queue| {
+        let handle = start(&client, BuildComponent::run, &queue, &queue, document.clone()).await;
+        ran(&steps, "await web/server", 1).await;
+        stands(&client, &queue, "migrate", State::Done).await;
+        let extend = |clock, by: &str| {
+            json!({"component": "web", "container": "server", "clock": clock, "by": by})
+        };
+        let refused = async |payload, reason| {
+            refused(&client, &queue, "extend", payload, reason).await;
+        };
+        refused(extend("building", "0s"), "by: `0s`; accepted is").await;
+        refused(extend("lunch", "1h"), "unknown variant `lunch`").await;
+        let mut other = extend("building", "1h");
+        other["container"] = json!("migrate");
+        refused(other, "is done already").await;
+        let said = ask(&client, &queue, "extend", extend("building", "1h")).await;
+        assert_eq!(said.expect("more time"), "extended: `web/server`, building by 1h");
+        ran(&steps, "await web/server", 2).await;
+        assert_eq!(steps.count("launch web/server"), 1, "the same Pod");
+        ask(&client, &queue, "extend", extend("whole", "1h")).await.expect("more time");
+        ran(&steps, "await web/server", 3).await;
+        let id = format!("{queue}/server");
+        // The clock that was planned runs out meanwhile: a timer of the rest follows it.
+        eventually("the second timer", 2 * PATIENCE, async || {
+            let handle = client.get_workflow_handle::<BuildContainer>(&id);
+            let history = handle.fetch_history(WorkflowFetchHistoryOptions::default());
+            let history = String::from_utf8(history.to_json().await.ok()?).ok()?;
+            (history.matches("TimerStartedEventAttributes").count() == 2).then_some(())
+        })
+        .await;
+        cancel(&handle).await;
     })
     .await;
 }

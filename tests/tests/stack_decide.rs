@@ -97,3 +97,31 @@ async fn one_container_is_cancelled_and_another_held_back() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_needs_longer_is_given_more_time_in_the_same_pod() {
+    let base = variable("KILN_BASE_IMAGE");
+    let slow = format!("FROM {base}\nRUN sleep 25\n");
+    let url = publish(&unique("extend"), &[("Dockerfile", slow.as_str())]);
+    let worker = Worker::start(&unique("extend"), &[]).await;
+    let mut document = spec(&unique("extend"), &url, json!([{"name": "server"}]));
+    document["defaults"]["timeouts"] = json!({"building": "15s"});
+    let (client, cluster, id) = (client().await, cluster().await, worker.queue.as_str());
+    start("BuildApp", &worker.queue, id, &document);
+    let app = document["app"].as_str().expect("a name");
+    let pod = eventually("its Pod", PATIENCE, async || {
+        pods(&cluster, app).await.into_iter().find_map(|pod| pod.metadata.uid)
+    })
+    .await;
+    let wrong = worker.kiln(&["extend", id, "server", "building", "long"]).output().unwrap();
+    let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert_eq!(wrong.status.code(), Some(2), "{said}");
+    assert!(said.contains("by: `long`; accepted is"), "{said}");
+    run(&mut worker.kiln(&["extend", id, "server", "building", "5m"]));
+    let still: Vec<_> =
+        pods(&cluster, app).await.into_iter().filter_map(|pod| pod.metadata.uid).collect();
+    assert_eq!(still, [pod]);
+    let build = client.get_workflow_handle::<BuildApp>(id);
+    let output = tokio::time::timeout(PATIENCE, end(&build)).await.expect("its end").output();
+    assert_eq!(output.images[0].attempts, 1);
+}

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use decide::{ApproveArgs, HoldArgs, RetryArgs};
+pub(crate) use decide::{ApproveArgs, ExtendArgs, HoldArgs, RetryArgs};
 pub(crate) use flags::{CommonFlags, InstallationFlags};
 pub(crate) use looking::{CompletionsArgs, Kind, LsArgs, OpenArgs, StatusArgs};
 pub(crate) use package::{
@@ -78,6 +78,8 @@ pub(crate) enum Command {
     Pause(HoldArgs),
     /// Lets a build go on that was paused.
     Resume(HoldArgs),
+    /// Gives a running container more time.
+    Extend(ExtendArgs),
     /// Consents to the delivery of a build that waits for approval.
     Approve(ApproveArgs),
     /// Shows, checks, carries and renders a delivery package. Needs no server.
@@ -254,6 +256,8 @@ pub(crate) enum Schema {
     CancelContainer,
     /// The payload of the update `retry_container`.
     RetryContainer,
+    /// The payload of the update `extend`.
+    Extend,
     /// The payload of the update `approve`.
     Approve,
 }

@@ -16,7 +16,7 @@ use temporalio_client::{
 use temporalio_common::data_converters::PayloadConverter;
 
 use crate::{
-    cli::{ApproveArgs, HoldArgs, RetryArgs},
+    cli::{ApproveArgs, ExtendArgs, HoldArgs, RetryArgs},
     connect::{self, Engine, refused},
     end::{Error, Exit},
     poll,
@@ -61,6 +61,15 @@ pub(crate) async fn retry(args: RetryArgs, _common: Common) -> Result<Exit, Erro
     let resources = given.then_some(ResourcesSpec { cpu, memory, ephemeral_storage });
     let retry = Retry { component, container, resources };
     decide(&engine, &args.id, "retry_container", &retry).await
+}
+
+/// Gives one of a container's clocks more time.
+pub(crate) async fn extend(args: ExtendArgs, _common: Common) -> Result<Exit, Error> {
+    let engine = connect::once().await?;
+    let Which { component, container } = named(&engine, &args.id, &args.container).await?;
+    let ExtendArgs { id, clock, by, .. } = args;
+    let payload = json!({"component": component, "container": container, "clock": clock, "by": by});
+    decide(&engine, &id, "extend", &payload).await
 }
 
 /// Consents to a delivery, or refuses it.

@@ -90,6 +90,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
         Command::Retry(args) => decide::retry(args, start(&values, "error")?).await,
         Command::Pause(args) => decide::pause(args, start(&values, "error")?).await,
         Command::Resume(args) => decide::resume(args, start(&values, "error")?).await,
+        Command::Extend(args) => decide::extend(args, start(&values, "error")?).await,
         Command::Approve(args) => decide::approve(args, start(&values, "error")?).await,
     }
 }

@@ -23,6 +23,7 @@ pub(crate) fn schema(args: SchemaArgs) -> Result<Exit, Error> {
         Schema::Pause => "pause",
         Schema::CancelContainer => "cancel_container",
         Schema::RetryContainer => "retry_container",
+        Schema::Extend => "extend",
         Schema::Approve => "approve",
     };
     let schema = schemas().into_iter().find(|(own, _)| *own == name);

@@ -212,6 +212,20 @@ impl BuildApp {
         decide::follow(ctx, Decision::Retry(read(&asked)?)).await
     }
 
+    #[update_validator(extend)]
+    fn check_extend(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
+        self.check(&Decision::Extend(read(asked)?))
+    }
+
+    /// Gives one of a container's clocks more time.
+    #[update(name = "extend")]
+    pub async fn extend(
+        ctx: &mut WorkflowContext<Self>,
+        asked: RawValue,
+    ) -> Result<String, Refusal> {
+        decide::follow(ctx, Decision::Extend(read(&asked)?)).await
+    }
+
     #[update_validator(approve)]
     fn check_approve(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
         consent::check(&self.progress, asked)

@@ -1,27 +1,27 @@
 //! `BuildContainer`: one container becomes one image.
 
 mod calls;
+mod granted;
 mod hold;
 
-use std::{cell::Cell, time::Duration};
+use std::cell::Cell;
 
-use futures::{FutureExt, pin_mut};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     SyncWorkflowContext, TimerOptions, TimerResult, WorkflowCancellationToken, WorkflowContext,
-    WorkflowContextView, WorkflowResult, join, select,
+    WorkflowContextView, WorkflowResult, join,
 };
 
 use crate::{
     bounds,
     build::{COMMIT, OUTCOME, attributes, json_of, now, split},
-    decision::{Decision, Refusal, read},
+    decision::{Decision, Order, Refusal, read},
     document::Kind,
-    failure::{FailedAttempt, FailureType},
+    failure::FailedAttempt,
     names,
     output::{BuildOutput, ContainerImage, Made, Outcome, Times},
-    plan::{BuildPlan, Clocks, ContainerPlan, GitSource, Work},
+    plan::{BuildPlan, ContainerPlan, GitSource, Work},
     planned::Planned,
     policy::{self, Grants, Policy, next_attempt},
     progress::{ContainerProgress, Progress, State, reason},
@@ -29,6 +29,7 @@ use crate::{
     steps::{AwaitInput, Built, LaunchInput, Rendered, Reuse, Split},
     stop::Stop,
 };
+use granted::Granted;
 use hold::Hold;
 
 /// One container becomes one image.
@@ -40,6 +41,7 @@ pub struct BuildContainer {
     told: bool,
     planned: Planned,
     hold: Hold,
+    granted: Granted,
 }
 
 #[workflow_methods]
@@ -85,7 +87,15 @@ impl BuildContainer {
     /// What was decided, as the workflow that started this one passes it on.
     #[signal(name = "decided")]
     pub fn decided(&mut self, _ctx: &mut SyncWorkflowContext<Self>, order: RawValue) {
-        self.hold.obey(&order);
+        let Ok(order) = serde_json::from_value::<Order>(json_of(&order)) else { return };
+        match order.decision {
+            Decision::Pause(_) => self.hold.set(true),
+            Decision::Resume(_) => self.hold.set(false),
+            Decision::Extend(extend) => {
+                self.granted.grant(&extend);
+            }
+            Decision::Cancel(_) | Decision::Retry(_) => {}
+        }
     }
 
     /// What will be done: names, sources, order.
@@ -118,6 +128,21 @@ impl BuildContainer {
     pub fn resume(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _asked: RawValue) -> String {
         self.hold.set(false);
         "resumed".to_owned()
+    }
+
+    #[update_validator(extend)]
+    fn check_extend(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
+        Ok(Decision::Extend(read(asked)?).check(&self.progress)?)
+    }
+
+    /// Gives one of the clocks more time.
+    #[update(name = "extend")]
+    pub fn extend(
+        &mut self,
+        _ctx: &mut SyncWorkflowContext<Self>,
+        asked: RawValue,
+    ) -> Result<String, Refusal> {
+        Ok(self.granted.grant(&read(&asked)?))
     }
 }
 
@@ -206,33 +231,6 @@ impl<'a> Build<'a> {
     async fn use_image(&self, image: &str) -> Result<ContainerImage, Stop> {
         let built = self.resolve(image).await?;
         Ok(self.image(&names::repository_of(image), built))
-    }
-
-    /// The work, ended by the whole clock at the latest.
-    async fn within_clock(
-        &self,
-        work: impl Future<Output = Result<ContainerImage, Stop>>,
-    ) -> Result<ContainerImage, Stop> {
-        let Clocks { whole, .. } = self.plan.work.clocks();
-        let clock = WorkflowCancellationToken::new();
-        let timer = TimerOptions::builder(Duration::from_secs(whole))
-            .cancellation_token(clock.clone())
-            .summary("the whole clock".to_owned())
-            .build();
-        let timer = self.ctx.timer(timer);
-        let work = work.fuse();
-        pin_mut!(timer, work);
-        select! {
-            outcome = work => {
-                clock.cancel();
-                outcome
-            }
-            _ = timer => {
-                self.token.cancel_with_reason("the whole clock ran out");
-                let message = format!("the whole clock ran out after {whole} s");
-                Err(Stop::because(FailureType::DeadlineExceeded, message))
-            }
-        }
     }
 
     async fn build(&self, build: &BuildPlan) -> Result<ContainerImage, Stop> {

@@ -9,7 +9,7 @@ use temporalio_common::{QueryDefinition, UpdateDefinition, WorkflowDefinition};
 use crate::{
     BuildApp, BuildComponent, BuildContainer,
     build::SEARCH_ATTRIBUTES,
-    decision::{Approve, Retry, Scope, Which},
+    decision::{Approve, Extend, Retry, Scope, Which},
     document::Kind,
     failure::{FailureDetails, FailureType},
     names::{TaskQueues, child_workflow_id},
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The JSON Schema of every document, by its name.
-pub fn schemas() -> [(&'static str, Value); 12] {
+pub fn schemas() -> [(&'static str, Value); 13] {
     [
         ("app", Kind::App.schema()),
         ("component", Kind::Component.schema()),
@@ -33,6 +33,7 @@ pub fn schemas() -> [(&'static str, Value); 12] {
         ("pause", schema_for!(Scope).into()),
         ("cancel_container", schema_for!(Which).into()),
         ("retry_container", schema_for!(Retry).into()),
+        ("extend", schema_for!(Extend).into()),
         ("approve", schema_for!(Approve).into()),
         ("record", schema_for!(record::Record).into()),
     ]
@@ -64,6 +65,7 @@ pub fn names() -> Value {
             update(BuildApp::resume.name(), "pause"),
             update(BuildApp::cancel_container.name(), "cancel_container"),
             update(BuildApp::retry_container.name(), "retry_container"),
+            update(BuildApp::extend.name(), "extend"),
             update(BuildApp::approve.name(), "approve"),
         ],
         "searchAttributes": SEARCH_ATTRIBUTES.map(|name| json!({"name": name, "type": "Keyword"})),

@@ -14,6 +14,7 @@ use crate::{
     build::json_of,
     checks,
     fault::quoted,
+    plan::{Clock, clock_of},
     progress::Progress,
     spec::ResourcesSpec,
 };
@@ -64,6 +65,30 @@ pub struct Retry {
     pub resources: Option<ResourcesSpec>,
 }
 
+/// Payload of `extend`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Extend {
+    /// Name of the component.
+    pub component: String,
+    /// Name of the container.
+    pub container: String,
+    /// Which clock of its build.
+    pub clock: Clock,
+    /// How much longer it runs, as `30m` or `1h 30m`: one second to 30 days.
+    pub by: String,
+}
+
+impl Extend {
+    /// The same in seconds.
+    pub(crate) fn seconds(&self) -> Result<u64, String> {
+        clock_of(&self.by).ok_or_else(|| {
+            let accepted = "a time from 1s to 30days, as `30m`";
+            format!("by: {}; accepted is {accepted}", quoted(&self.by))
+        })
+    }
+}
+
 /// Payload of `approve`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -81,6 +106,7 @@ pub(crate) enum Decision {
     Resume(Scope),
     Cancel(Which),
     Retry(Retry),
+    Extend(Extend),
 }
 
 /// The payload of the signal `decided`.
@@ -141,6 +167,10 @@ impl Decision {
                 one(progress, component, container)?;
                 resources.as_ref().map_or(Ok(()), quantities)
             }
+            Self::Extend(extend) => {
+                one(progress, &extend.component, &extend.container)?;
+                extend.seconds().map(|_| ())
+            }
         }
     }
 
@@ -149,7 +179,8 @@ impl Decision {
         match self {
             Self::Pause(scope) | Self::Resume(scope) => scope.holds(component, container),
             Self::Cancel(Which { component: c, container: name })
-            | Self::Retry(Retry { component: c, container: name, .. }) => {
+            | Self::Retry(Retry { component: c, container: name, .. })
+            | Self::Extend(Extend { component: c, container: name, .. }) => {
                 c == component && name == container
             }
         }
@@ -168,6 +199,9 @@ impl Decision {
             Self::Resume(_) => format!("resumed: {}", listed(names)),
             Self::Cancel(_) => format!("cancelled: {}", listed(names)),
             Self::Retry(retry) => format!("tried again: {}{}", listed(names), resources(retry)),
+            Self::Extend(Extend { clock, by, .. }) => {
+                format!("extended: {}, {} by {by}", listed(names), clock.word())
+            }
         }
     }
 }

@@ -177,6 +177,11 @@ impl Desk {
                 Err("it is not paused".to_owned())
             }
             (Decision::Cancel(_), Standing::Ended(how)) => Err(format!("{name} {how} already")),
+            (Decision::Extend(_), Standing::Running(_)) => Ok(()),
+            (Decision::Extend(_), Standing::Ended(how)) => Err(format!("{name} {how} already")),
+            (Decision::Extend(_), _) => {
+                Err(format!("{name} is not being built; its clocks do not run"))
+            }
             (Decision::Retry(_), Standing::Waiting) => Err(format!("{name} is still to be begun")),
             (Decision::Retry(_), Standing::Running(_)) => Err(format!("{name} is being built")),
             (Decision::Retry(_), Standing::Ended(how)) if *how == DONE => {
@@ -209,6 +214,7 @@ impl Desk {
                 };
                 true
             }
+            Decision::Extend(_) => true,
             Decision::Retry(Retry { resources, .. }) => {
                 self.standing[*index] = Standing::Waiting;
                 self.cancelled.remove(index);

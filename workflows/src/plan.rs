@@ -1,5 +1,6 @@
 //! What will be done: a spec with every default filled in and every fault found.
 
+mod clocks;
 mod delivery;
 mod graph;
 mod lower;
@@ -11,7 +12,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use clocks::{Clock, Clocks};
 pub use shared::LONGEST_CLOCK;
+pub(crate) use shared::seconds as clock_of;
 
 use crate::{
     document::{Document, Kind},
@@ -446,20 +449,4 @@ pub struct Resources {
     /// Requested scratch space, and its limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ephemeral_storage: Option<String>,
-}
-
-/// The five clocks, in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Clocks {
-    /// Waiting for a free place.
-    pub queued: u64,
-    /// Waiting for a node.
-    pub scheduling: u64,
-    /// Pulling the executor's image and mounting what it needs.
-    pub pulling: u64,
-    /// Running the executor.
-    pub building: u64,
-    /// All of it.
-    pub whole: u64,
 }

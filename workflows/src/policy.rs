@@ -64,6 +64,11 @@ impl Policy {
         Self { queues: TaskQueues::of(task_queue), settings, clocks }
     }
 
+    /// The same by other clocks.
+    pub(crate) fn with(&self, clocks: Clocks) -> Self {
+        Self { clocks: Some(clocks), ..self.clone() }
+    }
+
     /// The options of a step. `summary` is what the engine's UI shows beside its name.
     pub fn options(
         &self,

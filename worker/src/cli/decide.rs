@@ -29,6 +29,21 @@ pub(crate) struct RetryArgs {
     pub(crate) ephemeral_storage: Option<String>,
 }
 
+/// `kiln extend`.
+#[derive(Debug, Args)]
+pub(crate) struct ExtendArgs {
+    /// Id of the build.
+    pub(crate) id: String,
+    /// The container: `component/container`, or its name where no other has it.
+    pub(crate) container: String,
+    /// Which of its clocks.
+    #[arg(value_parser = ["queued", "scheduling", "pulling", "building", "whole"])]
+    pub(crate) clock: String,
+    /// How much longer it runs, as `30m`.
+    #[arg(value_name = "TIME")]
+    pub(crate) by: String,
+}
+
 /// `kiln approve`.
 #[derive(Debug, Args)]
 pub(crate) struct ApproveArgs {

@@ -47,18 +47,24 @@ impl BuildApp {
                 Err("it is not paused".into())
             }
             Decision::Pause(_) | Decision::Resume(_) => Ok(()),
-            Decision::Cancel(_) | Decision::Retry(_) => match self.meant(decision).next() {
-                Some(row) => self.check_one(decision, row),
-                None => Err("there is no such container".into()),
-            },
+            Decision::Cancel(_) | Decision::Retry(_) | Decision::Extend(_) => {
+                match self.meant(decision).next() {
+                    Some(row) => self.check_one(decision, row),
+                    None => Err("there is no such container".into()),
+                }
+            }
         }
     }
 
     fn check_one(&self, decision: &Decision, row: &ContainerProgress) -> Result<(), Refusal> {
         let is_retry = matches!(decision, Decision::Retry(_));
+        let is_extend = matches!(decision, Decision::Extend(_));
         let name = format!("`{}/{}`", row.component, row.container);
         match (self.parts.phase(&row.component), is_retry) {
             (Phase::Running, _) => Ok(()),
+            (Phase::Waiting, _) if is_extend => {
+                Err(format!("{name} is not being built; its clocks do not run").into())
+            }
             (Phase::Waiting, true) if row.state != State::Cancelled => {
                 Err(format!("{name} is still to be begun").into())
             }
@@ -95,12 +101,14 @@ impl BuildApp {
                     true
                 }
                 Decision::Retry(_) => self.parts.cancelled.remove(&name),
+                Decision::Extend(_) => false,
             };
             if is_new && phase != Phase::Running {
                 row.set(match decision {
                     Decision::Pause(_) => State::Paused,
                     Decision::Resume(_) | Decision::Retry(_) => State::Waiting,
                     Decision::Cancel(_) => State::Cancelled,
+                    Decision::Extend(_) => continue,
                 });
                 changed.push(Changed { name: path(row), runs: false });
             }

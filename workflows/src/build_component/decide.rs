@@ -97,9 +97,9 @@ fn take(ctx: &Ctx, decision: &Decision) -> Result<Vec<Changed>, Refusal> {
     Ok(names)
 }
 
-/// Containers that run hold themselves back before they are launched.
+/// Containers that run hold themselves back before they are launched, and keep their clocks.
 async fn pass_on(ctx: &Ctx, decision: &Decision) {
-    if !matches!(decision, Decision::Pause(_) | Decision::Resume(_)) {
+    if matches!(decision, Decision::Cancel(_) | Decision::Retry(_)) {
         return;
     }
     let order = Order { decision: decision.clone(), asker: None, number: 0 };

@@ -85,7 +85,7 @@ impl Build<'_> {
 
     pub(super) async fn launch(&self, input: LaunchInput) -> Result<Launched, Stop> {
         let queued = Duration::from_secs(input.build.clocks.queued);
-        let launched = self.launch_unless_held(input).await;
+        let launched = self.launch_in_time(input).await;
         // It counts its own clock; where no worker took it in time, nobody did.
         launched.map_err(|stop| match stop.first().map(|first| first.kind) {
             Some(FailureType::DeadlineExceeded) => Stop::because(
@@ -100,8 +100,7 @@ impl Build<'_> {
     }
 
     pub(super) async fn await_build(&self, input: AwaitInput) -> Result<Built, Stop> {
-        let options = self.options(Step::AwaitBuild, "await");
-        Ok(self.ctx.execute_activity(Steps::await_build, input, options).await?)
+        self.await_in_time(input).await
     }
 
     /// Removes what this execution made in the cluster, whatever happened, a cancel included.
@@ -119,7 +118,7 @@ impl Build<'_> {
     }
 
     fn options(&self, step: Step, verb: &str) -> ActivityOptions {
-        self.policy.options(step, self.summary(verb), self.token.clone())
+        self.policy().options(step, self.summary(verb), self.token.clone())
     }
 
     pub(super) fn summary(&self, verb: &str) -> String {

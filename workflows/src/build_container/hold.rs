@@ -1,13 +1,12 @@
 //! Holding a container back before it is launched.
 
 use futures::{FutureExt, pin_mut};
-use temporalio_common::data_converters::RawValue;
 use temporalio_workflow::{WaitConditionOptions, WorkflowCancellationToken, select};
 
 use super::{Build, BuildContainer, set_state};
 use crate::{
-    build::{json_of, now, tell},
-    decision::{Decision, Order, Refusal},
+    build::{now, tell},
+    decision::Refusal,
     policy::{self, Step},
     progress::{Observed, State},
     steps::{LaunchInput, Launched, Steps},
@@ -35,15 +34,6 @@ impl Hold {
 
     pub(super) fn set(&mut self, hold: bool) {
         self.held = hold;
-    }
-
-    /// Does what a parent passed on; what cannot be read is left out.
-    pub(super) fn obey(&mut self, order: &RawValue) {
-        match serde_json::from_value::<Order>(json_of(order)).map(|order| order.decision) {
-            Ok(Decision::Pause(_)) => self.held = true,
-            Ok(Decision::Resume(_)) => self.held = false,
-            _ => {}
-        }
     }
 }
 
@@ -80,7 +70,7 @@ impl Build<'_> {
         input: LaunchInput,
         token: WorkflowCancellationToken,
     ) -> Result<Launched, Stop> {
-        let mut options = self.policy.options(Step::Launch, self.summary("launch"), token);
+        let mut options = self.policy().options(Step::Launch, self.summary("launch"), token);
         options.priority = Some(policy::turn(&self.plan.app, &input.build));
         self.launching.set(true);
         let launched = self.ctx.execute_activity(Steps::launch, input, options).await;

@@ -105,7 +105,8 @@ fn time(value: &str) -> Result<(), String> {
 /// The longest time that a spec may ask for: no build lasts longer than this, its whole clock.
 pub const LONGEST_CLOCK: Duration = Duration::from_secs(30 * 24 * 3600);
 
-fn seconds(value: &str) -> Option<u64> {
+/// A time as it is written for a clock, in seconds.
+pub(crate) fn seconds(value: &str) -> Option<u64> {
     if value.len() > bounds::TERM {
         return None;
     }
