@@ -112,6 +112,9 @@ fn is_ended<T>(outcome: &anyhow::Result<T>) -> bool {
 /// How long a wait lasts before anyone is told of it.
 const WORTH_TELLING: Duration = Duration::from_secs(2);
 
+/// How long a build that waited for nothing runs before anyone is told that it does.
+const LONG: Duration = Duration::from_secs(10);
+
 /// Pause between two signals of one build.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -142,10 +145,13 @@ impl Observer {
         }
         self.seen = Some(now.clone());
         let is_new = self.told.as_ref().is_none_or(|(_, told)| told.as_ref() != Some(&now));
-        // That it builds goes without saying, unless a wait was told before.
-        let goes_without_saying = state == State::Building && self.told.is_none();
+        // That it builds goes without saying, unless a wait was told before or it takes long.
+        let worth = match (state, &self.told) {
+            (State::Building, None) => LONG,
+            _ => WORTH_TELLING,
+        };
         let rested = self.told.as_ref().is_none_or(|(at, _)| at.elapsed() >= PAUSE);
-        if is_new && !goes_without_saying && rested && self.since.0.elapsed() >= WORTH_TELLING {
+        if is_new && rested && self.since.0.elapsed() >= worth {
             self.tell(state, reason).await;
             self.told = Some((Instant::now(), Some(now)));
         }

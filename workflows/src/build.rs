@@ -18,7 +18,7 @@ use crate::{
     BuildApp,
     bounds::{self, at_most},
     document::{Kind, parse},
-    failure::FailureType,
+    failure::{FailureType, head},
     names, policy,
     progress::Observed,
     steps::{Split, SplitInput, Steps},
@@ -114,6 +114,7 @@ pub(crate) async fn child<W, C>(
     ctx: &WorkflowContext<W>,
     workflow: impl Fn() -> C,
     name: &str,
+    summary: String,
     document: Value,
     attributes: Vec<SearchAttributeUpdate>,
     group: &WorkflowCancellationToken,
@@ -127,7 +128,7 @@ where
         .parent_close_policy(ParentClosePolicy::RequestCancel)
         .cancellation_token(group.clone())
         .search_attributes(SearchAttributes::new(attributes))
-        .static_summary(format!("build {name}"))
+        .static_summary(head(&summary, bounds::SUMMARY_BYTES))
         .build();
     let mut tries = policy::ID_WAIT.as_secs() / policy::ID_RETRY.as_secs();
     loop {
@@ -151,6 +152,13 @@ pub(crate) fn is_taken(error: &ChildWorkflowStartError) -> bool {
             ..
         }
     )
+}
+
+/// What the engine's UI shows beside a build: what it builds, of which version and commit.
+pub(crate) fn summary(what: &str, version: Option<&str>, commit: Option<&str>) -> String {
+    let version = version.map(|version| format!(" {version}")).unwrap_or_default();
+    let commit = commit.map(|commit| format!(" at {}", head(commit, 12))).unwrap_or_default();
+    format!("build {what}{version}{commit}")
 }
 
 /// The engine's time, as RFC 3339.

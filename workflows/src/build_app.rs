@@ -16,7 +16,7 @@ use temporalio_workflow::{
 use crate::{
     bases::{Bases, waits_for},
     bounds,
-    build::{OUTCOME, attributes, bounded, child, json_of, split},
+    build::{OUTCOME, attributes, bounded, child, json_of, split, summary},
     build_component::BuildComponent,
     consent,
     decision::{Approve, Decision, Refusal, read},
@@ -324,7 +324,9 @@ async fn build_once(
     let resolved = Resolved { published, paused, cancelled, images, done, ..resolved };
     document["resolved"] = json!(resolved);
     let found_by = attributes(&outline.app, release.version.as_deref(), Some(name), None);
-    let outcome = child(ctx, || BuildComponent::run, name, document, found_by, group).await;
+    let summary = summary(name, release.version.as_deref(), None);
+    let run = || BuildComponent::run;
+    let outcome = child(ctx, run, name, summary, document, found_by, group).await;
     ctx.state_mut(|s| s.free += places);
     if outline.fail_fast && outcome.as_ref().is_err_and(Stop::is_of_itself) {
         ctx.state_mut(|s| s.ended = true);

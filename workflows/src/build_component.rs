@@ -16,13 +16,14 @@ use temporalio_workflow::{
 use crate::{
     bases::Bases,
     bounds,
-    build::{OUTCOME, attributes, child, json_of, split, tell},
+    build::{OUTCOME, attributes, child, json_of, split, summary, tell},
     build_app::{Deliverable, Ending, Sources, deliver, fetch_sources},
     build_container::BuildContainer,
     consent,
     decision::{Approve, Decision, Refusal, read},
     desk::{DONE, Desk, Standing, grant},
     document::{Kind, inherit},
+    names,
     output::{BuildOutput, ContainerImage, Outcome},
     plan::{Outline, OutlinedComponent, OutlinedContainer},
     planned::Planned,
@@ -378,7 +379,11 @@ async fn build_one(
     let outcome = match document {
         Ok(document) => {
             tell_of(ctx, &document, of, one).await;
-            child(ctx, || BuildContainer::run, container, document, found_by, token).await
+            let commit = one.source.as_ref().and_then(|key| ctx.state(|s| s.sources.commit(key)));
+            let what = names::container(component, container);
+            let summary = summary(&what, version, commit.as_deref());
+            let run = || BuildContainer::run;
+            child(ctx, run, container, summary, document, found_by, token).await
         }
         Err(stop) => Err(stop),
     };

@@ -10,8 +10,7 @@ impl Progress {
         let mut rows: Vec<_> = self.containers.iter().collect();
         rows.sort_by_key(|row| !needs_a_look(row.state));
         let mut text = self.summary();
-        text +=
-            "\n| container | state | since | attempt | image, or why |\n|---|---|---|---|---|\n";
+        text += "\n| container | state | image, or why |\n|---|---|---|\n";
         for (told, row) in rows.iter().enumerate() {
             let line = line(row);
             if text.len() + line.len() > bounds::MARKDOWN_BYTES {
@@ -46,7 +45,7 @@ impl State {
         match self {
             Self::Waiting => "not begun",
             Self::Fetching => "fetching the source",
-            Self::Packing => "being prepared",
+            Self::Packing => "under way",
             Self::Paused => "paused",
             Self::Queued => "waiting for room",
             Self::Scheduling => "waiting for a node",
@@ -60,13 +59,21 @@ impl State {
     }
 }
 
+/// What the UI does not trim: it sets cells without any space between them.
+const SPACE: &str = "\u{a0}\u{a0}";
+
 fn needs_a_look(state: State) -> bool {
     matches!(state, State::Failed | State::Undecided)
 }
 
 fn line(row: &ContainerProgress) -> String {
-    let since = row.since.as_deref().map(moment).unwrap_or_default();
-    let attempt = if row.attempt == 0 { String::new() } else { row.attempt.to_string() };
+    let mut state = row.state.words().to_owned();
+    if let Some(since) = &row.since {
+        state += &format!(" since {}", moment(since));
+    }
+    if row.attempt > 1 {
+        state += &format!(", attempt {}", row.attempt);
+    }
     let image = row.reference.as_deref().map(|reference| format!("`{}`", short(reference)));
     let reason = row.reason.as_deref().map(|reason| {
         // Nothing of a log may become markup, or another cell.
@@ -75,13 +82,8 @@ fn line(row: &ContainerProgress) -> String {
     });
     let log = row.log.as_deref().map(|log| format!("log: `{}`", log.replace(['|', '`'], " ")));
     let told: Vec<_> = [reason.or(image), log].into_iter().flatten().collect();
-    format!(
-        "| {}/{} | {} | {since} | {attempt} | {} |\n",
-        row.component,
-        row.container,
-        row.state.words(),
-        told.join("; ")
-    )
+    let (component, container) = (&row.component, &row.container);
+    format!("| **{component}/{container}**{SPACE} | {state}{SPACE} | {} |\n", told.join("; "))
 }
 
 /// `2026-01-31T10:20:30.123Z` as `2026-01-31 10:20:30 UTC`.
@@ -95,8 +97,9 @@ fn moment(time: &str) -> String {
     }
 }
 
-/// A reference with the first twelve digits of its digest.
+/// The name of an image without its registry, and the first twelve digits of its digest.
 fn short(reference: &str) -> String {
+    let reference = reference.rsplit('/').next().unwrap_or(reference);
     match reference.split_once("@sha256:") {
         Some((name, digits)) => format!("{name}@sha256:{}", head(digits, 12)),
         None => reference.to_owned(),
@@ -110,11 +113,11 @@ mod tests {
     const EXPECTED: &str = "\
 **1 of 3 done**, 1 failed, waiting for a decision. It waits **for approval** since 2026-01-31 10:20:30 UTC
 
-| container | state | since | attempt | image, or why |
-|---|---|---|---|---|
-| web/migrate | failed, waiting for a decision |  | 2 | `RUN a \\| b` failed with &lt;1> \\[x](y); log: `s3://logs/1.log` |
-| web/server | done |  | 1 | `registry.example.com/shop@sha256:000000000000…` |
-| web/worker | waiting for room | 2026-01-31 10:20:30 UTC |  | 10 of 10 builds run |
+| container | state | image, or why |
+|---|---|---|
+| **web/migrate**\u{a0}\u{a0} | failed, waiting for a decision, attempt 2\u{a0}\u{a0} | `RUN a \\| b` failed with &lt;1> \\[x](y); log: `s3://logs/1.log` |
+| **web/server**\u{a0}\u{a0} | done\u{a0}\u{a0} | `shop@sha256:000000000000…` |
+| **web/worker**\u{a0}\u{a0} | waiting for room since 2026-01-31 10:20:30 UTC\u{a0}\u{a0} | 10 of 10 builds run |
 ";
 
     fn row(container: &str, state: State) -> ContainerProgress {
@@ -157,7 +160,7 @@ mod tests {
         let progress = Progress { containers: rows, ..Progress::default() };
         let text = progress.markdown();
         assert!(text.len() < bounds::MARKDOWN_BYTES + 100, "{}", text.len());
-        assert!(text.contains("web/last | failed"), "{text:.500}");
+        assert!(text.contains("**web/last**"), "{text:.500}");
         assert!(text.contains(" more: see the query"), "the cut is told");
     }
 }
