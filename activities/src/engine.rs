@@ -118,7 +118,7 @@ const LONG: Duration = Duration::from_secs(10);
 /// Pause between two signals of one build.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Tells a build's own and its root workflow what it waits for, each wait once, and not too often:
+/// Tells a build's own workflow and those above it what it waits for, each wait once, and not too often:
 /// a signal is an event in two histories.
 pub struct Observer {
     client: Option<Client>,
@@ -167,8 +167,12 @@ impl Observer {
             since: humantime::format_rfc3339_seconds(self.since.1).to_string(),
         };
         let payload = serde_json::json!(observed);
-        let mut told = vec![&self.id.workflow_id];
-        if self.id.root != self.id.workflow_id {
+        let own = self.id.workflow_id.as_str();
+        let mut told = vec![own];
+        if self.id.root != own {
+            // A container's workflow is named after its component's.
+            let component = own.rsplit_once('/').map(|(component, _)| component);
+            told.extend(component.filter(|component| *component != self.id.root));
             told.push(&self.id.root);
         }
         for workflow in told {

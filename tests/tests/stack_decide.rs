@@ -125,3 +125,23 @@ async fn a_build_that_needs_longer_is_given_more_time_in_the_same_pod() {
     let output = tokio::time::timeout(PATIENCE, end(&build)).await.expect("its end").output();
     assert_eq!(output.images[0].attempts, 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_shows_what_takes_long_and_what_ended_meanwhile() {
+    let base = variable("KILN_BASE_IMAGE");
+    let long = format!("FROM {base}\nRUN sleep 300\n");
+    let files =
+        [("long/Dockerfile", long.as_str()), ("short/Dockerfile", "FROM scratch\nCOPY . /\n")];
+    let url = publish(&unique("watch"), &files);
+    let containers =
+        json!([{"name": "long", "contextDir": "long"}, {"name": "short", "contextDir": "short"}]);
+    let worker = Worker::start(&unique("watch"), &[]).await;
+    let document = spec(&unique("watch"), &url, containers);
+    let (client, id) = (client().await, worker.queue.as_str());
+    start("BuildApp", &worker.queue, id, &document);
+    stands(&client, id, "long", State::Building).await;
+    stands(&client, id, "short", State::Done).await;
+    let part = format!("{id}/web");
+    stands(&client, &part, "long", State::Building).await;
+    run(&mut worker.kiln(&["cancel", id, "--wait"]));
+}

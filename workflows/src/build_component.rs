@@ -49,6 +49,11 @@ pub struct BuildComponent {
     planned: Planned,
     desk: Desk,
     consent: Option<Approve>,
+    /// The workflow that someone started, where it is another one.
+    root: Option<String>,
+    /// Whether a container takes so long, or waits, that someone may be looking: then the root is
+    /// told of each that ends. It hears of all of them when the component ends.
+    is_watched: bool,
 }
 
 #[workflow_methods]
@@ -130,9 +135,16 @@ impl BuildComponent {
 
     /// What a step saw a container wait for.
     #[signal(name = "observed")]
-    pub fn observed(&mut self, ctx: &mut SyncWorkflowContext<Self>, seen: RawValue) {
-        self.progress.observe(json_of(&seen));
-        ctx.set_current_details(self.progress.markdown());
+    pub async fn observed(ctx: &mut WorkflowContext<Self>, seen: RawValue) {
+        let (details, root) = ctx.state_mut(|s| {
+            s.progress.observe(json_of(&seen));
+            let is_first = !std::mem::replace(&mut s.is_watched, true);
+            (s.progress.markdown(), s.root.clone().filter(|_| is_first))
+        });
+        ctx.set_current_details(details);
+        if let Some(root) = root {
+            tell_ends(ctx, &root, None).await;
+        }
     }
 
     /// What was decided, as the workflow that started this one passes it on.
@@ -249,6 +261,7 @@ impl BuildComponent {
         self.planned = Planned::of(outline);
         self.desk = Desk::of(component);
         self.bases.given(&handed.images);
+        self.root = Some(handed.root.clone()).filter(|root| !root.is_empty());
         self.desk.hold(&handed.paused);
         self.desk.skip(&handed.cancelled);
         let rows = component.containers.iter().zip(&mut self.progress.containers);
@@ -327,6 +340,22 @@ fn deliverable(
         registries: registries.collect(),
         commit,
         ..Deliverable::default()
+    }
+}
+
+/// Tells the root of containers that have ended: of one, or of all.
+async fn tell_ends(ctx: &WorkflowContext<BuildComponent>, root: &str, name: Option<&str>) {
+    let rows = ctx.state(|s| s.progress.containers.clone());
+    let is_meant = |row: &ContainerProgress| name.is_none_or(|name| row.container == name);
+    for row in rows.into_iter().filter(|row| row.state.is_final() && is_meant(row)) {
+        let seen = Observed {
+            component: row.component,
+            container: row.container,
+            state: row.state,
+            reason: row.reason.unwrap_or_default(),
+            since: String::new(),
+        };
+        tell(ctx, root, seen).await;
     }
 }
 

@@ -245,7 +245,8 @@ impl Progress {
             if is_meant && !row.state.is_final() {
                 row.state = observed.state;
                 row.reason = Some(reason(&observed.reason)).filter(|reason| !reason.is_empty());
-                row.since = Some(head(&observed.since, bounds::TERM));
+                row.since =
+                    Some(head(&observed.since, bounds::TERM)).filter(|since| !since.is_empty());
             }
         }
     }

@@ -100,27 +100,9 @@ impl Work<'_> {
         self.ctx.state_mut(|s| s.desk.set(index, standing));
         if undecided {
             self.ask(component, name).await;
-        } else if is_long(self.ctx) && !self.ctx.state(|s| s.desk.is_over()) {
-            self.tell_end(component, name).await;
+        } else if self.ctx.state(|s| s.is_watched && !s.desk.is_over()) {
+            super::tell_ends(self.ctx, self.root, Some(name)).await;
         }
-    }
-
-    /// Tells the root what has ended while others of the component go on, as it hears of all of
-    /// them at the end alone.
-    async fn tell_end(&self, component: &str, name: &str) {
-        if self.root == self.ctx.workflow_id() || !self.ctx.patched("told-ends") {
-            return;
-        }
-        let rows = self.ctx.state(|s| s.progress.containers.clone());
-        let Some(row) = rows.into_iter().find(|row| row.container == name) else { return };
-        let seen = Observed {
-            component: component.to_owned(),
-            container: name.to_owned(),
-            state: row.state,
-            reason: row.reason.unwrap_or_default(),
-            since: now(self.ctx),
-        };
-        tell(self.ctx, self.root, seen).await;
     }
 
     /// Says that someone has to decide about a container.
@@ -176,13 +158,6 @@ impl Work<'_> {
         });
         self.ctx.set_current_details(details);
     }
-}
-
-/// Whether a component takes so long that someone may be looking.
-fn is_long(ctx: &WorkflowContext<BuildComponent>) -> bool {
-    const LONG: Duration = Duration::from_secs(10);
-    let age = ctx.workflow_time().zip(ctx.info().start_time());
-    age.and_then(|(now, begun)| now.duration_since(begun).ok()).is_some_and(|age| age >= LONG)
 }
 
 fn cancelled(component: &str, container: &str) -> Stop {
