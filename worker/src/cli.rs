@@ -334,7 +334,7 @@ impl Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Command, CommandFactory};
+    use clap::{Command, CommandFactory, Parser};
 
     use super::Cli;
 
@@ -351,6 +351,28 @@ mod tests {
         let mut cli = cli;
         cli.build();
         cli.get_subcommands_mut().for_each(|command| help("help", command));
+    }
+
+    /// Whatever a page shows is understood, as far as that can be said without a server.
+    #[test]
+    fn the_documents_commands_are_ours() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let pages = std::fs::read_dir(root.join("docs")).expect("the documents");
+        let pages = pages.map(|page| page.expect("a page").path()).chain([root.join("README.md")]);
+        let mut checked = 0;
+        for page in pages.filter(|page| page.extension().is_some_and(|end| end == "md")) {
+            let text = std::fs::read_to_string(&page).expect("a page");
+            let code = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+            let lines = code.flat_map(str::lines).filter(|line| line.starts_with("kiln "));
+            for line in lines.filter(|line| !line.ends_with('\\')) {
+                let command = line.split(['|', '>', '<']).next().unwrap_or_default();
+                let words = shlex::split(command).unwrap_or_else(|| panic!("words: {line}"));
+                let parsed = Cli::try_parse_from(words);
+                parsed.unwrap_or_else(|error| panic!("{}: {line}\n{error}", page.display()));
+                checked += 1;
+            }
+        }
+        assert!(checked > 20, "{checked}");
     }
 
     fn help(above: &str, command: &mut Command) {
