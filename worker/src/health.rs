@@ -140,7 +140,7 @@ mod tests {
     fn a_worker_is_ready_when_every_check_is_passed() {
         let health = Health::begin();
         assert!(health.ready().expect_err("it has not looked").contains("engine: the worker has"));
-        Check::ALL.map(|check| health.note(check, Ok(())));
+        Check::ALL.iter().for_each(|check| health.note(*check, Ok(())));
         let said = health.ready().expect("it is ready");
         assert_eq!(said, "engine: ok\ncluster: ok\nwatch: ok\nrights: ok\n");
         health.note(Check::Engine, Err("it does not answer".to_owned()));

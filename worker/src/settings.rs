@@ -195,4 +195,6 @@ enum Launcher {
 }
 
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod tests;
