@@ -98,6 +98,13 @@ async fn every_metric_is_there(queue: &str, address: &str) {
     })
     .await;
     run(Command::new("temporal").args(["workflow", "terminate", "--workflow-id", &id]));
+    let page = include_str!("../../docs/operators.md");
+    for series in scrape(address).await.keys().filter(|series| series.starts_with("kiln_")) {
+        let name = series.split('{').next().unwrap_or(series);
+        let name =
+            ["_bucket", "_sum", "_count"].iter().fold(name, |it, end| it.trim_end_matches(end));
+        assert!(page.contains(&format!("`{name}`")), "docs/operators.md is silent on {name}");
+    }
     conventional(address).await;
 }
 

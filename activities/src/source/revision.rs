@@ -41,6 +41,7 @@ fn fetch_head(mirror: &Mirror, server: &Server<'_>, head: &Head) -> anyhow::Resu
     let _alone = mirror.alone(server.cancel)?;
     let kept = format!("refs/kiln/{}", head.id);
     // What an annotated tag stands for is not fetched by its own name.
+    metrics().looked_up(false);
     let refspec = format!("+{}:{kept}", head.name.trim_end_matches("^{}"));
     server
         .fetch(&mirror.repo, &[&refspec], Depth::One)
