@@ -28,7 +28,9 @@ use crate::{
     error::{Ended, is},
     events,
     log::{self, Log, Logs, follow::follow},
+    metrics::metrics,
     phase::{self, Standing},
+    phases::{self, Pushing},
     redact,
     registry::RegistryClient,
     verdict,
@@ -54,7 +56,8 @@ pub async fn await_build(
 ) -> anyhow::Result<Built> {
     let joined = input.launched.joined.as_ref().and_then(|_| Timestamp::try_from(scheduled).ok());
     let prefix = names::log_prefix(&input.id.run_id, input.id.attempt);
-    let keeping = follow(logs, cluster, &input.launched, &prefix);
+    let pushing = Pushing::default();
+    let keeping = follow(logs, cluster, &input.launched, &prefix, &pushing);
     let waiting = wait(cluster, &input, observer, joined);
     tokio::pin!(keeping, waiting);
     let (ended, kept) = tokio::select! {
@@ -67,6 +70,7 @@ pub async fn await_build(
             let _ = tokio::time::timeout(LOG, keeping).await;
         }
     };
+    let over = ended.as_ref().ok().cloned().flatten();
     let outcome = match ended {
         Ok(Some(pod)) => conclude(cluster, registry, logs, &input, &pod, rest).await,
         Ok(None) => {
@@ -75,12 +79,31 @@ pub async fn await_build(
         }
         Err(error) => Err(error),
     };
+    // Whose Pod it is tells of it.
+    if joined.is_none() {
+        tell(&outcome, over.as_deref(), &pushing);
+    }
     outcome.map_err(|error| match error.downcast() {
         Ok(Ended(failure)) => {
             Ended(Failure { log: Some(logs.store.url(&prefix)), ..failure }).into()
         }
         Err(error) => error,
     })
+}
+
+/// Counts an attempt, where this is its end and not only this run's.
+fn tell(outcome: &anyhow::Result<Built>, pod: Option<&Pod>, pushing: &Pushing) {
+    let failure = match outcome {
+        Ok(_) => None,
+        Err(error) => match error.downcast_ref() {
+            Some(Ended(failure)) => Some(failure.kind),
+            None => return,
+        },
+    };
+    metrics().attempt(failure);
+    if let Some(pod) = pod {
+        phases::tell(pod, pushing);
+    }
 }
 
 /// Waits until the executor has ended, and gives its Pod; none where that is gone.

@@ -10,15 +10,19 @@ use kilnworks_workflows::{
     progress::{Observed, State},
     steps::BuildId,
 };
+use opentelemetry::{Context, KeyValue, trace::TraceContextExt};
 use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowSignalOptions};
 use temporalio_common::protos::temporal::api::enums::v1::{
     PendingActivityState, WorkflowExecutionStatus,
 };
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use tracing::{Instrument, field::Empty};
 
 use crate::{
-    error::{Ended, fail, failure_of, to_engine},
-    fault, redact,
+    error::{Ended, fail, failure_of, is_final, to_engine},
+    fault,
+    metrics::metrics,
+    redact,
 };
 
 /// Runs a step to its end while telling the engine that it lives. A cancel drops the step: what
@@ -32,11 +36,11 @@ pub async fn beating<T>(
     let timeout = ctx.info().heartbeat_timeout.filter(|time| !time.is_zero());
     let timeout = timeout.unwrap_or(Duration::from_secs(60));
     let mut beat = tokio::time::interval(timeout / 4);
-    let step = fault::around(&ctx.info().activity_type, step);
+    let step = alone(ctx, step);
     tokio::pin!(step);
     loop {
         tokio::select! {
-            outcome = &mut step => return outcome.map_err(to_engine),
+            outcome = &mut step => return outcome,
             () = ctx.cancelled() => return Err(ActivityError::cancelled()),
             _ = beat.tick() => {
                 // A heartbeat that cannot be sent now is sent with the next tick.
@@ -44,6 +48,57 @@ pub async fn beating<T>(
             }
         }
     }
+}
+
+/// Runs a step to its end, and says in every line that it logs whose it is.
+pub async fn alone<T>(
+    ctx: &ActivityContext,
+    step: impl Future<Output = anyhow::Result<T>>,
+) -> Result<T, ActivityError> {
+    let name = &ctx.info().activity_type;
+    let span = span(ctx);
+    let outcome = fault::around(name, step).instrument(span.clone()).await;
+    outcome.map_err(|error| {
+        if !is_final(&error) {
+            let kind = failure_of(&error).map_or(FailureType::Internal, |failure| failure.kind);
+            metrics().retried(name, kind);
+        }
+        span.in_scope(|| to_engine(error))
+    })
+}
+
+/// What a line of the log says of its step. The names are documented, as tools go by them.
+fn span(ctx: &ActivityContext) -> tracing::Span {
+    let info = ctx.info();
+    let trace = Context::current().span().span_context().clone();
+    // At this level no filter of the log leaves it out.
+    tracing::error_span!(
+        "step",
+        step = info.activity_type,
+        run = info.attempt,
+        workflow_id = info.workflow_id,
+        run_id = info.workflow_run_id,
+        trace_id = trace.is_valid().then(|| trace.trace_id().to_string()),
+        app = Empty,
+        component = Empty,
+        container = Empty,
+        attempt = Empty,
+    )
+}
+
+/// Runs a step of a build, and says in its lines and its trace of which.
+pub async fn named<T>(id: &BuildId, step: impl Future<Output = T>) -> T {
+    let (line, context) = (tracing::Span::current(), Context::current());
+    let known = [("app", &id.app), ("component", &id.component), ("container", &id.container)];
+    for (name, value) in known.into_iter().filter(|(_, value)| !value.is_empty()) {
+        line.record(name, value.as_str());
+        context.span().set_attribute(KeyValue::new(format!("kiln.{name}"), value.clone()));
+    }
+    if id.attempt > 0 {
+        line.record("attempt", id.attempt);
+        context.span().set_attribute(KeyValue::new("kiln.attempt", i64::from(id.attempt)));
+    }
+    step.await
 }
 
 /// What the engine wants of a step.

@@ -22,6 +22,7 @@ use crate::{
     cluster::{Bell, Cluster, api_message, unavailable},
     engine::{Observer, Wish, unwanted},
     error::fail,
+    metrics::metrics,
     object::{self, Object},
     pod,
     settings::LauncherKind,
@@ -68,7 +69,10 @@ pub async fn launch(
     loop {
         if let Some(shared) = share.as_ref().filter(|it| look || cluster.shows(&it.hash)) {
             match join(cluster, shared, &wish).await? {
-                Joined::Member(launched) => return Ok(launched),
+                Joined::Member(launched) => {
+                    queue.tell();
+                    return Ok(launched);
+                }
                 Joined::Nothing => {}
                 Joined::Going => {
                     queue.wait("the Pod of an equal build is being deleted").await?;
@@ -86,7 +90,10 @@ pub async fn launch(
             is_checked = true;
         }
         look = match admit(cluster, &input, share.as_ref(), &object, &wish).await? {
-            Admission::Created(launched) => return Ok(launched),
+            Admission::Created(launched) => {
+                queue.tell();
+                return Ok(launched);
+            }
             Admission::Taken => true,
             Admission::Later(refusal) => {
                 queue.wait(&refusal).await?;
@@ -114,6 +121,11 @@ struct Queue<'a> {
 }
 
 impl Queue<'_> {
+    /// Counts how long it took to have a Pod.
+    fn tell(&self) {
+        metrics().phase("queued", self.started.elapsed().unwrap_or_default());
+    }
+
     /// Waits for a change, or fails when the queued clock has run out.
     async fn wait(&mut self, reason: &str) -> anyhow::Result<()> {
         if self.started.elapsed().unwrap_or_default() >= self.limit {

@@ -20,11 +20,13 @@ mod fixtures;
 pub mod launch;
 pub mod lfs;
 pub mod log;
+pub mod metrics;
 pub mod mounts;
 pub mod object;
 pub mod pack;
 pub mod package;
 pub mod phase;
+pub mod phases;
 pub mod pod;
 pub mod redact;
 pub mod registry;
@@ -37,6 +39,7 @@ pub mod share;
 pub mod source;
 pub mod split;
 pub mod start;
+pub mod state;
 pub mod store;
 pub mod sweep;
 pub mod template;
@@ -62,8 +65,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::{
     cluster::Cluster,
-    engine::{Observer, beating, telling},
-    error::to_engine,
+    engine::{Observer, alone, beating, named, telling},
     log::Logs,
     object::Site,
     registry::RegistryClient,
@@ -134,7 +136,7 @@ async fn watched<T>(
     state: State,
     step: impl Future<Output = anyhow::Result<T>>,
 ) -> Result<T, ActivityError> {
-    beating(ctx, telling(ctx, &observer(ctx, id), state, step)).await
+    beating(ctx, telling(ctx, &observer(ctx, id), state, named(id, step))).await
 }
 
 #[activities]
@@ -147,7 +149,7 @@ impl Activities {
         input: SplitInput,
     ) -> Result<Split, ActivityError> {
         let split = async { split::split(input, self.engine) };
-        fault::around(&ctx.info().activity_type, split).await.map_err(to_engine)
+        alone(&ctx, split).await
     }
 
     /// Finds the commit of a revision and fetches it.

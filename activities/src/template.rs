@@ -31,8 +31,9 @@ pub struct Template {
 impl Template {
     /// Reads a template.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the Pod template `{}`", path.display()))?;
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!("cannot read the Pod template `{}` (KILN_POD_TEMPLATE)", path.display())
+        })?;
         Ok(Self::new(path, text))
     }
 

@@ -11,6 +11,7 @@ use kilnworks_workflows::steps::{Context, UploadInput};
 use crate::{
     error::own_disk,
     lfs,
+    metrics::metrics,
     pack::{self, Large},
     source::{Snapshot, Sources, scratch},
     store::{ContextStore, retention::context_key_at},
@@ -30,6 +31,7 @@ pub async fn upload(
     let content = content(&snapshot, input.clone()).await?;
     let key = context_key_at(&content, SystemTime::now());
     if let Some(found) = store.find(&key).await? {
+        metrics().context(found.size, false);
         return Ok(Context { key, size: found.size, sent: false });
     }
     let objects = scratch::dir(&sources.scratch()).map_err(own_disk)?;
@@ -43,6 +45,7 @@ pub async fn upload(
     let packed = packed(&snapshot, sources, input, Arc::new(large)).await?;
     let size = packed.as_file().metadata().context("cannot measure the context")?.len();
     store.put(&key, packed.path()).await?;
+    metrics().context(size, true);
     tracing::info!(key, size, seconds = started.elapsed().as_secs_f64(), "uploaded a context");
     Ok(Context { key, size, sent: true })
 }

@@ -10,4 +10,5 @@ pub mod pipelines;
 pub mod registry;
 pub mod specs;
 pub mod stack;
+pub mod telemetry;
 pub mod wire;

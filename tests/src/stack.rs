@@ -173,6 +173,14 @@ impl Worker {
         command
     }
 
+    /// A line of a shell in which `kiln` has the settings of this worker.
+    pub fn shell(&self, line: &str) -> Command {
+        let mut command = Command::new("bash");
+        let line = format!("set -o pipefail; kiln() {{ \"$KILN\" \"$@\"; }}; {line}");
+        command.args(["-c", &line]).env("KILN", kiln()).envs(self.environment.iter().cloned());
+        command
+    }
+
     /// Ends it with SIGKILL.
     pub fn kill(&mut self) {
         self.process.kill().expect("it is ours");

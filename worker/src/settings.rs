@@ -3,7 +3,7 @@
 mod layers;
 mod lower;
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use clap::ValueEnum;
 use kilnworks_activities::settings::{
@@ -54,6 +54,8 @@ pub(crate) struct Installation {
     pub(crate) steps: Settings,
     /// How long running steps have to end when the worker is asked to stop.
     pub(crate) grace: Duration,
+    /// Where the worker answers for itself; none where it does not.
+    pub(crate) listen: Option<SocketAddr>,
     /// Time between two sweeps; none where nothing starts them.
     pub(crate) sweep_every: Option<Duration>,
 }
@@ -72,6 +74,7 @@ pub(crate) fn installation(values: &Values) -> Result<Installation, Error> {
     let installation = Installation {
         steps: lower_steps(&mut lowering),
         grace: lowering.time("grace", "20s", Duration::ZERO..=units::HOUR),
+        listen: lowering.socket("listen"),
         sweep_every: lowering.time_or_never("sweep-every", "1h", MINUTE..=30 * units::DAY),
     };
     lowering.or(installation)
@@ -191,5 +194,7 @@ enum Launcher {
     Job,
 }
 
+#[cfg(test)]
+mod page;
 #[cfg(test)]
 mod tests;

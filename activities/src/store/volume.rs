@@ -37,7 +37,7 @@ impl VolumeStore {
     pub fn open(dir: &Path, mount: VolumeMount) -> anyhow::Result<Self> {
         if !dir.is_dir() {
             let message = format!(
-                "the store's directory `{}` is not there; is its volume mounted?",
+                "the store's directory `{}` (KILN_VOLUME_DIR) is not there; is its volume mounted?",
                 dir.display()
             );
             return Err(fail(FailureType::StoreUnavailable, message));

@@ -95,6 +95,9 @@ pub(crate) struct InstallationFlags {
     /// its Pod. Default: 20s.
     #[arg(long, value_name = "TIME", env = "KILN_GRACE")]
     pub(crate) grace: Option<String>,
+    /// Address on which the worker answers `/metrics`, `/healthz` and `/readyz`. Default: none.
+    #[arg(long, value_name = "ADDRESS", env = "KILN_LISTEN")]
+    pub(crate) listen: Option<String>,
     /// How long contexts are kept, at least 60 days. Default: 60days.
     #[arg(long, value_name = "TIME", env = "KILN_KEEP_CONTEXTS")]
     pub(crate) keep_contexts: Option<String>,

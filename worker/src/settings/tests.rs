@@ -67,6 +67,8 @@ fn each_wrong_setting_has_its_message() {
         ("cache-size", "10 apples", "a size such as"),
         ("heartbeat", "0s", "a time from 1s to 1h"),
         ("grace", "soon", "a time from 0s to 1h"),
+        ("listen", "9464", "an IP address with a port"),
+        ("listen", "localhost:9464", "an IP address with a port"),
         ("keep-contexts", "59days", "a time from 60days to 3650days"),
         ("keep-logs", "30days", "a time from 31days to 3650days"),
         ("sweep-after", "0s", "a time from 1s to 1day"),
