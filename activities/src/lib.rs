@@ -26,6 +26,7 @@ pub mod pack;
 pub mod package;
 pub mod phase;
 pub mod pod;
+pub mod presigned;
 pub mod redact;
 pub mod registry;
 pub mod registry_auth;

@@ -12,6 +12,7 @@ mod convert;
 mod document;
 mod end;
 mod failures;
+mod fetch_context;
 mod follow;
 mod interrupt;
 mod logs;
@@ -84,6 +85,10 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
             let installation = settings::installation(&values)?;
             start(&values, "error")?;
             logs::logs(args, installation.steps).await
+        }
+        Command::FetchContext(args) => {
+            start(&values, "info")?;
+            fetch_context::fetch_context(args).await
         }
         Command::Cancel(args) => cancel::cancel(args, start(&values, "error")?).await,
     }

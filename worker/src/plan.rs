@@ -95,7 +95,7 @@ fn launch(container: &ContainerPlan, build: &BuildPlan) -> LaunchInput {
             tags,
             ..Rendered::default()
         },
-        context: Context::default(),
+        context: Context { sha256: Some("<sha256>".to_owned()), ..Context::default() },
         spare_memory: false,
     }
 }
