@@ -30,14 +30,18 @@ pub const NAME: &str = "fetch-context";
 /// Name of the directory that the two containers share.
 const SHARED: &str = "kiln-context";
 
-/// Where the fetching container sees it.
+/// Where the fetching container sees it. Its image is not of our making, and may have `kiln` itself
+/// at `/kiln`.
 const INTO: &str = "/context";
 
 /// The directory in it that is the context. Its own mode is the volume's business.
 const FILES: &str = "files";
 
-/// Volume, and file in it, of the address.
-const ADDRESS: (&str, &str) = ("kiln-address", "url");
+/// The volume of the address.
+const ADDRESS: &str = "kiln-context-url";
+
+/// Where the fetching container sees it, and the file in it.
+const ADDRESS_AT: (&str, &str) = ("/context-url", "url");
 
 /// Stands in place of an address that is signed when the Pod is created.
 const UNSIGNED: &str = "<signed when the Pod is created>";
@@ -75,22 +79,21 @@ pub(crate) fn access(fetch: Fetch) -> Access {
 /// The container that fetches. It is root without any capability, so that the files are root's as
 /// they are when Kaniko fetches them, and has what the executor has: they do not run at once.
 pub(crate) fn container(fetch: &Fetch, input: &LaunchInput) -> Container {
-    let (address, url) = ADDRESS;
-    let seen = format!("{}/{address}", mounts::KILN);
+    let (address, url) = ADDRESS_AT;
     let sha256 = input.context.sha256.as_deref().unwrap_or_default();
     Container {
         name: NAME.to_owned(),
         image: Some(fetch.image.clone()),
         args: Some(vec![
             NAME.to_owned(),
-            format!("--url-file={seen}/{url}"),
+            format!("--url-file={address}/{url}"),
             format!("--sha256={sha256}"),
             format!("--into={INTO}/{FILES}"),
         ]),
         resources: Some(executor::resources(&input.build.resources)),
         security_context: Some(security_context()),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
-        volume_mounts: Some(vec![mount(address, &seen, true), mount(SHARED, INTO, false)]),
+        volume_mounts: Some(vec![mount(ADDRESS, address, true), mount(SHARED, INTO, false)]),
         ..Container::default()
     }
 }
@@ -111,9 +114,8 @@ pub(crate) async fn signed<'a>(
 }
 
 fn address() -> Volume {
-    let (name, url) = ADDRESS;
     let file = DownwardAPIVolumeFile {
-        path: url.to_owned(),
+        path: ADDRESS_AT.1.to_owned(),
         field_ref: Some(ObjectFieldSelector {
             field_path: format!("metadata.annotations['{}']", annotation()),
             ..ObjectFieldSelector::default()
@@ -122,7 +124,7 @@ fn address() -> Volume {
     };
     let source =
         DownwardAPIVolumeSource { items: Some(vec![file]), ..DownwardAPIVolumeSource::default() };
-    Volume { name: name.to_owned(), downward_api: Some(source), ..Volume::default() }
+    Volume { name: ADDRESS.to_owned(), downward_api: Some(source), ..Volume::default() }
 }
 
 fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {

@@ -14,8 +14,8 @@ say tokens "$(everywhere -path '*serviceaccount*' | one_line)"
 say env "$(cat /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n' | sed -n 's/^\([A-Z0-9_]*\)=.*/\1/p' | one_line)"
 say processes "$(cat /proc/[0-9]*/comm 2>/dev/null | one_line)"
 say signed "$({
-  cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' | grep -c 'X-Amz-Sign[a]ture'
-  grep -rls --exclude-dir=proc --exclude-dir=sys 'X-Amz-Sign[a]ture' / 2>/dev/null
+  cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' | grep -c 'X-Amz-Sign[a]ture=[0-9a-f]'
+  grep -rls --exclude-dir=proc --exclude-dir=sys 'X-Amz-Sign[a]ture=[0-9a-f]' / 2>/dev/null
 } | grep -v '^0$' | one_line)"
 say login "$(grep -c '"auths"' /kaniko/.docker/config.json 2>/dev/null)"
 

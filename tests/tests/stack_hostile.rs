@@ -199,7 +199,7 @@ RUN touch /a && chown 1234:5678 /a && [ "$(stat -c %u:%g /a)" = 1234:5678 ]
 RUN mkdir /d && chown nobody /d && chmod 700 /d && touch /d/x && chmod 755 /d && chown nobody /d/x && chmod 600 /d/x && echo z >>/d/x
 RUN touch /g && chgrp mail /g && chmod 2755 /g && [ "$(stat -c %a /g)" = 2755 ]
 RUN su nobody -s /bin/sh -c 'id -u' | grep -qx 65534
-RUN perl -e 'my $d = pack("V5", 0x02000000, 0x400, 0, 0, 0); my ($p, $n) = ("/g", "security.capability"); syscall(188, $p, $n, $d, length $d) == 0 or die $!'
+RUN perl -e 'my $d = pack("V5", 0x02000000, 0x400, 0, 0, 0); my ($p, $n) = ("/g", "security.capability"); syscall(188, $p, $n, $d, length $d, 0) == 0 or die $!'
 RUN cp /usr/bin/id /as-root && chmod 4755 /as-root
 USER nobody
 RUN [ "$(/as-root -u)" = 0 ]
