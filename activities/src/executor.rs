@@ -68,6 +68,9 @@ pub fn args(input: &LaunchInput, access: &Access) -> Vec<String> {
         format!("--image-download-retry={PULL_RETRIES}"),
         format!("--image-fs-extract-retry={RETRIES}"),
     ];
+    if !input.context.root.is_empty() {
+        args.push(format!("--context-sub-path={}", input.context.root));
+    }
     // The attempt's own tag comes last: Kaniko pushes one after the other. Where others may share
     // the Pod it is the only one: whoever made it may have left when it pushes, and each who has
     // not gives the image its own tags.

@@ -34,7 +34,7 @@ const SHARED: &str = "kiln-context";
 /// at `/kiln`.
 const INTO: &str = "/context";
 
-/// The directory in it that is the context. Its own mode is the volume's business.
+/// The directory in it that is unpacked into, as the volume itself cannot be removed and made anew.
 const FILES: &str = "files";
 
 /// The volume of the address.

@@ -28,11 +28,12 @@ pub async fn upload(
     let input = Arc::new(input);
     let content = content(&snapshot, input.clone()).await?;
     let key = context_key_at(&content, SystemTime::now());
+    let root = pack::ROOT.to_owned();
     let found = store.find(&key).await?;
     // An earlier version put contexts without it.
     let found = found.filter(|found| found.sha256.is_some() || !store.wants_checksum());
     if let Some(Stored { size, sha256, .. }) = found {
-        return Ok(Context { key, size, sha256, sent: false });
+        return Ok(Context { key, size, root, sha256, sent: false });
     }
     let objects = scratch::dir(&sources.scratch()).map_err(own_disk)?;
     let large = match input.lfs {
@@ -45,7 +46,7 @@ pub async fn upload(
     let packed = packed(&snapshot, sources, input, Arc::new(large)).await?;
     let Stored { size, sha256, .. } = store.put(&key, packed.path()).await?;
     tracing::info!(key, size, seconds = started.elapsed().as_secs_f64(), "uploaded a context");
-    Ok(Context { key, size, sha256, sent: true })
+    Ok(Context { key, size, root, sha256, sent: true })
 }
 
 async fn content(snapshot: &Snapshot, input: Arc<UploadInput>) -> anyhow::Result<String> {

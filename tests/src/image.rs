@@ -12,7 +12,7 @@ use crate::{
     stack::{kiln, run},
 };
 
-/// The binary with the libraries that it is linked to, in one layer. It is pushed when it is asked
+/// The binary with the libraries that it is linked to and the public authorities, in one layer. It is pushed when it is asked
 /// for first, and again when the binary is another.
 pub fn kiln_image() -> &'static str {
     static IMAGE: LazyLock<String> = LazyLock::new(pushed);
@@ -23,7 +23,7 @@ fn pushed() -> String {
     let found = std::fs::metadata(kiln()).expect("the binary");
     let built = found.modified().unwrap_or(SystemTime::UNIX_EPOCH).duration_since(UNIX_EPOCH);
     let tag = format!("{}-{}", found.len(), built.expect("a time").as_nanos());
-    let image = format!("{}/kilnworks/kiln-of-tests:{tag}", variable("KILN_REGISTRY"));
+    let image = format!("{}/kilnworks/kiln-of-tests:{tag}-1", variable("KILN_REGISTRY"));
     let there = Command::new("crane").args(["digest", "--insecure", &image]).output();
     if there.expect("crane runs").status.success() {
         return image;
@@ -43,6 +43,7 @@ fn layer(dir: &Path) -> String {
         ldd "$0" | grep -o '/[^ ]*' | while read -r library; do
           install -D "$(realpath "$library")" "$1/root$library"
         done
+        install -D -m 644 /etc/ssl/certs/ca-certificates.crt -t "$1/root/etc/ssl/certs"
         tar -C "$1/root" -c . | gzip -1 >"$1/layer.tar.gz""#;
     let mut bash = Command::new("bash");
     run(bash.args(["-o", "pipefail", "-c", script]).arg(kiln()).arg(dir));

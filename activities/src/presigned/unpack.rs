@@ -1,19 +1,14 @@
 //! A packed context as files.
 
 use std::{
-    fs::{self, File, Permissions},
+    fs::{self, File},
     io::{BufReader, ErrorKind},
-    os::unix::fs::PermissionsExt,
     path::Path,
 };
 
 use anyhow::{Context, ensure};
 use flate2::read::GzDecoder;
 use tar::{Archive, EntryType};
-
-/// Mode of the context's own directory, which `COPY . /app` gives to `/app`. It is the mode that
-/// Kaniko gives to a context that it unpacks itself.
-const MODE: u32 = 0o750;
 
 /// Unpacks what [`crate::pack`] has packed into a new directory. What it never packs, and what
 /// would land elsewhere, is refused.
@@ -25,8 +20,6 @@ pub(super) fn unpack(packed: File, into: &Path) -> anyhow::Result<()> {
         _ => {}
     }
     fs::create_dir_all(into).context("cannot make the directory of the context")?;
-    let mode = Permissions::from_mode(MODE);
-    fs::set_permissions(into, mode).context("cannot make the directory of the context")?;
     let mut archive = Archive::new(GzDecoder::new(BufReader::new(packed)));
     archive.set_preserve_mtime(false);
     for entry in archive.entries().context("cannot read the context")? {
@@ -45,7 +38,10 @@ pub(super) fn unpack(packed: File, into: &Path) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Write, os::unix::fs::symlink};
+    use std::{
+        io::Write,
+        os::unix::fs::{PermissionsExt, symlink},
+    };
 
     use flate2::{Compression, write::GzEncoder};
     use tar::{Builder, Header};
@@ -91,7 +87,7 @@ mod tests {
         unpack(packed(&entries), &into).unwrap();
         assert_eq!(fs::read_to_string(into.join("sub/a")).unwrap(), "one");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
-        assert_eq!((mode(&into), mode(&into.join("sub/a"))), (MODE, 0o640));
+        assert_eq!((mode(&into.join("sub")), mode(&into.join("sub/a"))), (0o755, 0o640));
         assert_eq!(fs::read_link(into.join("sub/out")).unwrap(), Path::new("/etc"));
         assert!(!into.join("old").exists());
     }
