@@ -24,14 +24,18 @@ say mounts "$(awk '$5 ~ "^/(kiln|kaniko|var/run|run)" { split($6, o, ","); print
 say part "$(awk '$5 == "/kiln/context" { print $4 }' /proc/self/mountinfo)"
 say kiln "$(find /kiln -mindepth 1 -maxdepth 2 -not -path '*/..*' 2>/dev/null | one_line)"
 
-# The contexts of other builds, packed and unpacked. The word is in two parts, or this file had it.
-word="neighbour's ""marker"
-say neighbours "$({
-  grep -rls --exclude-dir=proc --exclude-dir=sys "$word" /
-  for packed in $(everywhere -name '*.tar.gz'); do
-    zcat "$packed" 2>/dev/null | grep -q "$word" && echo "$packed"
-  done
-} | one_line)"
+# The contexts of other builds, packed and unpacked. Its own has the control, which shows that the
+# search finds. The words are in two parts, or this file had them.
+holders() {
+  {
+    grep -rls --exclude-dir=proc --exclude-dir=sys "$1" /
+    for packed in $(everywhere -name '*.tar.gz'); do
+      zcat "$packed" 2>/dev/null | grep -q "$1" && echo "$packed"
+    done
+  } | one_line
+}
+say neighbours "$(holders "neighbour's ""marker")"
+say control "$(holders "neighbour's ""control")"
 
 # The machine below: devices, sockets, and what can be written or mounted.
 say devices "$(find /dev -type b 2>/dev/null | one_line)"

@@ -62,10 +62,11 @@ async fn probe(worker: &Worker) -> (String, Found) {
     );
     let neighbour = spec(&unique("neighbour"), &neighbour, json!([{"name": "server"}]));
     build(worker, &neighbour).await.1.output();
+    let control = format!("neighbour's {}, {}\n", "control", unique("it"));
     let lines = "COPY . /app/\nRUN sh /app/probe.sh >/found\n";
     let url = publish(
         &unique("hostile"),
-        &[("Dockerfile", &dockerfile(lines)), ("probe.sh", PROBE), ("sub/data", &unique("data"))],
+        &[("Dockerfile", &dockerfile(lines)), ("probe.sh", PROBE), ("sub/control", &control)],
     );
     let login = login();
     let mut document = spec(&unique("hostile"), &url, json!([{"name": "server"}]));
@@ -82,6 +83,7 @@ fn nothing_of_others(found: &Found) {
     for what in ["tokens", "signed", "neighbours", "devices", "sockets", "writable", "mount"] {
         assert_eq!(found.is(what), "", "{what}");
     }
+    assert!(found.is("control").contains("/app/sub/control"), "the search finds what is there");
     assert_eq!((found.is("uid"), found.is("Seccomp")), ("0", "2"));
     assert_eq!((found.is("CapEff"), found.is("CapBnd")), (CAPABILITIES, CAPABILITIES));
     // The login for the push is the build's own, and it can read it.
@@ -110,6 +112,7 @@ async fn a_run_finds_what_its_delivery_shows_and_nothing_of_others() {
         ("KILN_STORE", "s3"),
         ("KILN_CONTEXT_DELIVERY", "presigned"),
         ("KILN_FETCH_IMAGE", kiln_image()),
+        ("KILN_LAUNCHER", "job"),
         ("KILN_LOG", "debug"),
     ];
     let worker = Worker::start(&unique("presigned"), &settings).await;
@@ -134,7 +137,11 @@ async fn a_run_finds_what_its_delivery_shows_and_nothing_of_others() {
     assert!(part.contains("/contexts/"), "one context's own directory is mounted, not {part}");
     assert_eq!(volume.is("kiln"), "/kiln/Dockerfile /kiln/context /kiln/context/context.tar.gz");
 
-    // However it came, it is the same, but for the bytes that make each context another.
+    assert!(volume.is("control").contains("/kiln/context/context.tar.gz"), "packed ones, too");
+
+    // However it came, it is the same, and the archive is not in it.
+    assert!(direct.is("files").starts_with(" d 755 0 0 "), "{}", direct.is("files"));
+    assert!(!direct.is("files").contains("context.tar.gz"), "{}", direct.is("files"));
     assert_eq!(direct.is("files"), presigned.is("files"));
     assert_eq!(direct.is("files"), volume.is("files"));
 }

@@ -20,7 +20,8 @@ const SIGNED: &str = "/kiln/contexts/a/context.tar.gz?X-Amz-Signature=geheim";
 fn packed() -> Vec<u8> {
     let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
     let mut header = tar::Header::new_gnu();
-    (header.set_mode(0o644), header.set_size(2));
+    header.set_mode(0o644);
+    header.set_size(2);
     archive.append_data(&mut header, "a", &b"hi"[..]).unwrap();
     archive.into_inner().unwrap().finish().unwrap()
 }
