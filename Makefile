@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing before them but a Rust and a Go toolchain.
 .DEFAULT_GOAL := help
-.PHONY: help demo test contract chaos up down clean-local build lint record wire
+.PHONY: help demo test contract chaos up down clean-local build lint record wire audit sbom release
 
 help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,15 @@ wire: packages ## Write docs/contract.md and docs/schema after a change of the c
 lint: packages ## Check format, lints and the stack's scripts.
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets -- -D warnings
+
+audit: packages ## Check licences, registries and, given KILN_ADVISORY_DB, known vulnerabilities of what is depended on.
+	@tests/audit
+
+sbom: packages ## Write target/sbom/kiln.cdx.json: what is in `kiln`, in CycloneDX.
+	@deploy/sbom
+
+release: packages ## Compile target/release/kiln so that the same source makes the same bytes.
+	@deploy/release
 
 .PHONY: packages
 packages:

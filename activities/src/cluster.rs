@@ -26,7 +26,7 @@ use kube::{
 };
 use tokio::{sync::watch, task::AbortHandle};
 
-use crate::{error::fail, metrics::metrics, mounts, object::Site, phase};
+use crate::{error::fail, metrics::metrics, mounts, object::Site, phase, presigned};
 
 /// Label that the Job controller puts on a Job's Pod: the Job's UID.
 pub const JOB_UID: &str = "batch.kubernetes.io/controller-uid";
@@ -274,6 +274,7 @@ fn forget(pod: &mut Pod) {
     let annotations = pod.annotations_mut();
     annotations.remove(&mounts::dockerfile_annotation());
     annotations.remove(&mounts::dockerignore_annotation());
+    annotations.remove(&presigned::annotation());
 }
 
 /// The cluster cannot be asked now.

@@ -62,6 +62,8 @@ pub(crate) fn minimal() -> LaunchInput {
     input.rendered.dockerfile = text("FROM scratch\n");
     input.rendered.tags = vec![text("1.2.0")];
     input.context.key = text("contexts/abc.tar.gz");
+    input.context.root = text("context");
+    input.context.sha256 = Some("5e".repeat(32));
     input
 }
 

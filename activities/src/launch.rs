@@ -24,7 +24,7 @@ use crate::{
     error::fail,
     metrics::metrics,
     object::{self, Object},
-    pod,
+    pod, presigned,
     settings::LauncherKind,
     share::{
         Share,
@@ -89,7 +89,7 @@ pub async fn launch(
             cluster.ready().await?;
             is_checked = true;
         }
-        look = match admit(cluster, &input, share.as_ref(), &object, &wish).await? {
+        look = match admit(cluster, access, &input, share.as_ref(), &object, &wish).await? {
             Admission::Created(launched) => {
                 queue.tell();
                 return Ok(launched);
@@ -150,6 +150,7 @@ enum Admission {
 /// Creates the object where there is room for it.
 async fn admit(
     cluster: &Cluster,
+    access: &Access,
     input: &LaunchInput,
     share: Option<&Share>,
     object: &Object,
@@ -165,7 +166,8 @@ async fn admit(
     if wish().await != Wish::Outcome {
         return Err(unwanted());
     }
-    let error = match create(cluster, object).await {
+    let object = presigned::signed(object, access, &input.build.clocks).await?;
+    let error = match create(cluster, &object).await {
         Ok(launched) => {
             // Where another run has given the outcome, this Pod is what it gave.
             if wish().await == Wish::End {

@@ -28,6 +28,7 @@ pub mod package;
 pub mod phase;
 pub mod phases;
 pub mod pod;
+pub mod presigned;
 pub mod redact;
 pub mod registry;
 pub mod registry_auth;

@@ -15,7 +15,7 @@ use kilnworks_workflows::{
 use serde_json::Value;
 
 use crate::{
-    pod,
+    pod, presigned,
     settings::{ClusterSettings, LauncherKind},
     share::{self, Share},
     store::Access,
@@ -86,6 +86,21 @@ impl Site {
     }
 }
 
+impl Object {
+    /// Gives its Pod an annotation.
+    pub fn annotate(&mut self, name: String, value: String) {
+        let metadata = match self {
+            Self::Pod(pod) => Some(&mut pod.metadata),
+            Self::Job(job) => {
+                job.spec.as_mut().map(|spec| spec.template.metadata.get_or_insert_default())
+            }
+        };
+        if let Some(metadata) = metadata {
+            metadata.annotations.get_or_insert_default().insert(name, value);
+        }
+    }
+}
+
 /// The manifest of an attempt's Pod or Job, for people.
 pub fn render_object(site: &Site, input: &LaunchInput, access: &Access) -> anyhow::Result<Value> {
     let share = Share::of(&site.instance, input);
@@ -101,7 +116,9 @@ pub fn render_object(site: &Site, input: &LaunchInput, access: &Access) -> anyho
 fn job(mut pod: Pod) -> Job {
     let name = pod.metadata.name.take();
     let namespace = pod.metadata.namespace.take();
-    let (labels, annotations) = (pod.metadata.labels.clone(), pod.metadata.annotations.clone());
+    let (labels, mut annotations) = (pod.metadata.labels.clone(), pod.metadata.annotations.clone());
+    // It is of use to the Pod alone.
+    annotations.iter_mut().for_each(|all| drop(all.remove(&presigned::annotation())));
     share::without_members(&mut pod.metadata);
     Job {
         metadata: ObjectMeta { name, namespace, labels, annotations, ..ObjectMeta::default() },

@@ -11,7 +11,7 @@ use kilnworks_workflows::{
     steps::{BuildId, LaunchInput},
 };
 
-use crate::{executor, mounts, settings::ClusterSettings, share::Share, store::Access};
+use crate::{executor, mounts, presigned, settings::ClusterSettings, share::Share, store::Access};
 
 /// How long a build stays on a node that is gone. Kubernetes' own 300 s are for servers.
 const NODE_LOST_SECONDS: i64 = 30;
@@ -32,6 +32,8 @@ pub fn pod(
         labels.extend(share.labels());
         annotations.extend(share.annotations());
     }
+    let fetch = access.fetch.as_ref();
+    annotations.extend(fetch.map(|_| presigned::unsigned()));
     let mut volumes = mounts::volumes(input);
     volumes.extend(access.volumes.iter().cloned());
     Pod {
@@ -43,6 +45,7 @@ pub fn pod(
             ..ObjectMeta::default()
         },
         spec: Some(PodSpec {
+            init_containers: fetch.map(|fetch| vec![presigned::container(fetch, input)]),
             containers: vec![executor::container(settings, input, access)],
             restart_policy: Some("Never".to_owned()),
             // A build has no business with the cluster, and must not see what else runs in it.

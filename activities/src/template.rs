@@ -8,8 +8,9 @@
 //! - any other value replaces ours.
 //!
 //! What Kilnworks finds its Pods by and reads results from is not the template's to change:
-//! name, namespace, `kiln.io/` labels and annotations, the restart policy, the executor's command,
-//! arguments and termination message. There it is without effect.
+//! name, namespace, `kiln.io/` labels and annotations, the restart policy, and of the executor and
+//! of what fetches its context the command, arguments and termination message. There it is without
+//! effect.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,7 @@ use kilnworks_workflows::steps::BuildId;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 use serde_json::{Map, Value};
 
-use crate::executor;
+use crate::{executor, presigned};
 
 /// A Pod template as it was read from its file.
 #[derive(Clone, Debug)]
@@ -140,13 +141,24 @@ fn keep_ours(merged: &mut Value, ours: &Value) {
         merge(&mut all, ours.pointer(path).cloned().unwrap_or_default());
         put(merged, path, Some(all));
     }
-    let ours = &ours["spec"]["containers"][0];
-    let containers = merged["spec"]["containers"].as_array_mut();
-    let executor = containers.into_iter().flatten().find(|one| one["name"] == executor::NAME);
-    if let Some(Value::Object(executor)) = executor {
-        executor.remove("command");
-        for key in ["args", "terminationMessagePath", "terminationMessagePolicy"] {
-            executor.insert(key.to_owned(), ours[key].clone());
+    for (list, name) in
+        [("/spec/containers", executor::NAME), ("/spec/initContainers", presigned::NAME)]
+    {
+        keep_container(merged.pointer_mut(list), ours.pointer(list), name);
+    }
+}
+
+/// What a container of ours does, and how it tells of it.
+fn keep_container(merged: Option<&mut Value>, ours: Option<&Value>, name: &str) {
+    let mut ours = ours.and_then(Value::as_array).into_iter().flatten();
+    let mut merged = merged.and_then(Value::as_array_mut).into_iter().flatten();
+    let ours = ours.find(|one| one["name"] == name);
+    let merged = merged.find(|one| one["name"] == name).and_then(Value::as_object_mut);
+    let (Some(ours), Some(merged)) = (ours, merged) else { return };
+    for key in ["command", "args", "terminationMessagePath", "terminationMessagePolicy"] {
+        match ours.get(key) {
+            Some(value) => drop(merged.insert(key.to_owned(), value.clone())),
+            None => drop(merged.remove(key)),
         }
     }
 }

@@ -237,7 +237,7 @@ impl FakeSteps {
         input: UploadInput,
     ) -> Result<Context, ActivityError> {
         self.note(format!("upload {}", input.context_dir));
-        Ok(Context { key: "contexts/0".to_owned(), size: 10, sent: true })
+        Ok(Context { key: "contexts/0".to_owned(), size: 10, sent: true, ..Context::default() })
     }
 
     #[activity(definition = steps::Launch)]

@@ -4,6 +4,7 @@
 pub mod chaos;
 pub mod engine;
 pub mod fakes;
+pub mod image;
 pub mod needles;
 pub mod package;
 pub mod pipelines;

@@ -90,6 +90,9 @@ pub(crate) enum Command {
     Sweep(SweepArgs),
     /// Prints the completions of a shell.
     Completions(CompletionsArgs),
+    /// Fetches the context of a build, in its Pod. It is not for people.
+    #[command(hide = true)]
+    FetchContext(FetchContextArgs),
 }
 
 /// `kiln worker`.
@@ -306,6 +309,20 @@ pub(crate) struct SweepArgs {
     /// Form of the report.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Output,
+}
+
+/// `kiln fetch-context`.
+#[derive(Debug, Args)]
+pub(crate) struct FetchContextArgs {
+    /// File with the address, which is no argument, so that no list of processes shows it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) url_file: PathBuf,
+    /// SHA-256 of the packed context, in hexadecimal digits.
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) sha256: String,
+    /// Directory that the context becomes; what is there is removed.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) into: PathBuf,
 }
 
 /// Form of a result.

@@ -13,6 +13,7 @@ mod decide;
 mod document;
 mod end;
 mod failures;
+mod fetch_context;
 mod follow;
 mod health;
 mod interrupt;
@@ -90,6 +91,10 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
             let installation = settings::installation(&values)?;
             start(&values, "error")?;
             logs::logs(args, installation.steps).await
+        }
+        Command::FetchContext(args) => {
+            start(&values, "info")?;
+            fetch_context::fetch_context(args).await
         }
         Command::Cancel(args) => cancel::cancel(args, start(&values, "error")?).await,
         Command::Retry(args) => decide::retry(args, start(&values, "error")?).await,

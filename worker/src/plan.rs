@@ -2,6 +2,7 @@
 
 use kilnworks_activities::{
     object::{Site, render_object},
+    pack,
     settings::Settings,
     store,
 };
@@ -95,7 +96,11 @@ fn launch(container: &ContainerPlan, build: &BuildPlan) -> LaunchInput {
             tags,
             ..Rendered::default()
         },
-        context: Context::default(),
+        context: Context {
+            root: pack::ROOT.to_owned(),
+            sha256: Some("<sha256>".to_owned()),
+            ..Context::default()
+        },
         spare_memory: false,
     }
 }

@@ -7,7 +7,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use clap::ValueEnum;
 use kilnworks_activities::settings::{
-    ClusterSettings, LauncherKind, Settings, StoreSettings, SweepSettings, VolumeMount,
+    ClusterSettings, Delivery, LauncherKind, Settings, StoreSettings, SweepSettings, VolumeMount,
 };
 use kilnworks_activities::store::retention::{SHORTEST_OF_CONTEXTS, SHORTEST_OF_LOGS};
 use url::Url;
@@ -134,12 +134,8 @@ fn lower_log_bytes(lowering: &mut Lowering<'_>) -> u64 {
 
 fn lower_cluster(lowering: &mut Lowering<'_>) -> ClusterSettings {
     const EXECUTOR: &str = "ghcr.io/osscontainertools/kaniko:v1.28.3";
+    check_image(lowering, "executor-image", EXECUTOR);
     let image = lowering.text("executor-image");
-    lowering.check(
-        "executor-image",
-        "an image with its registry, such as `ghcr.io/osscontainertools/kaniko:v1.28.3`",
-        |image| image.contains('/') && !image.contains(char::is_whitespace),
-    );
     ClusterSettings {
         namespace: lowering.name("namespace", "kiln-builds"),
         executor_image: image.unwrap_or_else(|| EXECUTOR.to_owned()),
@@ -152,6 +148,13 @@ fn lower_cluster(lowering: &mut Lowering<'_>) -> ClusterSettings {
     }
 }
 
+fn check_image(lowering: &mut Lowering<'_>, name: &str, such_as: &str) {
+    let accepted = format!("an image with its registry, such as `{such_as}`");
+    lowering.check(name, &accepted, |image| {
+        image.contains('/') && !image.contains(char::is_whitespace)
+    });
+}
+
 fn lower_store(lowering: &mut Lowering<'_>) -> StoreSettings {
     match lowering.choice("store", Store::S3, Store::value_variants()) {
         Store::S3 => StoreSettings::S3 {
@@ -159,13 +162,36 @@ fn lower_store(lowering: &mut Lowering<'_>) -> StoreSettings {
             endpoint: lowering.url("s3-endpoint").map(without_slash),
             secret: lowering.text("s3-secret"),
             region: lowering.text("aws-region"),
+            delivery: lower_delivery(lowering),
         },
-        Store::Volume => StoreSettings::Volume {
-            dir: lowering
-                .needed("volume-dir", "where this worker sees the volume, as the store is `volume`")
-                .into(),
-            mount: lower_mount(lowering),
-        },
+        Store::Volume => {
+            // It shows a build its own context alone as it is.
+            let accepted = "`direct`, as the store is `volume`";
+            lowering.check("context-delivery", accepted, |given| given == "direct");
+            lower_volume(lowering)
+        }
+    }
+}
+
+fn lower_delivery(lowering: &mut Lowering<'_>) -> Delivery {
+    let way = lowering.choice("context-delivery", Way::Direct, Way::value_variants());
+    match way {
+        Way::Direct => Delivery::Direct,
+        Way::Presigned => {
+            let name = "fetch-image";
+            check_image(lowering, name, "registry.example.com/kiln:1.0.0");
+            let accepted = "an image of kiln, as contexts are delivered `presigned`";
+            Delivery::Presigned(lowering.needed(name, accepted))
+        }
+    }
+}
+
+fn lower_volume(lowering: &mut Lowering<'_>) -> StoreSettings {
+    StoreSettings::Volume {
+        dir: lowering
+            .needed("volume-dir", "where this worker sees the volume, as the store is `volume`")
+            .into(),
+        mount: lower_mount(lowering),
     }
 }
 
@@ -186,6 +212,12 @@ fn without_slash(url: Url) -> String {
 enum Store {
     S3,
     Volume,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Way {
+    Direct,
+    Presigned,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -277,6 +277,13 @@ pub struct Context {
     pub key: String,
     /// Size of the packed context in bytes.
     pub size: u64,
+    /// The directory in the archive that is the context; empty where the archive itself is, as
+    /// earlier versions packed it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub root: String,
+    /// SHA-256 of the packed context, where the store keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
     /// False where it was there already.
     pub sent: bool,
 }

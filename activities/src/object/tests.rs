@@ -9,8 +9,11 @@ use super::{Site, render_object};
 use crate::{
     fixtures::{full, minimal, settings},
     pod,
-    settings::LauncherKind,
-    store::Access,
+    settings::{Delivery, LauncherKind},
+    store::{
+        Access, ContextStore,
+        s3::{Bucket, S3Store},
+    },
     template::Template,
 };
 
@@ -66,6 +69,43 @@ fn a_minimal_pod() {
 #[test]
 fn a_full_pod() {
     insta::assert_yaml_snapshot!(rendered(LauncherKind::Pod, &full(), &s3()));
+}
+
+/// As the S3 store gives it.
+async fn presigned() -> Access {
+    let store = S3Store::open(Bucket {
+        name: "contexts".to_owned(),
+        endpoint: Some("http://s3.example".to_owned()),
+        region: None,
+        secret: None,
+        delivery: Delivery::Presigned("registry.example/kiln:1".to_owned()),
+    });
+    store.await.access("abc.tar.gz")
+}
+
+#[tokio::test]
+async fn a_pod_whose_context_is_fetched_for_it() {
+    insta::assert_yaml_snapshot!(rendered(LauncherKind::Pod, &minimal(), &presigned().await));
+}
+
+#[tokio::test]
+async fn a_template_cannot_take_away_what_fetches() {
+    let ours = pod::pod(
+        &settings(LauncherKind::Pod, None),
+        "instance",
+        &minimal(),
+        &presigned().await,
+        None,
+    );
+    let template = |text: &str| Template::new(Path::new("pod.yaml"), text.to_owned());
+    let over = |text: &str| {
+        serde_json::to_value(template(text).over(&ours, &minimal().id).unwrap()).unwrap()
+    };
+    let theirs = "metadata: {annotations: {kiln.io/context-url: theirs}}\n\
+        spec: {initContainers: [{name: fetch-context, command: [sh], args: [x]}]}";
+    assert_eq!(over(theirs), over(""));
+    let image = over("spec: {initContainers: [{name: fetch-context, image: mine}]}");
+    assert_eq!(image["spec"]["initContainers"][0]["image"], "mine");
 }
 
 #[test]
