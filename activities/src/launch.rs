@@ -22,6 +22,7 @@ use crate::{
     cluster::{Bell, Cluster, api_message, unavailable},
     engine::{Observer, Wish, unwanted},
     error::fail,
+    nodes::Nodes,
     object::{self, Object},
     pod,
     settings::LauncherKind,
@@ -58,7 +59,10 @@ pub async fn launch(
     if let Existing::Ours(launched) = existing(cluster, &input).await? {
         return Ok(launched);
     }
+    let nodes = Nodes::of(input.build.platform());
     let mut queue = Queue {
+        cluster,
+        nodes,
         bell: cluster.bell(),
         started,
         limit: Duration::from_secs(input.build.clocks.queued),
@@ -107,6 +111,8 @@ fn made(
 
 /// What waits for room.
 struct Queue<'a> {
+    cluster: &'a Cluster,
+    nodes: Nodes,
     bell: Bell,
     started: SystemTime,
     limit: Duration,
@@ -121,7 +127,10 @@ impl Queue<'_> {
             let message = format!("the cluster had no room within {limit} (queued): {reason}");
             return Err(fail(FailureType::QuotaExceeded, message));
         }
-        self.observer.see(State::Queued, reason).await;
+        match self.nodes.explain(self.cluster, reason).await {
+            (reason, true) => self.observer.say(State::Queued, &reason).await,
+            (reason, false) => self.observer.see(State::Queued, &reason).await,
+        }
         self.bell.rung().await;
         Ok(())
     }

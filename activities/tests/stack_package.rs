@@ -52,6 +52,7 @@ fn container(name: &str, at: &Repository, manifest: &Manifest) -> Image {
         component: "server".to_owned(),
         container: name.to_owned(),
         init: name == "migrate",
+        platform: None,
         origin: origin(at, &manifest.digest),
     }
 }

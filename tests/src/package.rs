@@ -80,6 +80,7 @@ fn image(prefix: &str, name: &str, salt: &str) -> ContainerImage {
         digest,
         size: 1,
         platform: "linux/amd64".to_owned(),
+        platforms: Vec::new(),
         commit: Some("0123456789abcdef".to_owned()),
         attempts: 1,
         reused: false,

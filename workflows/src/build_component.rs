@@ -181,6 +181,7 @@ async fn tell(
     let observed = Observed {
         component: component.name.clone(),
         container: container.name.clone(),
+        platform: String::new(),
         state: State::Packing,
         reason: String::new(),
         since: String::new(),
@@ -206,6 +207,7 @@ async fn build_one(
         ctx.state_mut(|s| {
             for row in s.progress.rows(component, Some(container)) {
                 (row.state, row.reference, row.reason) = (state, reference.clone(), reason.clone());
+                row.settle();
             }
         });
         ctx.set_current_details(ctx.state(|s| s.progress.markdown()));

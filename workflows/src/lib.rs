@@ -20,6 +20,7 @@ pub mod fault;
 pub mod names;
 pub mod output;
 pub mod plan;
+pub mod platform;
 pub mod policy;
 pub mod progress;
 pub mod record;

@@ -93,6 +93,7 @@ impl Plan {
                 from: one.work.as_build().map(|build| build.from.clone()).unwrap_or_default(),
                 registry: Some(one.registry.clone())
                     .filter(|own| place.as_ref().is_some_and(|place| place.registry != *own)),
+                platforms: one.work.as_build().map(BuildPlan::several).unwrap_or_default().to_vec(),
             };
             OutlinedComponent {
                 name: component.name.clone(),
@@ -203,6 +204,9 @@ pub struct OutlinedContainer {
     /// How its registry is reached, where that is not its package's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<Registry>,
+    /// What it is built for, where that is several platforms.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<String>,
 }
 
 /// The names of a component and its containers.
@@ -371,6 +375,10 @@ pub struct BuildPlan {
     /// With which builds it takes turns; none is those of its app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fairness_key: Option<String>,
+    /// What it is built for, each once and sorted, so that the same platforms make the same index;
+    /// none is whatever node takes the Pod.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<String>,
     /// What becomes of the last stage.
     #[serde(default)]
     pub yields: Yields,
@@ -378,6 +386,21 @@ pub struct BuildPlan {
     pub resources: Resources,
     /// The five clocks.
     pub clocks: Clocks,
+}
+
+impl BuildPlan {
+    /// The platforms that it has an index of: none where there is one image.
+    pub fn several(&self) -> &[String] {
+        if self.platforms.len() > 1 { &self.platforms } else { &[] }
+    }
+
+    /// The one platform that it is built for, where one is named.
+    pub fn platform(&self) -> Option<&str> {
+        match self.platforms.as_slice() {
+            [one] => Some(one),
+            _ => None,
+        }
+    }
 }
 
 /// A git repository at a revision.

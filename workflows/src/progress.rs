@@ -1,8 +1,11 @@
 //! Where a build stands: the answer of the query `progress`.
 
+mod platforms;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::platforms::PlatformProgress;
 use crate::{
     bases::waits_for,
     bounds,
@@ -44,6 +47,10 @@ pub struct ContainerProgress {
     /// The image, once it is there.
     #[serde(default)]
     pub reference: Option<String>,
+    /// Where each platform stands, where there are several. `state` is then that of the one that is
+    /// furthest behind, and `reason` tells of all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<PlatformProgress>,
 }
 
 /// What a container does or waits for.
@@ -106,6 +113,9 @@ pub struct Observed {
     pub component: String,
     /// Name of the container; empty where all of them wait.
     pub container: String,
+    /// Which one of several platforms; empty where a container has one image.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub platform: String,
     /// What it waits in.
     pub state: State,
     /// Why, in the cluster's own words.
@@ -126,6 +136,7 @@ impl Progress {
             component.containers.iter().map(|container| ContainerProgress {
                 component: component.name.clone(),
                 container: container.name.clone(),
+                platforms: PlatformProgress::of(&container.platforms),
                 ..ContainerProgress::default()
             })
         });
@@ -159,7 +170,10 @@ impl Progress {
 
     /// Puts every container into a state.
     pub fn set_all(&mut self, state: State) {
-        self.containers.iter_mut().for_each(|row| (row.state, row.reason) = (state, None));
+        self.containers.iter_mut().for_each(|row| {
+            (row.state, row.reason) = (state, None);
+            row.settle();
+        });
     }
 
     /// Puts a component's containers into a state.
@@ -170,7 +184,10 @@ impl Progress {
     /// Puts a component's containers into a state, and says why.
     pub(crate) fn set_for(&mut self, component: &str, state: State, reason: Option<&String>) {
         let rows = self.rows(component, None);
-        rows.for_each(|row| (row.state, row.reason) = (state, reason.cloned()));
+        rows.for_each(|row| {
+            (row.state, row.reason) = (state, reason.cloned());
+            row.settle();
+        });
     }
 
     /// Notes how a component's build ended, container by container.
@@ -186,6 +203,7 @@ impl Progress {
             let image = images.iter().find(|image| image.container == row.container);
             let failure = failures.iter().find(|failure| failure.container == row.container);
             row.state = if image.is_some() { State::Done } else { other };
+            row.settle();
             row.reference = image.map(|image| image.reference.clone());
             row.reason = failure.map(|failure| reason(&failure.message));
             let attempts = image.map(|image| image.attempts);
@@ -203,7 +221,10 @@ impl Progress {
         for row in &mut self.containers {
             let is_meant = is_for(&row.component, &observed.component)
                 && is_for(&row.container, &observed.container);
-            if is_meant && !row.state.is_final() {
+            if is_meant && !observed.platform.is_empty() && !row.state.is_final() {
+                let why = Some(reason(&observed.reason)).filter(|reason| !reason.is_empty());
+                row.stand(&observed.platform, observed.state, why, None);
+            } else if is_meant && !row.state.is_final() {
                 row.state = observed.state;
                 row.reason = Some(reason(&observed.reason)).filter(|reason| !reason.is_empty());
             }

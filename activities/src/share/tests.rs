@@ -194,7 +194,7 @@ async fn an_equal_one_joins_it_even_without_room() {
     let (scenario, cluster) = Scenario::new(others.into(), calls);
     let launched = run(&cluster, equal(), async || Wish::Outcome).await.unwrap();
     assert_eq!((launched.name.as_str(), launched.uid.as_str()), (name().as_str(), "uid-1"));
-    let tag = names::attempt_tag(&keyed().id.run_id, 1);
+    let tag = names::attempt_tag(&keyed().id);
     assert_eq!(launched.joined, Some(format!("localhost:5000/team/shop-web-front:{tag}")));
     let sent = &scenario.sent()[3]["metadata"];
     assert_eq!(sent["resourceVersion"], "7", "this version of it, and no other");

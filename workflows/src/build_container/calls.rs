@@ -7,7 +7,7 @@ use temporalio_workflow::{ActivityOptions, WorkflowCancellationToken};
 use super::{Build, set_state};
 use crate::{
     failure::FailureType,
-    plan::{BuildPlan, GitSource},
+    plan::{BuildPlan, ContainerPlan, GitSource},
     policy::{self, Grants, Step},
     progress::State,
     steps::{
@@ -73,6 +73,9 @@ impl Build<'_> {
         build.build_args.clear();
         build.labels.clear();
         build.tags.clear();
+        if !self.platform.is_empty() {
+            build.platforms = vec![self.platform.clone()];
+        }
         LaunchInput {
             id: self.id(attempt),
             build,
@@ -87,10 +90,13 @@ impl Build<'_> {
         let queued = Duration::from_secs(input.build.clocks.queued);
         let mut options = self.options(Step::Launch, "launch");
         options.priority = Some(policy::turn(&self.plan.app, &input.build));
-        self.launching.set(true);
+        let platform = input.id.platform.clone();
+        self.launching.borrow_mut().insert(platform.clone());
         let launched = self.ctx.execute_activity(Steps::launch, input, options).await;
         let launched = launched.map_err(Stop::from);
-        self.launching.set(matches!(launched, Err(Stop::Cancelled)));
+        if !matches!(launched, Err(Stop::Cancelled)) {
+            self.launching.borrow_mut().remove(&platform);
+        }
         // It counts its own clock; where no worker took it in time, nobody did.
         launched.map_err(|stop| match stop.first().map(|first| first.kind) {
             Some(FailureType::DeadlineExceeded) => Stop::because(
@@ -114,7 +120,7 @@ impl Build<'_> {
         let input = CleanUpInput {
             workflow_id: self.ctx.workflow_id().to_owned(),
             run_id: self.first_run_id(),
-            launching: self.launching.get(),
+            launching: !self.launching.borrow().is_empty(),
         };
         let step = if succeeded { Step::TidyUp } else { Step::CleanUp };
         let detached = WorkflowCancellationToken::new();
@@ -127,11 +133,13 @@ impl Build<'_> {
         self.policy.options(step, self.summary(verb), self.token.clone())
     }
 
-    fn summary(&self, verb: &str) -> String {
-        format!("{verb} {}/{}", self.plan.component, self.plan.container)
+    pub(super) fn summary(&self, verb: &str) -> String {
+        let of = if self.platform.is_empty() { "" } else { " for " };
+        let ContainerPlan { component, container, .. } = self.plan;
+        format!("{verb} {component}/{container}{of}{}", self.platform)
     }
 
-    fn id(&self, attempt: u32) -> BuildId {
+    pub(super) fn id(&self, attempt: u32) -> BuildId {
         let own = self.ctx.workflow_id().to_owned();
         let parent = self.split.resolved.as_ref();
         BuildId {
@@ -142,6 +150,7 @@ impl Build<'_> {
             workflow_id: own,
             run_id: self.first_run_id(),
             attempt,
+            platform: self.platform.clone(),
             told: self.ctx.state(|s| s.told),
         }
     }
