@@ -131,6 +131,7 @@ fn contents(record: &Record, rendered: &str) -> Contents {
         component: image.component.clone(),
         container: image.container.clone(),
         init: image.init,
+        platform: None,
         origin: Origin {
             repository: names::repository_of(&image.reference),
             registry: Registry::default(),
