@@ -205,7 +205,7 @@ fn one_of(all: &[Name], wanted: &str) -> Result<Name, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::one_of;
+    use super::{Name, one_of};
 
     #[test]
     fn a_container_is_named_in_full_or_alone() {
