@@ -1,7 +1,7 @@
 //! Images of several platforms, on the real stack: its one node, and one of another kind that kwok
 //! stands for.
 
-use std::{process::Command, time::Duration};
+use std::process::Command;
 
 use k8s_openapi::api::core::v1::Pod;
 use kilnworks_tests::{

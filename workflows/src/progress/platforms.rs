@@ -75,9 +75,9 @@ impl ContainerProgress {
         self.attempt = self.platforms.iter().map(|one| one.attempt).fold(self.attempt, u32::max);
     }
 
-    /// Lets every platform stand as the container does.
+    /// Lets every platform end as the container does. Before its end, nothing was told of them yet.
     pub(crate) fn settle(&mut self) {
-        let state = self.state;
+        let state = if self.state.is_final() { self.state } else { State::Waiting };
         self.platforms.iter_mut().for_each(|one| (one.state, one.reason) = (state, None));
     }
 }
@@ -90,10 +90,12 @@ mod tests {
     fn a_row_tells_of_the_platform_that_is_furthest_behind() {
         let platforms = ["linux/amd64".to_owned(), "linux/arm64".to_owned()];
         let mut row = ContainerProgress {
-            state: State::Packing,
+            state: State::Waiting,
             platforms: PlatformProgress::of(&platforms),
             ..ContainerProgress::default()
         };
+        row.state = State::Packing;
+        row.settle();
         row.stand("linux/amd64", State::Building, None, Some(1));
         assert_eq!((row.state, row.attempt), (State::Building, 1));
         let why = Some("no node for linux/arm64: 0/1 nodes".to_owned());

@@ -27,6 +27,7 @@ fn image(container: &str, made: Option<Made>) -> ContainerImage {
         files: false,
         made: made.map(Box::new),
         earlier: vec![FailedAttempt {
+            platform: None,
             attempt: 1,
             kind: FailureType::Evicted,
             message: text("the node was low on memory"),
