@@ -62,3 +62,48 @@ async fn any(cluster: &Cluster, platform: &str) -> Option<bool> {
     let listed = nodes.list_metadata(&ListParams::default().labels(&labels).limit(1)).await;
     listed.ok().map(|listed| !listed.items.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::fixtures::{Call, Scenario, call, refusal};
+
+    fn list(code: u16, body: Value) -> Call {
+        // As `ListParams` writes it.
+        let labels = "kubernetes.io%2Fos%3Dlinux%2Ckubernetes.io%2Farch%3Darm";
+        let path = format!("/api/v1/nodes?&labelSelector={labels}&limit=1");
+        Call { path, ..call("GET", "", code, body) }
+    }
+
+    fn nodes(items: Value) -> Value {
+        json!({"apiVersion": "v1", "kind": "PartialObjectMetadataList", "metadata": {}, "items": items})
+    }
+
+    async fn explained(calls: Vec<Call>, platform: Option<&str>) -> (String, bool) {
+        let (scenario, cluster) = Scenario::new(Vec::new(), calls);
+        let mut nodes = Nodes::of(platform);
+        let first = nodes.explain(&cluster, "0/1 nodes").await;
+        assert_eq!(
+            nodes.explain(&cluster, "0/1 nodes").await,
+            first,
+            "it is not asked twice at once"
+        );
+        scenario.end();
+        first
+    }
+
+    #[tokio::test]
+    async fn a_lack_is_told_before_the_schedulers_words() {
+        let arm = Some("linux/arm/v7");
+        let lacks = explained(vec![list(200, nodes(json!([])))], arm).await;
+        assert_eq!(lacks, ("no node for linux/arm/v7: 0/1 nodes".to_owned(), true));
+        let one = json!([{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}}]);
+        let plain = ("0/1 nodes".to_owned(), false);
+        assert_eq!(explained(vec![list(200, nodes(one))], arm).await, plain);
+        let refused = refusal(403, "Forbidden", "nodes is forbidden");
+        assert_eq!(explained(vec![list(403, refused)], arm).await, plain);
+        assert_eq!(explained(Vec::new(), None).await, plain);
+    }
+}

@@ -300,4 +300,27 @@ fn is_delivered(worker: &Worker, output: &BuildOutput) {
     assert_eq!(pulled["manifests"].as_array().expect("entries").len(), 2, "it is pulled there");
     let arm = kiln("render", &["--platform", "linux/arm64"]);
     assert!(arm.contains(&image.platforms[1].digest), "{arm}");
+    is_carried(worker, package, &image.digest);
+}
+
+/// A copy by another tool has both images; by `export` and `import` their index comes along.
+fn is_carried(worker: &Worker, package: &str, digest: &str) {
+    let place = format!("{}/{}", variable("KILN_REGISTRY"), unique("site"));
+    let copy = format!("{place}/copy:1");
+    run(Command::new("crane").args(["copy", "--insecure", package, &copy]));
+    let refused = worker.kiln(&["package", "render", &copy]).output().expect("it runs");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("is not beside the package") && said.contains("--platform"), "{said}");
+    run(&mut worker.kiln(&["package", "verify", &copy]));
+
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("app.tar");
+    let file = file.to_str().expect("a path");
+    run(&mut worker.kiln(&["package", "export", package, "-o", file]));
+    let sent = run(&mut worker.kiln(&["package", "import", file, &place]));
+    let sent = sent.trim().split('@').next().expect("a reference");
+    let repository = sent.rsplit_once(':').expect("a tag").0;
+    let rendered = run(&mut worker.kiln(&["package", "render", sent]));
+    assert!(rendered.contains(&format!("image: {repository}@{digest}")), "{rendered}");
 }

@@ -109,7 +109,11 @@ fn each_fault_is_named_with_its_place_its_value_and_what_is_accepted() {
             "defaults.platforms[1]: `arm64`; accepted are `linux/386`, `linux/amd64`".to_owned(),
         ),
         ("/defaults/platforms", json!([]), "defaults.platforms: `[]`; accepted is a list".to_owned()),
-        ("/defaults/platforms", json!("linux/arm64"), "defaults.platforms: `linux/arm64`".to_owned()),
+        (
+            "/defaults/platforms",
+            json!("linux/arm64"),
+            "defaults.platforms: `\"linux/arm64\"`; accepted is a value of type array".to_owned(),
+        ),
         (
             "/components/0/platforms",
             json!(["linux/arm64", "linux/amd64", "linux/arm64"]),
