@@ -332,7 +332,8 @@ async fn each_platform_has_a_key_of_its_own() {
         with_key(&repo, json!({"platforms": platforms}), 'a').await.unwrap()
     };
     let none = with_key(&repo, json!({}), 'a').await.unwrap();
-    assert_eq!(on(&[&own_platform()]).await, none, "the worker's own goes without saying");
+    let own = on(&[&own_platform()]).await;
+    assert_eq!((&own.key, own.platforms.len()), (&none.key, 0), "it goes without saying");
     let (arm, riscv) = (on(&["linux/arm/v7"]).await.key, on(&["linux/riscv64"]).await.key);
     assert!(arm.is_some() && arm != riscv && arm != none.key && riscv != none.key);
     let both = on(&["linux/riscv64", "linux/arm/v7"]).await;
