@@ -18,7 +18,7 @@ use kilnworks_workflows::{
     failure::{Failure, FailureType},
     names,
     progress::State,
-    steps::{AwaitInput, Built},
+    steps::{AwaitInput, BuildId, Built},
 };
 use kube::ResourceExt;
 
@@ -29,6 +29,7 @@ use crate::{
     events,
     log::{self, Log, Logs, follow::follow},
     metrics::metrics,
+    nodes::Nodes,
     phase::{self, Standing},
     phases::{self, Pushing},
     redact,
@@ -55,7 +56,8 @@ pub async fn await_build(
     scheduled: SystemTime,
 ) -> anyhow::Result<Built> {
     let joined = input.launched.joined.as_ref().and_then(|_| Timestamp::try_from(scheduled).ok());
-    let prefix = names::log_prefix(&input.id.run_id, input.id.attempt);
+    let BuildId { run_id, platform, attempt, .. } = &input.id;
+    let prefix = names::log_prefix(run_id, platform, *attempt);
     let pushing = Pushing::default();
     let keeping = follow(logs, cluster, &input.launched, &prefix, &pushing);
     let waiting = wait(cluster, &input, observer, joined);
@@ -115,6 +117,7 @@ async fn wait(
 ) -> anyhow::Result<Option<Arc<Pod>>> {
     let mut bell = cluster.bell();
     let mut explained = Explained::default();
+    let mut nodes = Nodes::of(input.platform.as_deref());
     cluster.ready().await?;
     loop {
         let now = Timestamp::now();
@@ -131,7 +134,7 @@ async fn wait(
             }
             Found::Gone => return Ok(None),
         };
-        observer.see(standing.state, &standing.reason).await;
+        let standing = placed(cluster, &mut nodes, standing, observer).await;
         let standing = clocks::counted(standing, joined);
         if let Some(failure) = clocks::ran_out(&standing, &input.clocks, now) {
             // The watch may be behind: the API's word counts before a build is given up.
@@ -147,6 +150,24 @@ async fn wait(
         }
         bell.rung().await;
     }
+}
+
+/// Tells where a Pod stands: at once where no node can ever take it, as the cluster is.
+async fn placed(
+    cluster: &Cluster,
+    nodes: &mut Nodes,
+    standing: Standing,
+    observer: &mut Observer,
+) -> Standing {
+    let (reason, lacks) = match standing.state {
+        State::Scheduling => nodes.explain(cluster, &standing.reason).await,
+        _ => (standing.reason, false),
+    };
+    match lacks {
+        true => observer.say(standing.state, &reason).await,
+        false => observer.see(standing.state, &reason).await,
+    }
+    Standing { reason, ..standing }
 }
 
 fn gone() -> Failure {
@@ -218,7 +239,8 @@ async fn conclude(
         };
     }
     rest.await;
-    let prefix = names::log_prefix(&input.id.run_id, input.id.attempt);
+    let BuildId { run_id, platform, attempt, .. } = &input.id;
+    let prefix = names::log_prefix(run_id, platform, *attempt);
     redact::learn_of(cluster, pod).await?;
     // As the log says it, so that its instructions are found; line by line, as lines are counted.
     let redactor = redact::known();
@@ -247,7 +269,7 @@ async fn lost(
     if !matches!(failure.kind, Evicted | NodeLost | PodDeleted) {
         return Err(failed(input, failure));
     }
-    let tag = names::attempt_tag(&input.id.run_id, input.id.attempt);
+    let tag = names::attempt_tag(&input.id);
     let own = || format!("{}:{tag}", input.repository);
     let pushed = input.launched.joined.clone().unwrap_or_else(own);
     let image = match registry.inspect(&pushed, &input.registry).await {

@@ -237,6 +237,7 @@ fn image_of(plan: &ContainerPlan, repository: &str, built: Built) -> ContainerIm
         digest: built.digest,
         size: built.size,
         platform: built.platform,
+        platforms: built.platforms,
         commit: None,
         attempts: 0,
         reused: false,

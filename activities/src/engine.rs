@@ -194,6 +194,15 @@ impl Observer {
 
     /// Notes what the build waits for now. To be called with every change, and every second or so.
     pub async fn see(&mut self, state: State, reason: &str) {
+        self.note(state, reason, WORTH_TELLING).await;
+    }
+
+    /// The same for what is worth telling at once.
+    pub async fn say(&mut self, state: State, reason: &str) {
+        self.note(state, reason, Duration::ZERO).await;
+    }
+
+    async fn note(&mut self, state: State, reason: &str, worth: Duration) {
         let now = (state, reason.to_owned());
         if self.seen.as_ref().is_none_or(|(before, _)| *before != state) {
             self.since = (Instant::now(), SystemTime::now());
@@ -203,7 +212,7 @@ impl Observer {
         // That it builds goes without saying, unless a wait was told before or it takes long.
         let worth = match (state, &self.told) {
             (State::Building, None) => LONG,
-            _ => WORTH_TELLING,
+            _ => worth,
         };
         let rested = self.told.as_ref().is_none_or(|(at, _)| at.elapsed() >= PAUSE);
         if is_new && rested && self.since.0.elapsed() >= worth {
@@ -217,6 +226,7 @@ impl Observer {
         let observed = Observed {
             component: self.id.component.clone(),
             container: self.id.container.clone(),
+            platform: self.id.platform.clone(),
             state,
             reason: redact::known().text(reason),
             since: humantime::format_rfc3339_seconds(self.since.1).to_string(),

@@ -74,13 +74,14 @@ pub fn args(input: &LaunchInput, access: &Access) -> Vec<String> {
     // The attempt's own tag comes last: Kaniko pushes one after the other. Where others may share
     // the Pod it is the only one: whoever made it may have left when it pushes, and each who has
     // not gives the image its own tags.
-    let own = names::attempt_tag(&input.id.run_id, input.id.attempt);
+    let own = names::attempt_tag(&input.id);
     let is_shared = build.reuse.is_some() && rendered.key.is_some();
     let tags = rendered.tags.iter().filter(|_| !is_shared).chain([&own]);
     args.extend(tags.map(|tag| format!("--destination={}:{tag}", build.repository)));
     args.extend(pairs("--build-arg", &rendered.build_args));
     args.extend(pairs("--label", &rendered.labels));
     args.extend(build.target.iter().map(|stage| format!("--target={stage}")));
+    args.extend(build.platform().map(|one| format!("--custom-platform={one}")));
     if let Some(cache) = &build.cache {
         args.push("--cache=true".to_owned());
         args.push(format!("--cache-repo={}", cache.repo));

@@ -52,6 +52,7 @@ pub(crate) fn minimal() -> LaunchInput {
         run_id: text("0b5cbd4f-9d4c-4f0e-8b1c-2f1d3a4b5c6d"),
         root: text("nightly"),
         attempt: 1,
+        platform: String::new(),
         told: false,
     };
     input.build.repository = text("localhost:5000/team/shop-web-front");

@@ -23,6 +23,7 @@ use crate::{
     engine::{Observer, Wish, unwanted},
     error::fail,
     metrics::metrics,
+    nodes::Nodes,
     object::{self, Object},
     pod, presigned,
     settings::LauncherKind,
@@ -59,7 +60,10 @@ pub async fn launch(
     if let Existing::Ours(launched) = existing(cluster, &input).await? {
         return Ok(launched);
     }
+    let nodes = Nodes::of(input.build.platform());
     let mut queue = Queue {
+        cluster,
+        nodes,
         bell: cluster.bell(),
         started,
         limit: Duration::from_secs(input.build.clocks.queued),
@@ -114,6 +118,8 @@ fn made(
 
 /// What waits for room.
 struct Queue<'a> {
+    cluster: &'a Cluster,
+    nodes: Nodes,
     bell: Bell,
     started: SystemTime,
     limit: Duration,
@@ -133,7 +139,10 @@ impl Queue<'_> {
             let message = format!("the cluster had no room within {limit} (queued): {reason}");
             return Err(fail(FailureType::QuotaExceeded, message));
         }
-        self.observer.see(State::Queued, reason).await;
+        match self.nodes.explain(self.cluster, reason).await {
+            (reason, true) => self.observer.say(State::Queued, &reason).await,
+            (reason, false) => self.observer.see(State::Queued, &reason).await,
+        }
         self.bell.rung().await;
         Ok(())
     }

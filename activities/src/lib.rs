@@ -17,11 +17,13 @@ pub mod executor;
 mod fault;
 #[cfg(test)]
 mod fixtures;
+pub mod index;
 pub mod launch;
 pub mod lfs;
 pub mod log;
 pub mod metrics;
 pub mod mounts;
+pub mod nodes;
 pub mod object;
 pub mod pack;
 pub mod package;
@@ -56,8 +58,8 @@ use kilnworks_workflows::{
     progress::State,
     steps::{
         self, AwaitInput, BuildId, Built, CleanUpInput, CompareInput, Context, DeliverInput,
-        EngineSettings, FetchInput, Fetched, LaunchInput, Launched, RenderInput, Rendered,
-        ResolveInput, Split, SplitInput, UploadInput, VersionInput, Versioned,
+        EngineSettings, FetchInput, Fetched, IndexInput, LaunchInput, Launched, RenderInput,
+        Rendered, ResolveInput, Split, SplitInput, UploadInput, VersionInput, Versioned,
     },
     sweep::{SweepInput, SweepReport},
 };
@@ -232,6 +234,17 @@ impl Activities {
         let since = ctx.info().scheduled_time.unwrap_or_else(SystemTime::now);
         let wait = await_build::await_build(cluster, registry, logs, input, &mut observer, since);
         watched(&ctx, &id, State::Building, wait).await
+    }
+
+    /// Puts the index of the images of several platforms under the tags of the image.
+    #[activity(definition = steps::Index)]
+    pub async fn index(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: IndexInput,
+    ) -> Result<Built, ActivityError> {
+        let id = input.id.clone();
+        watched(&ctx, &id, State::Building, index::index(&self.registry, input)).await
     }
 
     /// Looks up an image that is used as it is.

@@ -76,7 +76,9 @@ impl Site {
     ) -> anyhow::Result<Object> {
         let pod = pod::pod(&self.settings, &self.instance, input, access, share);
         let pod = match &self.template {
-            Some(template) => template.over(&pod, &input.id)?,
+            Some(template) => {
+                template.over(&pod, &input.id, input.build.platform().unwrap_or_default())?
+            }
             None => pod,
         };
         Ok(match self.settings.launcher {
@@ -151,6 +153,7 @@ pub fn sample() -> LaunchInput {
             run_id: text("sample"),
             root: text("sample"),
             attempt: 1,
+            platform: String::new(),
             told: false,
         },
         build: BuildPlan {
@@ -177,6 +180,7 @@ pub fn sample() -> LaunchInput {
             reuse: None,
             priority: None,
             fairness_key: None,
+            platforms: Vec::new(),
             yields: Default::default(),
             resources: Resources { cpu: text("1"), memory: text("1Gi"), ephemeral_storage: None },
             clocks: Clocks { queued: 1, scheduling: 1, pulling: 1, building: 1, whole: 1 },

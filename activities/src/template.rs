@@ -1,6 +1,7 @@
 //! The operator's Pod template: a YAML file of a Pod's shape that is merged over every build Pod.
 //!
-//! It is rendered first, with `app`, `component`, `container` and `attempt`. Then:
+//! It is rendered first, with `app`, `component`, `container`, `attempt` and `platform` (empty where
+//! the spec names none). Then:
 //! - an object is merged field by field, and a `null` takes a field away;
 //! - a list of objects is merged by `name` (a mount by `mountPath`); what is new, or has neither,
 //!   is appended. So `containers: [{name: executor, …}]` changes the executor, any other name is a
@@ -49,8 +50,8 @@ impl Template {
     }
 
     /// The Pod with the template merged over it.
-    pub fn over(&self, pod: &Pod, id: &BuildId) -> anyhow::Result<Pod> {
-        let template = self.render(id)?;
+    pub fn over(&self, pod: &Pod, id: &BuildId, platform: &str) -> anyhow::Result<Pod> {
+        let template = self.render(id, platform)?;
         let ours = serde_json::to_value(pod).context("cannot write the Pod as JSON")?;
         let mut merged = ours.clone();
         merge(&mut merged, template);
@@ -66,18 +67,18 @@ impl Template {
 
     /// The rendered template. Names of apps, components and containers are DNS labels, so they
     /// cannot break the YAML around them.
-    fn render(&self, id: &BuildId) -> anyhow::Result<Value> {
+    fn render(&self, id: &BuildId, platform: &str) -> anyhow::Result<Value> {
         let path = self.path.display().to_string();
         let mut engine = Environment::new();
         engine.set_undefined_behavior(UndefinedBehavior::Strict);
         // By the file's name it would write every value as JSON, in quotes.
         engine.set_auto_escape_callback(|_| AutoEscape::None);
         let BuildId { app, component, container, attempt, .. } = id;
-        let values = context! { app, component, container, attempt };
+        let values = context! { app, component, container, attempt, platform };
         let text = match engine.render_named_str(&path, &self.text, values) {
             Ok(text) => text,
             Err(error) => bail!(
-                "{path}:{}: {}; known are `app`, `component`, `container` and `attempt`",
+                "{path}:{}: {}; known are `app`, `component`, `container`, `attempt` and `platform`",
                 error.line().unwrap_or(1),
                 error.detail().map_or_else(|| error.kind().to_string(), str::to_owned),
             ),

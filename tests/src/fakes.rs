@@ -154,7 +154,29 @@ pub fn digest(container: &str) -> String {
 }
 
 fn built(of: &str) -> Built {
-    Built { digest: digest(of), size: 1000, platform: "linux/amd64".to_owned(), pod_seconds: 1.0 }
+    Built {
+        digest: digest(of),
+        size: 1000,
+        platform: "linux/amd64".to_owned(),
+        pod_seconds: 1.0,
+        platforms: Vec::new(),
+    }
+}
+
+/// What is known of one of several platforms; its image is built where `has` says so of its name.
+fn rendered_for(of: &str, platform: &str, has: impl Fn(&String) -> bool) -> RenderedPlatform {
+    let name = format!("{of} {platform}");
+    RenderedPlatform {
+        platform: platform.to_owned(),
+        key: Some(names::hex(name.as_bytes())),
+        reused: has(&name).then(|| built(&name)),
+    }
+}
+
+/// `component/container`, and which one of several platforms.
+fn name_of(id: &BuildId) -> String {
+    let of = if id.platform.is_empty() { "" } else { " " };
+    format!("{}/{}{of}{}", id.component, id.container, id.platform)
 }
 
 #[activities]
@@ -219,7 +241,13 @@ impl FakeSteps {
             [] => format!("render {name}"),
             images => format!("render {name} on {}", images.join(", ")),
         });
-        let is_built = self.built.lock().unwrap().contains(&name);
+        let has = |name: &String| self.built.lock().unwrap().contains(name);
+        let build = input.plan.work.as_build();
+        let several = build.map_or(&[][..], |build| build.several());
+        let platforms = several.iter().map(|platform| rendered_for(&name, platform, has));
+        let platforms: Vec<_> = platforms.collect();
+        let all = !several.is_empty() && platforms.iter().all(|one| one.reused.is_some());
+        let is_built = has(&name) || all;
         if let Some(published) = input.published.filter(|_| !is_built) {
             let message = format!("`{published}` has another image");
             return Err(to_engine(Failure::new(FailureType::VersionExists, message).into()));
@@ -227,7 +255,8 @@ impl FakeSteps {
         let dockerfile = "FROM scratch\n".to_owned();
         let reused = is_built.then(|| built(&name));
         let key = Some(names::hex(name.as_bytes()));
-        Ok(Rendered { dockerfile, tags: vec!["1".to_owned()], reused, key, ..Rendered::default() })
+        let tags = vec!["1".to_owned()];
+        Ok(Rendered { dockerfile, tags, reused, key, platforms, ..Rendered::default() })
     }
 
     #[activity(definition = steps::Upload)]
@@ -248,8 +277,8 @@ impl FakeSteps {
     ) -> Result<Launched, ActivityError> {
         let memory = &input.build.resources.memory;
         let spare = if input.spare_memory { " spare" } else { "" };
-        self.note(format!("launch {}/{} {memory}{spare}", input.id.component, input.id.container));
-        let name = format!("{}/{}", input.id.component, input.id.container);
+        let name = name_of(&input.id);
+        self.note(format!("launch {name} {memory}{spare}"));
         self.memory.lock().unwrap().insert(name.clone(), memory.clone());
         while self.held.load(Ordering::SeqCst) || self.is_queued(&name) {
             if ctx.is_cancelled() {
@@ -273,7 +302,7 @@ impl FakeSteps {
         ctx: ActivityContext,
         input: AwaitInput,
     ) -> Result<Built, ActivityError> {
-        let name = format!("{}/{}", input.id.component, input.id.container);
+        let name = name_of(&input.id);
         self.note(format!("await {name}"));
         let fate = self.fates.lock().unwrap().get(&name).cloned();
         match fate {
@@ -302,6 +331,20 @@ impl FakeSteps {
             }
             None | Some(Fate::Queues) => Ok(built(&name)),
         }
+    }
+
+    #[activity(definition = steps::Index)]
+    pub async fn index(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: IndexInput,
+    ) -> Result<Built, ActivityError> {
+        let name = name_of(&input.id);
+        let of: Vec<_> = input.images.iter().map(|one| one.platform.as_str()).collect();
+        let of = of.join(",");
+        self.note(format!("index {name} of {of} as {}", input.tags.join(",")));
+        let size = input.images.iter().map(|one| one.size).sum();
+        Ok(Built { platform: of, platforms: input.images, size, ..built(&name) })
     }
 
     #[activity(definition = steps::ResolveImage)]

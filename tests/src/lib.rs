@@ -3,6 +3,7 @@
 
 pub mod chaos;
 pub mod engine;
+pub mod fake_node;
 pub mod fakes;
 pub mod image;
 pub mod needles;

@@ -50,6 +50,9 @@ pub const PATH: usize = 1024;
 /// Characters of a quantity and of a time.
 pub const TERM: usize = 64;
 
+/// Platforms of a container: each has a Pod of its own.
+pub const PLATFORMS: usize = 8;
+
 /// Build args of a container.
 pub const BUILD_ARGS: usize = 128;
 

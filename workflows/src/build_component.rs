@@ -351,6 +351,7 @@ async fn tell_ends(ctx: &WorkflowContext<BuildComponent>, root: &str, name: Opti
         let seen = Observed {
             component: row.component,
             container: row.container,
+            platform: String::new(),
             state: row.state,
             reason: row.reason.unwrap_or_default(),
             since: String::new(),
@@ -371,6 +372,7 @@ async fn tell_of(
     let seen = Observed {
         component: component.name.clone(),
         container: container.name.clone(),
+        platform: String::new(),
         state: State::Packing,
         reason: String::new(),
         since: String::new(),

@@ -3,8 +3,9 @@
 mod calls;
 mod granted;
 mod hold;
+mod platforms;
 
-use std::cell::Cell;
+use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
 
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
@@ -26,7 +27,7 @@ use crate::{
     policy::{self, Grants, Policy, next_attempt},
     progress::{ContainerProgress, Progress, State, reason},
     spec::Yields,
-    steps::{AwaitInput, Built, LaunchInput, Rendered, Reuse, Split},
+    steps::{AwaitInput, Built, Context, LaunchInput, Rendered, Reuse, Split},
     stop::Stop,
 };
 use granted::Granted;
@@ -157,6 +158,7 @@ fn close(ctx: &Ctx, plan: &ContainerPlan, split: &Split, outcome: &Result<Contai
     };
     show(ctx, |row| {
         row.state = state;
+        row.settle();
         row.reference = outcome.as_ref().ok().map(|image| image.reference.clone());
         let first = outcome.as_ref().err().and_then(Stop::first);
         row.since = None;
@@ -198,8 +200,19 @@ struct Build<'a> {
     policy: Policy,
     /// Cancelled with the workflow, and when the whole clock runs out.
     token: WorkflowCancellationToken,
-    /// Whether a launch was begun and has not answered: it may create its Pod at any moment.
-    launching: Cell<bool>,
+    /// Which one of several platforms, each of which has Pods of its own; empty where there is one
+    /// image, and for the container as a whole.
+    platform: String,
+    /// The platforms of which a launch was begun and has not answered: it may create its Pod at any
+    /// moment.
+    launching: Rc<RefCell<BTreeSet<String>>>,
+}
+
+/// An image that has been built, and what it took.
+struct Done {
+    built: Built,
+    attempts: u32,
+    earlier: Vec<FailedAttempt>,
 }
 
 impl<'a> Build<'a> {
@@ -210,7 +223,8 @@ impl<'a> Build<'a> {
             split,
             policy: Policy::new(ctx.task_queue(), split.settings, Some(plan.work.clocks())),
             token: ctx.cancellation_token().child_token(),
-            launching: Cell::new(false),
+            platform: String::new(),
+            launching: Rc::default(),
         }
     }
 
@@ -254,27 +268,38 @@ impl<'a> Build<'a> {
                 None => (rendered, context),
             }
         };
+        let done = match rendered.platforms.as_slice() {
+            [] => self.attempts(build, &rendered, &context).await?,
+            _ => self.on_every_platform(build, &rendered, &context).await?,
+        };
+        let Done { built, attempts, earlier } = done;
+        let image = self.built(build, built, &commit, &rendered);
+        Ok(ContainerImage { attempts, reused: false, earlier, ..image })
+    }
+
+    /// One Pod after the other, until one has made the image or no other one makes sense.
+    async fn attempts(
+        &self,
+        build: &BuildPlan,
+        rendered: &Rendered,
+        context: &Context,
+    ) -> Result<Done, Stop> {
         let mut grants = Grants { resources: build.resources.clone(), growths: 0 };
         let mut earlier = Vec::new();
         for attempt in 1.. {
-            let input = self.launch_input(attempt, build, &grants, &rendered, &context);
+            let input = self.launch_input(attempt, build, &grants, rendered, context);
             let stop = match self.attempt(input).await {
-                Ok(built) => {
-                    let image = self.built(build, built, &commit, &rendered);
-                    return Ok(ContainerImage {
-                        attempts: attempt,
-                        reused: false,
-                        earlier,
-                        ..image
-                    });
-                }
+                Ok(built) => return Ok(Done { built, attempts: attempt, earlier }),
                 Err(stop) => stop,
             };
             match self.again(&stop, attempt, &grants).await? {
                 Some(next) => grants = next,
                 None => return Err(stop.after(earlier)),
             }
-            earlier.extend(stop.first().map(|failure| FailedAttempt::of(attempt, failure)));
+            earlier.extend(stop.first().map(|failure| FailedAttempt {
+                platform: Some(self.platform.clone()).filter(|it| !it.is_empty()),
+                ..FailedAttempt::of(attempt, failure)
+            }));
             earlier.drain(..earlier.len().saturating_sub(bounds::EARLIER));
         }
         unreachable!("an attempt has a number")
@@ -283,14 +308,12 @@ impl<'a> Build<'a> {
     /// One Pod, from its launch to its end.
     async fn attempt(&self, input: LaunchInput) -> Result<Built, Stop> {
         let attempt = input.id.attempt;
-        show(self.ctx, |row| {
-            row.set(State::Queued);
-            row.attempt = attempt;
-        });
+        self.stands(State::Queued, None, Some(attempt));
         let LaunchInput { id, build, rendered, .. } = input.clone();
         let launched = self.launch(input).await?;
-        set_state(self.ctx, State::Building);
+        self.stands(State::Building, None, None);
         let input = AwaitInput {
+            platform: build.platform().map(str::to_owned),
             id,
             launched,
             repository: build.repository,
@@ -318,10 +341,9 @@ impl<'a> Build<'a> {
             let token = self.token.clone();
             let timer = TimerOptions::builder(pause).cancellation_token(token).build();
             let why = Some(reason(&failure.message));
+            self.stands(State::Queued, why, None);
             let since = Some(now(self.ctx));
-            show(self.ctx, |row| {
-                (row.state, row.reason, row.since) = (State::Queued, why, since);
-            });
+            show(self.ctx, |row| row.since = since);
             if self.ctx.timer(timer).await == TimerResult::Cancelled {
                 return Err(Stop::Cancelled);
             }
@@ -374,6 +396,7 @@ impl<'a> Build<'a> {
             digest: built.digest,
             size: built.size,
             platform: built.platform,
+            platforms: built.platforms,
             commit: None,
             attempts: 0,
             reused: false,

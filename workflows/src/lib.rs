@@ -24,6 +24,7 @@ pub mod names;
 pub mod output;
 pub mod plan;
 pub mod planned;
+pub mod platform;
 pub mod policy;
 pub mod progress;
 pub mod record;

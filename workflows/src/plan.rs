@@ -103,6 +103,7 @@ impl Plan {
                 registry: Some(one.registry.clone())
                     .filter(|own| place.as_ref().is_some_and(|place| place.registry != *own)),
                 whole: (!self.on_failure.is_default()).then(|| one.work.clocks().whole),
+                platforms: one.work.as_build().map(BuildPlan::several).unwrap_or_default().to_vec(),
             };
             OutlinedComponent {
                 name: component.name.clone(),
@@ -224,6 +225,9 @@ pub struct OutlinedContainer {
     /// Its whole clock in seconds, where its failure is waited with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole: Option<u64>,
+    /// What it is built for, where that is several platforms.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<String>,
 }
 
 /// The names of a component and its containers.
@@ -392,6 +396,10 @@ pub struct BuildPlan {
     /// With which builds it takes turns; none is those of its app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fairness_key: Option<String>,
+    /// What it is built for, each once and sorted, so that the same platforms make the same index;
+    /// none is whatever node takes the Pod.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<String>,
     /// What becomes of the last stage.
     #[serde(default)]
     pub yields: Yields,
@@ -399,6 +407,21 @@ pub struct BuildPlan {
     pub resources: Resources,
     /// The five clocks.
     pub clocks: Clocks,
+}
+
+impl BuildPlan {
+    /// The platforms that it has an index of: none where there is one image.
+    pub fn several(&self) -> &[String] {
+        if self.platforms.len() > 1 { &self.platforms } else { &[] }
+    }
+
+    /// The one platform that it is built for, where one is named.
+    pub fn platform(&self) -> Option<&str> {
+        match self.platforms.as_slice() {
+            [one] => Some(one),
+            _ => None,
+        }
+    }
 }
 
 /// A git repository at a revision.

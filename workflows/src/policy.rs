@@ -40,6 +40,8 @@ pub enum Step {
     AwaitBuild,
     /// Look up an image.
     ResolveImage,
+    /// Put the index of several platforms.
+    Index,
     /// Make a package.
     Deliver,
     /// Remove what was made, after a failure or a cancel.
@@ -115,7 +117,7 @@ impl Policy {
             }
             // It counts its own clocks; the whole clock is the workflow's.
             Step::AwaitBuild => row(&queues.await_build, whole, whole),
-            Step::ResolveImage => row(&queues.main, 5 * MINUTE, whole),
+            Step::ResolveImage | Step::Index => row(&queues.main, 5 * MINUTE, whole),
             Step::CheckVersion => row(&queues.main, 5 * MINUTE, DAY),
             // It reads the source, and copies what the registry does not mount.
             Step::Deliver => row(&queues.source, HOUR, DAY),

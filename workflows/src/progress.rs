@@ -1,10 +1,12 @@
 //! Where a build stands: the answer of the query `progress`.
 
 mod markdown;
+mod platforms;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::platforms::PlatformProgress;
 use crate::{
     bases::waits_for,
     bounds,
@@ -58,12 +60,17 @@ pub struct ContainerProgress {
     /// Where the log of its failure is: an URL of the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
+    /// Where each platform stands, where there are several. `state` is then that of the one that is
+    /// furthest behind, and `reason` tells of all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<PlatformProgress>,
 }
 
 impl ContainerProgress {
     /// Puts it into a state that needs no reason.
     pub fn set(&mut self, state: State) {
         (self.state, self.reason, self.since) = (state, None, None);
+        self.settle();
     }
 }
 
@@ -133,6 +140,9 @@ pub struct Observed {
     pub component: String,
     /// Name of the container; empty where all of them wait.
     pub container: String,
+    /// Which one of several platforms; empty where a container has one image.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub platform: String,
     /// What it waits in.
     pub state: State,
     /// Why, in the cluster's own words.
@@ -153,6 +163,7 @@ impl Progress {
             component.containers.iter().map(|container| ContainerProgress {
                 component: component.name.clone(),
                 container: container.name.clone(),
+                platforms: PlatformProgress::of(&container.platforms),
                 ..ContainerProgress::default()
             })
         });
@@ -223,6 +234,7 @@ impl Progress {
                 Some(FailureType::ContainerCancelled) => State::Cancelled,
                 _ => other,
             };
+            row.settle();
             row.since = None;
             row.reference = image.map(|image| image.reference.clone());
             row.log = failure.and_then(|failure| failure.log.clone());
@@ -242,7 +254,10 @@ impl Progress {
         for row in &mut self.containers {
             let is_meant = is_for(&row.component, &observed.component)
                 && is_for(&row.container, &observed.container);
-            if is_meant && !row.state.is_final() {
+            if is_meant && !observed.platform.is_empty() && !row.state.is_final() {
+                let why = Some(reason(&observed.reason)).filter(|reason| !reason.is_empty());
+                row.stand(&observed.platform, observed.state, why, None);
+            } else if is_meant && !row.state.is_final() {
                 row.state = observed.state;
                 row.reason = Some(reason(&observed.reason)).filter(|reason| !reason.is_empty());
                 row.since =

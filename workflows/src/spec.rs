@@ -279,6 +279,10 @@ pub struct Shared {
     /// Without it nothing that is built is used again. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<bool>,
+    /// What images are built for, such as `[linux/amd64, linux/arm64]`: each on a node of its kind,
+    /// and several become one image index. Left out, it is whatever node takes the Pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platforms: Option<Vec<String>>,
 }
 
 /// Whether an image that was built of the same things is used again.

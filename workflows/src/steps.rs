@@ -13,7 +13,7 @@ use temporalio_macros::activity_definitions;
 
 use crate::{
     document::Kind,
-    output::{Base, BuildOutput, ContainerImage, Package},
+    output::{Base, BuildOutput, ContainerImage, Package, PlatformImage},
     plan::{BuildPlan, Clocks, ContainerPlan, Delivery, GitSource, Outline, Place, Registry},
     spec::Resolved,
     sweep::{SweepInput, SweepReport},
@@ -76,6 +76,12 @@ impl Steps {
         unimplemented!()
     }
 
+    /// Puts the index of the images of several platforms under the tags of the image.
+    #[activity(name = "index")]
+    pub fn index(_: IndexInput) -> Result<Built, ActivityError> {
+        unimplemented!()
+    }
+
     /// Looks up an image that is used as it is.
     #[activity(name = "resolve_image")]
     pub fn resolve_image(_: ResolveInput) -> Result<Built, ActivityError> {
@@ -103,8 +109,8 @@ impl Steps {
 }
 
 pub use steps::{
-    AwaitBuild, CheckVersion, CleanUp, Compare, Deliver, FetchSource, Launch, Render, ResolveImage,
-    Split as SplitStep, Sweep, Upload,
+    AwaitBuild, CheckVersion, CleanUp, Compare, Deliver, FetchSource, Index, Launch, Render,
+    ResolveImage, Split as SplitStep, Sweep, Upload,
 };
 
 /// A document and what it should be.
@@ -250,6 +256,36 @@ pub struct Rendered {
     /// The image, where it is there already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reused: Option<Built>,
+    /// The platforms, where there are several. The key above tells their index.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<RenderedPlatform>,
+}
+
+impl Rendered {
+    /// What is rendered for one of its platforms alone. It has no tags: those are the index's.
+    pub fn of(&self, one: &RenderedPlatform) -> Self {
+        Self {
+            tags: Vec::new(),
+            key: one.key.clone(),
+            reused: None,
+            platforms: Vec::new(),
+            ..self.clone()
+        }
+    }
+}
+
+/// What is known of the image of one of several platforms before it is built.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RenderedPlatform {
+    /// As the spec names it.
+    pub platform: String,
+    /// Content key of its image; none where that cannot be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The image, where it is there already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reused: Option<Built>,
 }
 
 /// A context to put into the store.
@@ -306,6 +342,10 @@ pub struct BuildId {
     pub root: String,
     /// Counted from 1; 0 before the first one.
     pub attempt: u32,
+    /// Which one of several platforms, each of which has attempts of its own; empty where a
+    /// container has one image.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub platform: String,
     /// Whether the root was told of a wait of this build. Then it is told of its end, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub told: bool,
@@ -380,6 +420,9 @@ pub struct AwaitInput {
     pub registry: Registry,
     /// The clocks; scheduling, pulling and building are counted here.
     pub clocks: Clocks,
+    /// What it is built for, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
 }
 
 /// Where an image that may be used again is found.
@@ -405,6 +448,25 @@ pub struct Built {
     /// Seconds from the Pod's creation to the end of its executor; 0 where there was no Pod.
     #[serde(default)]
     pub pod_seconds: f64,
+    /// The images of its platforms, where it is an index that was built.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<PlatformImage>,
+}
+
+/// An index to put.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IndexInput {
+    /// Whose it is.
+    pub id: BuildId,
+    /// The image, without tag. Every platform's image is there.
+    pub repository: String,
+    /// All tags of the image.
+    pub tags: Vec<String>,
+    /// The images, in the order of the index.
+    pub images: Vec<PlatformImage>,
+    /// How its registry is reached.
+    pub registry: Registry,
 }
 
 /// An image to look up.

@@ -79,6 +79,15 @@ impl Stop {
         self
     }
 
+    /// Names the platform that it was built for, in every failure.
+    pub(crate) fn on(mut self, platform: &str) -> Self {
+        if let Self::Failed(details) = &mut self {
+            let failures = std::mem::take(&mut details.failures);
+            details.failures = failures.into_iter().map(|it| it.on(platform)).collect();
+        }
+        self
+    }
+
     /// One failure for each container of a component, of which none was begun.
     pub(crate) fn of_each(self, component: &OutlinedComponent) -> Self {
         let Self::Failed(details) = self else { return self };

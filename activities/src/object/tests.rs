@@ -99,7 +99,7 @@ async fn a_template_cannot_take_away_what_fetches() {
     );
     let template = |text: &str| Template::new(Path::new("pod.yaml"), text.to_owned());
     let over = |text: &str| {
-        serde_json::to_value(template(text).over(&ours, &minimal().id).unwrap()).unwrap()
+        serde_json::to_value(template(text).over(&ours, &minimal().id, "").unwrap()).unwrap()
     };
     let theirs = "metadata: {annotations: {kiln.io/context-url: theirs}}\n\
         spec: {initContainers: [{name: fetch-context, command: [sh], args: [x]}]}";
@@ -113,12 +113,38 @@ fn a_job() {
     insta::assert_yaml_snapshot!(rendered(LauncherKind::Job, &minimal(), &s3()));
 }
 
+/// One of several platforms: its own name, nodes, flag and label.
+#[test]
+fn a_pod_for_a_platform() {
+    let mut input = full();
+    input.build.platforms = vec!["linux/arm/v7".to_owned()];
+    let one = rendered(LauncherKind::Pod, &input, &s3());
+    assert_eq!(one["metadata"], rendered(LauncherKind::Pod, &full(), &s3())["metadata"]);
+    input.id.platform = "linux/arm/v7".to_owned();
+    let several = rendered(LauncherKind::Pod, &input, &s3());
+    let nodes = json!({"kubernetes.io/os": "linux", "kubernetes.io/arch": "arm"});
+    for pod in [&one, &several] {
+        assert_eq!(pod["spec"]["nodeSelector"], nodes);
+        let args = pod["spec"]["containers"][0]["args"].as_array().unwrap();
+        assert!(args.contains(&json!("--custom-platform=linux/arm/v7")), "{args:?}");
+    }
+    assert_eq!(several["metadata"]["labels"]["kiln.io/platform"], "linux-arm-v7");
+    let name = several["metadata"]["name"].as_str().unwrap();
+    assert!(name.starts_with("kiln-shop-web-front-arm-v7-"), "{name}");
+    let last = |pod: &Value| {
+        let args = pod["spec"]["containers"][0]["args"].as_array().unwrap().clone();
+        let tags = args.into_iter().filter(|it| it.as_str().unwrap().starts_with("--destination="));
+        tags.collect::<Vec<_>>().pop()
+    };
+    assert_ne!(last(&one), last(&several), "each pushes under a tag of its own");
+}
+
 fn over(template: &str) -> anyhow::Result<Value> {
     let input = minimal();
     let settings = settings(LauncherKind::Pod, None);
     let pod = pod::pod(&settings, "instance", &input, &s3(), None);
     let template = Template::new(Path::new("pod.yaml"), template.to_owned());
-    Ok(serde_json::to_value(template.over(&pod, &input.id)?)?)
+    Ok(serde_json::to_value(template.over(&pod, &input.id, "linux/arm64")?)?)
 }
 
 #[test]

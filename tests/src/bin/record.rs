@@ -79,6 +79,15 @@ async fn main() {
     let mut auto = shop();
     auto["version"] = json!("auto");
     record("app-auto-version", exists(), BuildApp::run, auto, false).await;
+
+    let mut both = container();
+    both["container"]["platforms"] = json!(["linux/amd64", "linux/arm64"]);
+    let arm = |fate: Fate| ok().fate("web/server linux/arm64", fate);
+    let again = arm(Fate::Fails(vec![failure(FailureType::OutOfMemory)]));
+    record("container-platforms", again, BuildContainer::run, both.clone(), false).await;
+    let fails = arm(Fate::Fails(vec![failure(FailureType::BuildFailed)]));
+    let fails = fails.fate("web/server linux/amd64", Fate::Hangs);
+    record("container-platforms-failed", fails, BuildContainer::run, both, false).await;
 }
 
 fn failure(kind: FailureType) -> Failure {

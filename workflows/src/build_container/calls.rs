@@ -7,7 +7,7 @@ use temporalio_workflow::{ActivityOptions, WorkflowCancellationToken};
 use super::{Build, set_state};
 use crate::{
     failure::FailureType,
-    plan::{BuildPlan, GitSource},
+    plan::{BuildPlan, ContainerPlan, GitSource},
     policy::{Grants, Step},
     progress::State,
     steps::{
@@ -73,6 +73,9 @@ impl Build<'_> {
         build.build_args.clear();
         build.labels.clear();
         build.tags.clear();
+        if !self.platform.is_empty() {
+            build.platforms = vec![self.platform.clone()];
+        }
         LaunchInput {
             id: self.id(attempt),
             build,
@@ -108,7 +111,7 @@ impl Build<'_> {
         let input = CleanUpInput {
             workflow_id: self.ctx.workflow_id().to_owned(),
             run_id: self.first_run_id(),
-            launching: self.launching.get(),
+            launching: !self.launching.borrow().is_empty(),
         };
         let step = if succeeded { Step::TidyUp } else { Step::CleanUp };
         let detached = WorkflowCancellationToken::new();
@@ -122,10 +125,12 @@ impl Build<'_> {
     }
 
     pub(super) fn summary(&self, verb: &str) -> String {
-        format!("{verb} {}/{}", self.plan.component, self.plan.container)
+        let of = if self.platform.is_empty() { "" } else { " for " };
+        let ContainerPlan { component, container, .. } = self.plan;
+        format!("{verb} {component}/{container}{of}{}", self.platform)
     }
 
-    fn id(&self, attempt: u32) -> BuildId {
+    pub(super) fn id(&self, attempt: u32) -> BuildId {
         let own = self.ctx.workflow_id().to_owned();
         let parent = self.split.resolved.as_ref();
         BuildId {
@@ -136,6 +141,7 @@ impl Build<'_> {
             workflow_id: own,
             run_id: self.first_run_id(),
             attempt,
+            platform: self.platform.clone(),
             told: self.ctx.state(|s| s.told),
         }
     }

@@ -3,7 +3,7 @@
 use futures::{FutureExt, pin_mut};
 use temporalio_workflow::{WaitConditionOptions, WorkflowCancellationToken, select};
 
-use super::{Build, BuildContainer, set_state};
+use super::{Build, BuildContainer};
 use crate::{
     build::{now, tell},
     decision::Refusal,
@@ -72,22 +72,25 @@ impl Build<'_> {
     ) -> Result<Launched, Stop> {
         let mut options = self.policy().options(Step::Launch, self.summary("launch"), token);
         options.priority = Some(policy::turn(&self.plan.app, &input.build));
-        self.launching.set(true);
+        let platform = input.id.platform.clone();
+        self.launching.borrow_mut().insert(platform.clone());
         let launched = self.ctx.execute_activity(Steps::launch, input, options).await;
         let launched = launched.map_err(Stop::from);
-        self.launching.set(matches!(launched, Err(Stop::Cancelled)));
+        if !matches!(launched, Err(Stop::Cancelled)) {
+            self.launching.borrow_mut().remove(&platform);
+        }
         launched
     }
 
     async fn wait_until_resumed(&self) -> Result<(), Stop> {
-        set_state(self.ctx, State::Paused);
+        self.stands(State::Paused, None, None);
         self.tell(State::Paused).await;
         let mut options = WaitConditionOptions::default();
         options.cancellation_token = Some(self.token.clone());
         let may = |s: &BuildContainer| !s.hold.held;
         let resumed = self.ctx.wait_condition_with_options(may, options).await;
         resumed.map_err(|_| Stop::Cancelled)?;
-        set_state(self.ctx, State::Queued);
+        self.stands(State::Queued, None, None);
         self.tell(State::Queued).await;
         Ok(())
     }
@@ -98,6 +101,7 @@ impl Build<'_> {
             let seen = Observed {
                 component: self.plan.component.clone(),
                 container: self.plan.container.clone(),
+                platform: self.platform.clone(),
                 state,
                 reason: String::new(),
                 since: now(self.ctx),

@@ -205,6 +205,11 @@ impl Lowering {
             let message = "missing; give one container at least, or a `chart`";
             self.faults.add(member(path, "containers"), message);
         }
+        if spec.containers.is_empty() && spec.shared.platforms.is_some() {
+            let message =
+                "not accepted beside a `chart` without containers, of which nothing is built";
+            self.faults.add(member(path, "platforms"), message);
+        }
         let path = member(path, "containers");
         self.unique(&path, spec.containers.iter().map(|container| container.name.as_str()));
         let containers = spec.containers.iter().enumerate().map(|(index, container)| {
@@ -269,6 +274,7 @@ impl Lowering {
             ("secrets", !spec.secrets.is_empty()),
             ("cache", spec.shared.cache.is_some()),
             ("yields", spec.yields != Yields::Image),
+            ("platforms", spec.shared.platforms.is_some()),
         ];
         for (name, _) in given.iter().filter(|(_, given)| *given) {
             let message = "not accepted beside `image`, which is used as it is";
@@ -305,6 +311,8 @@ impl Lowering {
         for (index, value) in spec.kaniko.iter().enumerate() {
             self.faults.check(&format!("{}[{index}]", at("kaniko")), checks::kaniko_flag(value));
         }
+        let platforms = shared.platforms();
+        self.for_platforms(path, spec, &platforms);
         self.values(&at("buildArgs"), &spec.build_args);
         self.values(&at("labels"), &spec.labels);
         self.secrets(&at("secrets"), spec);
@@ -330,10 +338,25 @@ impl Lowering {
             reuse: shared.reuse().then(|| names::reuse_repository(prefix)),
             priority: shared.priority(),
             fairness_key: shared.fairness_key(),
+            platforms,
             yields: spec.yields,
             resources: shared.resources(),
             clocks: shared.clocks(),
         }))
+    }
+
+    /// Whether what a container asks for goes with the platforms that it is built for.
+    fn for_platforms(&mut self, path: &str, spec: &ContainerSpec, platforms: &[String]) {
+        if spec.yields == Yields::Files && platforms.len() > 1 {
+            let count = platforms.len();
+            let message = format!("`files` are of one platform; there are {count} in `platforms`");
+            self.faults.add(member(path, "yields"), message);
+        }
+        let flags = spec.kaniko.iter().enumerate().filter(|(_, flag)| checks::is_platform(flag));
+        for (index, flag) in flags.filter(|_| !platforms.is_empty()) {
+            let message = format!("{} is not accepted beside `platforms`", quoted(flag));
+            self.faults.add(format!("{}[{index}]", member(path, "kaniko")), message);
+        }
     }
 
     /// The containers that one is built from, each once.
