@@ -1,0 +1,147 @@
+//! Removing all that a line has made.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use anyhow::{Context, Result};
+use futures::{StreamExt, stream};
+use kilnworks_activities::store::{
+    ContextStore,
+    s3::{Bucket, S3Store},
+};
+use kilnworks_workflows::{BuildApp, names};
+use kube::api::{DeleteParams, ListParams};
+use serde_json::Value;
+use temporalio_client::WorkflowTerminateOptions;
+
+use super::{Scene, pods::SCENE};
+use crate::engine::{eventually, variable};
+
+/// The stack's bucket.
+pub(super) async fn store() -> S3Store {
+    S3Store::open(Bucket {
+        name: variable("KILN_S3_BUCKET"),
+        endpoint: Some(variable("KILN_S3_ENDPOINT")),
+        region: None,
+        secret: None,
+    })
+    .await
+}
+
+impl Scene {
+    /// Removes all that the line has made: what runs first, so that nothing is made anew.
+    pub(super) async fn tidy(&self) -> Result<()> {
+        let log = self.log();
+        let runs = self.end_workflows().await;
+        self.workers.lock().expect("no panic holds it").clear();
+        self.remove_pods().await?;
+        if let Some(node) = self.node.lock().await.take() {
+            node.remove().await?;
+        }
+        self.remove_objects(&log, &runs).await?;
+        self.remove_images().await.context("the registry")
+    }
+
+    /// Ends what still runs, and gives the run ids of all.
+    async fn end_workflows(&self) -> Vec<String> {
+        let ids = std::mem::take(&mut *self.workflows.lock().expect("no panic holds it"));
+        let ending = stream::iter(ids).map(|id| async move {
+            let handle = self.engine.get_workflow_handle::<BuildApp>(&id);
+            let described = handle.describe(Default::default()).await.ok()?;
+            // Most have ended long ago.
+            let _ = handle.terminate(WorkflowTerminateOptions::default()).await;
+            Some(described.run_id().to_owned())
+        });
+        ending.buffer_unordered(20).filter_map(async |run| run).collect().await
+    }
+
+    async fn remove_pods(&self) -> Result<()> {
+        let apps = self.apps.lock().expect("no panic holds it").join(",");
+        let ours = format!("kiln.io/app in ({apps})");
+        let bare = format!("{SCENE}={}", self.name);
+        let pods = self.pods();
+        for selector in [ours, bare] {
+            let selector = ListParams::default().labels(&selector);
+            let params = DeleteParams::default().grace_period(0);
+            pods.delete_collection(&params, &selector).await?;
+            eventually("the Pods to be gone", Duration::from_secs(50), async || {
+                let left = pods.list(&selector).await.ok()?;
+                left.items.is_empty().then_some(())
+            })
+            .await;
+        }
+        Ok(())
+    }
+
+    /// Contexts, of which the workers tell in their logs, and the kept logs of its builds.
+    async fn remove_objects(&self, log: &str, runs: &[String]) -> Result<()> {
+        let store = store().await;
+        let mut keys = self.keys.lock().expect("no panic holds it").clone();
+        keys.extend(contexts(log).into_iter().map(|(key, _)| key));
+        for run in runs {
+            let kept = store.list(&names::logs_prefix(run)).await?;
+            keys.extend(kept.into_iter().map(|object| object.key));
+        }
+        for key in keys {
+            store.delete(&key).await?;
+        }
+        Ok(())
+    }
+
+    /// What lies under its apps' names. The layers themselves are the registry's to collect.
+    async fn remove_images(&self) -> Result<()> {
+        let registry = format!("http://{}/v2", variable("KILN_REGISTRY"));
+        let client = reqwest::Client::new();
+        let json = async |url: String| -> Result<Value> {
+            Ok(client.get(url).send().await?.json().await?)
+        };
+        let catalog = json(format!("{registry}/_catalog?n=100000")).await?;
+        let own = |name: &&str| name.starts_with(&self.name);
+        let repositories = strings(&catalog["repositories"]);
+        for repository in repositories.into_iter().filter(own) {
+            let at = format!("{registry}/{repository}");
+            let tags = json(format!("{at}/tags/list")).await?;
+            let mut digests = BTreeSet::new();
+            for tag in strings(&tags["tags"]) {
+                let asked = client.head(format!("{at}/manifests/{tag}"));
+                let answer = asked.header("Accept", MANIFESTS).send().await?;
+                let digest = answer.headers().get("docker-content-digest");
+                digests.extend(digest.and_then(|digest| Some(digest.to_str().ok()?.to_owned())));
+            }
+            for digest in digests {
+                client.delete(format!("{at}/manifests/{digest}")).send().await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+const MANIFESTS: &str = "application/vnd.docker.distribution.manifest.v2+json, \
+                         application/vnd.oci.image.manifest.v1+json, \
+                         application/vnd.oci.image.index.v1+json";
+
+fn strings(value: &Value) -> Vec<&str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// The contexts that a worker's log says it has sent: key and size.
+pub(super) fn contexts(log: &str) -> Vec<(String, u64)> {
+    let sent = log.lines().filter(|line| line.contains("uploaded a context"));
+    let field = |line: &str, name: &str| {
+        let (_, rest) = line.split_once(&format!("{name}="))?;
+        rest.split_whitespace().next().map(|value| value.trim_matches('"').to_owned())
+    };
+    sent.filter_map(|line| Some((field(line, "key")?, field(line, "size")?.parse().ok()?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::contexts;
+
+    #[test]
+    fn a_log_tells_of_contexts() {
+        let log = "INFO uploaded a context key=\"contexts/a/context.tar.gz\" size=12 seconds=0.1\n\
+                   INFO something else key=1 size=2\n";
+        assert_eq!(contexts(log), [("contexts/a/context.tar.gz".to_owned(), 12)]);
+    }
+}
