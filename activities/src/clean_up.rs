@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     cluster::{Cluster, JOB_UID, unavailable},
+    fault,
     log::{
         Logs,
         keep::{Unkept, keep},
@@ -26,6 +27,9 @@ use crate::{
 
 /// Pauses before it looks again for what a launch made meanwhile.
 const AGAIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
+
+/// How long an image waits for the removal of what it was made by.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Deletes the Jobs and Pods of an execution, finished or not, once their logs are kept, and leaves
 /// those that it shares. It returns once every one of them is accepted for deletion; running it
@@ -53,6 +57,19 @@ pub async fn clean_up(
         removed?;
     }
     Ok(())
+}
+
+/// Does the same for a build that has its image, which is not to wait for it: false where it is to
+/// be done again.
+pub async fn tidy_up(cluster: &Cluster, logs: Logs<'_>, input: CleanUpInput) -> bool {
+    let tidying = fault::around("clean_up", clean_up(cluster, logs, input));
+    let why = match tokio::time::timeout(PATIENCE, tidying).await {
+        Ok(Ok(())) => return true,
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(_) => format!("not done within {} s", PATIENCE.as_secs()),
+    };
+    tracing::info!("what the build made is removed later: {why}");
+    false
 }
 
 /// What still runs goes first: a log that cannot be kept now holds back its own Pod alone.

@@ -107,7 +107,7 @@ pub fn lines() -> Vec<Line> {
         ),
         line(
             "hundred-builds",
-            120,
+            300,
             "100 builds of instant Pods",
             "100 bare Pods, created and watched",
             |scene| hundred::measure(scene).boxed_local(),

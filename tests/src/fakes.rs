@@ -127,6 +127,17 @@ impl FakeSteps {
         self
     }
 
+    fn context(&self, input: &UploadInput) -> Context {
+        self.note(format!("upload {}", input.context_dir));
+        Context { key: "contexts/0".to_owned(), size: 10, sent: true }
+    }
+
+    /// What an await gives that has cleaned up.
+    fn tidied(&self, name: &str, id: &BuildId) -> Built {
+        self.note(format!("clean up {}", id.workflow_id));
+        Built { tidied: true, ..built(name) }
+    }
+
     fn note(&self, text: String) {
         self.ran.lock().unwrap().push(text);
     }
@@ -138,7 +149,13 @@ pub fn digest(container: &str) -> String {
 }
 
 fn built(of: &str) -> Built {
-    Built { digest: digest(of), size: 1000, platform: "linux/amd64".to_owned(), pod_seconds: 1.0 }
+    Built {
+        digest: digest(of),
+        size: 1000,
+        platform: "linux/amd64".to_owned(),
+        pod_seconds: 1.0,
+        tidied: false,
+    }
 }
 
 #[activities]
@@ -204,14 +221,17 @@ impl FakeSteps {
             images => format!("render {name} on {}", images.join(", ")),
         });
         let is_built = self.built.lock().unwrap().contains(&name);
-        if let Some(published) = input.published.filter(|_| !is_built) {
+        if let Some(published) = input.published.as_ref().filter(|_| !is_built) {
             let message = format!("`{published}` has another image");
             return Err(to_engine(Failure::new(FailureType::VersionExists, message).into()));
         }
         let dockerfile = "FROM scratch\n".to_owned();
         let reused = is_built.then(|| built(&name));
         let key = Some(names::hex(name.as_bytes()));
-        Ok(Rendered { dockerfile, tags: vec!["1".to_owned()], reused, key, ..Rendered::default() })
+        let upload = UploadInput::of(&input).filter(|_| reused.is_none());
+        let context = upload.map(|upload| self.context(&upload));
+        let tags = vec!["1".to_owned()];
+        Ok(Rendered { dockerfile, tags, reused, key, context, ..Rendered::default() })
     }
 
     #[activity(definition = steps::Upload)]
@@ -220,8 +240,7 @@ impl FakeSteps {
         _ctx: ActivityContext,
         input: UploadInput,
     ) -> Result<Context, ActivityError> {
-        self.note(format!("upload {}", input.context_dir));
-        Ok(Context { key: "contexts/0".to_owned(), size: 10, sent: true })
+        Ok(self.context(&input))
     }
 
     #[activity(definition = steps::Launch)]
@@ -267,12 +286,12 @@ impl FakeSteps {
             Some(Fate::LosesItsWorker) if ctx.info().attempt == 1 => {
                 Err(ActivityError::WillCompleteAsync)
             }
-            Some(Fate::LosesItsWorker) => Ok(built(&name)),
+            Some(Fate::LosesItsWorker) => Ok(self.tidied(&name, &input.id)),
             Some(Fate::Fails(failures)) => match failures.get(input.id.attempt as usize - 1) {
                 Some(failure) => Err(to_engine(Ended(failure.clone()).into())),
-                None => Ok(built(&name)),
+                None => Ok(self.tidied(&name, &input.id)),
             },
-            None => Ok(built(&name)),
+            None => Ok(self.tidied(&name, &input.id)),
         }
     }
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use futures::{StreamExt, stream};
 use kilnworks_workflows::BuildContainer;
 use kube::api::ListParams;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Aim, Figure, Scene, process::usage, repository::Repository};
 use crate::engine::eventually;
@@ -24,7 +24,9 @@ pub(super) async fn measure(scene: &Scene) -> Result<Vec<Figure>> {
     let worker = scene.fake_worker(None, 2 * MANY as u32).await?;
     let repository = Repository::with(&[("Dockerfile", "FROM scratch\nCOPY . /\n")]);
     let app = scene.app();
-    let document = scene.container(&app, &repository.url, &repository.commit());
+    let mut document = scene.container(&app, &repository.url, &repository.commit());
+    // Builds of the same would share one Pod.
+    document["defaults"]["reuse"] = json!("never");
     start(scene, &app, &document, FEW, FEW).await;
     let few = usage(worker, SPAN).await?;
     start(scene, &app, &document, MANY - FEW, MANY).await;

@@ -8,8 +8,10 @@ use k8s_openapi::api::core::v1::Pod;
 use kilnworks_activities::phase;
 use kube::{
     Api, ResourceExt,
-    api::{ListParams, ObjectMeta, PostParams, WatchEvent, WatchParams},
+    api::{DeleteParams, ListParams, ObjectMeta, PostParams, WatchEvent, WatchParams},
 };
+
+use crate::engine::eventually;
 
 /// Label of a bare Pod: its scene.
 pub(super) const SCENE: &str = "bench.kiln.io/scene";
@@ -76,6 +78,17 @@ pub(super) async fn run_all(pods: &Api<Pod>, scene: &str, all: &[Pod]) -> Result
     let creating = async { Ok(creating.await?) };
     tokio::try_join!(creating, watch(pods, &params, &version, all.len()))?;
     Ok(begun.elapsed())
+}
+
+/// Removes Pods by their labels, and waits until they are gone.
+pub(super) async fn remove(pods: &Api<Pod>, labels: &str) -> Result<()> {
+    let selector = ListParams::default().labels(labels);
+    pods.delete_collection(&DeleteParams::default().grace_period(0), &selector).await?;
+    eventually("the Pods to be gone", Duration::from_secs(50), async || {
+        pods.list_metadata(&selector).await.ok()?.items.is_empty().then_some(())
+    })
+    .await;
+    Ok(())
 }
 
 /// Waits until so many Pods have ended well.

@@ -30,7 +30,9 @@ pub struct Scene {
     pub(super) name: String,
     pub(super) directory: TempDir,
     pub(super) node: AsyncMutex<Option<FakeNode>>,
-    pub(super) workers: Mutex<Vec<Worker>>,
+    workers: Mutex<Vec<Worker>>,
+    /// What the workers logged that have ended.
+    logged: Mutex<String>,
     /// Ids of the workflows that it has started, those of their children included.
     pub(super) workflows: Mutex<Vec<String>>,
     /// Keys in the store, beside those that its workers tell of.
@@ -48,6 +50,7 @@ impl Scene {
             directory: tempfile::Builder::new().prefix(&format!("bench-{line}-")).tempdir()?,
             node: AsyncMutex::default(),
             workers: Mutex::default(),
+            logged: Mutex::default(),
             workflows: Mutex::default(),
             keys: Mutex::default(),
             apps: Mutex::default(),
@@ -81,10 +84,18 @@ impl Scene {
         Ok(self.worker(&settings).await)
     }
 
+    /// Ends its workers, so that the next one has the queue to itself. What they logged is kept.
+    pub(super) fn stop_workers(&self) {
+        let mut workers = self.workers.lock().expect("no panic holds it");
+        let mut logged = self.logged.lock().expect("no panic holds it");
+        workers.drain(..).for_each(|worker| logged.push_str(&worker.log()));
+    }
+
     /// What the workers have logged.
     pub(super) fn log(&self) -> String {
         let workers = self.workers.lock().expect("no panic holds it");
-        workers.iter().map(Worker::log).collect()
+        let logged = self.logged.lock().expect("no panic holds it").clone();
+        logged + &workers.iter().map(Worker::log).collect::<String>()
     }
 
     /// Shows why a line could not be measured.
@@ -102,11 +113,10 @@ impl Scene {
         app
     }
 
-    /// One container of an app, as `BuildContainer` takes it. Its image is built each time.
+    /// One container of an app, as `BuildContainer` takes it.
     pub(super) fn container(&self, app: &str, url: &str, revision: &str) -> Value {
         let mut defaults = spec(app, url, json!([]))["defaults"].take();
         defaults["source"]["git"]["revision"] = json!(revision);
-        defaults["reuse"] = json!("never");
         json!({"app": app, "defaults": defaults, "component": "web", "container": {"name": "one"}})
     }
 

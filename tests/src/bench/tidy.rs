@@ -1,6 +1,6 @@
 //! Removing all that a line has made.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 use futures::{StreamExt, stream};
@@ -9,12 +9,14 @@ use kilnworks_activities::store::{
     s3::{Bucket, S3Store},
 };
 use kilnworks_workflows::{BuildApp, names};
-use kube::api::{DeleteParams, ListParams};
 use serde_json::Value;
 use temporalio_client::WorkflowTerminateOptions;
 
-use super::{Scene, pods::SCENE};
-use crate::engine::{eventually, variable};
+use super::{
+    Scene,
+    pods::{self, SCENE},
+};
+use crate::engine::variable;
 
 /// The stack's bucket.
 pub(super) async fn store() -> S3Store {
@@ -30,9 +32,9 @@ pub(super) async fn store() -> S3Store {
 impl Scene {
     /// Removes all that the line has made: what runs first, so that nothing is made anew.
     pub(super) async fn tidy(&self) -> Result<()> {
-        let log = self.log();
         let runs = self.end_workflows().await;
-        self.workers.lock().expect("no panic holds it").clear();
+        self.stop_workers();
+        let log = self.log();
         self.remove_pods().await?;
         if let Some(node) = self.node.lock().await.take() {
             node.remove().await?;
@@ -57,19 +59,9 @@ impl Scene {
     async fn remove_pods(&self) -> Result<()> {
         let apps = self.apps.lock().expect("no panic holds it").join(",");
         let ours = format!("kiln.io/app in ({apps})");
-        let bare = format!("{SCENE}={}", self.name);
-        let pods = self.pods();
-        for selector in [ours, bare] {
-            let selector = ListParams::default().labels(&selector);
-            let params = DeleteParams::default().grace_period(0);
-            pods.delete_collection(&params, &selector).await?;
-            eventually("the Pods to be gone", Duration::from_secs(50), async || {
-                let left = pods.list(&selector).await.ok()?;
-                left.items.is_empty().then_some(())
-            })
-            .await;
-        }
-        Ok(())
+        let bare = format!("{SCENE} in ({0},{0}-0,{0}-1)", self.name);
+        pods::remove(&self.pods(), &ours).await?;
+        pods::remove(&self.pods(), &bare).await
     }
 
     /// Contexts, of which the workers tell in their logs, and the kept logs of its builds.

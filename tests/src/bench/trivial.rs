@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     Aim, Figure, Scene, pods,
@@ -34,7 +34,7 @@ pub(super) async fn measure(scene: &Scene) -> Result<Vec<Figure>> {
         let pod = pods::first(scene.pods(), &app, &since).await?;
         alone.push(pods::run(&scene.pods(), &pods::bare(&pod, &scene.name, number)).await?);
     }
-    let apps = apps(scene, &repository, &document).await;
+    let apps = apps(scene, &repository).await;
     let more = Aim::MoreAtMost(0.3);
     Ok(vec![
         Figure::new("median", "s", median(&ours), median(&alone), more),
@@ -44,9 +44,8 @@ pub(super) async fn measure(scene: &Scene) -> Result<Vec<Figure>> {
 }
 
 /// The same container as an app of its own, which is delivered as a package.
-async fn apps(scene: &Scene, repository: &Repository, container: &Value) -> Vec<Duration> {
-    let mut document = crate::stack::spec(&scene.app(), &repository.url, json!([{"name": "one"}]));
-    document["defaults"]["reuse"] = container["defaults"]["reuse"].clone();
+async fn apps(scene: &Scene, repository: &Repository) -> Vec<Duration> {
+    let document = crate::stack::spec(&scene.app(), &repository.url, json!([{"name": "one"}]));
     let mut apps = Vec::new();
     for number in 0..APPS {
         repository.change(&[("file", &format!("app {number}"))]);
