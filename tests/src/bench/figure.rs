@@ -23,7 +23,7 @@ pub enum Aim {
 #[serde(rename_all = "camelCase")]
 pub struct Figure {
     /// Which number of the line it is.
-    pub of: &'static str,
+    pub of: String,
     /// Unit of `ours` and of `floor`.
     pub unit: &'static str,
     /// What was measured of Kilnworks.
@@ -36,13 +36,13 @@ pub struct Figure {
 
 impl Figure {
     /// A number that is held against a floor.
-    pub fn new(of: &'static str, unit: &'static str, ours: f64, floor: f64, aim: Aim) -> Self {
-        Self { of, unit, ours, floor: Some(floor), aim }
+    pub fn new(of: &str, unit: &'static str, ours: f64, floor: f64, aim: Aim) -> Self {
+        Self { of: of.to_owned(), unit, ours, floor: Some(floor), aim }
     }
 
     /// A number without a floor.
-    pub fn alone(of: &'static str, unit: &'static str, ours: f64, aim: Aim) -> Self {
-        Self { of, unit, ours, floor: None, aim }
+    pub fn alone(of: &str, unit: &'static str, ours: f64, aim: Aim) -> Self {
+        Self { of: of.to_owned(), unit, ours, floor: None, aim }
     }
 
     /// Ours by the floor.

@@ -68,7 +68,7 @@ impl Row {
             |cell: fn(&Figure) -> String| figures.iter().map(cell).collect::<Vec<_>>().join("\n");
         [
             what,
-            column(|it| it.of.to_owned()),
+            column(|it| it.of.clone()),
             column(|it| shown(it.ours, it.unit)),
             column(|it| it.floor.map_or("-".to_owned(), |floor| shown(floor, it.unit))),
             column(|it| it.ratio().map_or("-".to_owned(), |ratio| format!("{ratio:.2}×"))),

@@ -83,15 +83,9 @@ impl Scene {
     async fn remove_images(&self) -> Result<()> {
         let registry = format!("http://{}/v2", variable("KILN_REGISTRY"));
         let client = reqwest::Client::new();
-        let json = async |url: String| -> Result<Value> {
-            Ok(client.get(url).send().await?.json().await?)
-        };
-        let catalog = json(format!("{registry}/_catalog?n=100000")).await?;
-        let own = |name: &&str| name.starts_with(&self.name);
-        let repositories = strings(&catalog["repositories"]);
-        for repository in repositories.into_iter().filter(own) {
+        for repository in repositories(&client, &registry, &self.name).await? {
             let at = format!("{registry}/{repository}");
-            let tags = json(format!("{at}/tags/list")).await?;
+            let tags = client.get(format!("{at}/tags/list")).send().await?.json::<Value>().await?;
             let mut digests = BTreeSet::new();
             for tag in strings(&tags["tags"]) {
                 let asked = client.head(format!("{at}/manifests/{tag}"));
@@ -104,6 +98,28 @@ impl Scene {
             }
         }
         Ok(())
+    }
+}
+
+/// The repositories whose names begin so. A registry lists a thousand at once.
+async fn repositories(
+    client: &reqwest::Client,
+    registry: &str,
+    prefix: &str,
+) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    // They are listed by their names.
+    let mut last = prefix.to_owned();
+    loop {
+        let asked = client.get(format!("{registry}/_catalog?n=1000&last={last}")).send().await?;
+        let page: Value = asked.error_for_status()?.json().await?;
+        let page = strings(&page["repositories"]);
+        let own = page.iter().take_while(|name| name.starts_with(prefix));
+        found.extend(own.map(|&name| name.to_owned()));
+        match page.last().filter(|name| name.starts_with(prefix)) {
+            Some(name) => last = (*name).to_owned(),
+            None => return Ok(found),
+        }
     }
 }
 

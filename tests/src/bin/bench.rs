@@ -4,7 +4,7 @@
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 use clap::Parser;
-use kilnworks_tests::bench::{Line, Row, lines, table};
+use kilnworks_tests::bench::{Line, Row, WHOLE, lines, table};
 use serde_json::json;
 
 /// Measures builds on the local stack.
@@ -41,7 +41,7 @@ async fn main() -> ExitCode {
     let mut rows = Vec::new();
     for line in &lines {
         eprintln!("bench: {} ...", line.name);
-        rows.push(line.run().await);
+        rows.push(line.run(begun + WHOLE).await);
     }
     let (build, cores) = (build(), cores());
     println!("{}", table(&rows));
