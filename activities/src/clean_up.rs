@@ -79,7 +79,8 @@ async fn remove(
     owned: &str,
     run_id: &str,
 ) -> anyhow::Result<()> {
-    let (pods, jobs) = (list(&cluster.pods(), owned).await?, list(&cluster.jobs(), owned).await?);
+    let (pods, jobs) = (cluster.pods(), cluster.jobs());
+    let (pods, jobs) = tokio::try_join!(list(&pods, owned), list(&jobs, owned))?;
     let (running, ended): (Vec<Pod>, Vec<Pod>) = pods.into_iter().partition(phase::is_unfinished);
     let has = |pods: &[Pod], job: &Job| {
         pods.iter().any(|pod| pod.labels().get(JOB_UID) == job.metadata.uid.as_ref())
@@ -103,10 +104,12 @@ async fn leave_all(
     run_id: &str,
 ) -> anyhow::Result<()> {
     let mut shared = Vec::new();
-    for pod in list(&cluster.pods(), member).await? {
+    let (pods, jobs) = (cluster.pods(), cluster.jobs());
+    let (pods, jobs) = tokio::try_join!(list(&pods, member), list(&jobs, member))?;
+    for pod in pods {
         shared.push((launched(LaunchedKind::Pod, &pod), vec![pod]));
     }
-    for job in list(&cluster.jobs(), member).await? {
+    for job in jobs {
         let uid = job.uid().unwrap_or_default();
         let pods = list(&cluster.pods(), &format!("{JOB_UID}={uid}")).await?;
         shared.push((launched(LaunchedKind::Job, &job), pods));

@@ -32,8 +32,8 @@ pub async fn beating<T>(
     let timeout = ctx.info().heartbeat_timeout.filter(|time| !time.is_zero());
     let timeout = timeout.unwrap_or(Duration::from_secs(60));
     let mut beat = tokio::time::interval(timeout / 4);
-    let step = fault::around(&ctx.info().activity_type, step);
-    tokio::pin!(step);
+    // Boxed: a step is large, and is passed on through many hands.
+    let mut step = Box::pin(fault::around(&ctx.info().activity_type, step));
     loop {
         tokio::select! {
             outcome = &mut step => return outcome.map_err(to_engine),

@@ -190,7 +190,7 @@ impl Activities {
             let Some(context) = context.filter(|_| rendered.reused.is_none()) else {
                 return Ok(rendered);
             };
-            let upload = upload::upload(&self.sources, &*self.store, context);
+            let upload = Box::pin(upload::upload(&self.sources, &*self.store, context));
             let context = Some(fault::around("upload", upload).await?);
             Ok(Rendered { context, ..rendered })
         };
@@ -246,8 +246,9 @@ impl Activities {
             };
             let wait =
                 await_build::await_build(cluster, registry, logs, input, &mut observer, since);
-            let built = wait.await?;
-            let tidied = clean_up::tidy_up(cluster, logs, own).await;
+            // Boxed for the same reason as a render.
+            let built = Box::pin(wait).await?;
+            let tidied = Box::pin(clean_up::tidy_up(cluster, logs, own)).await;
             Ok(Built { tidied, ..built })
         };
         watched(&ctx, &id, State::Building, wait).await

@@ -25,6 +25,7 @@ mod table;
 mod tidy;
 mod tree;
 mod trivial;
+mod until;
 
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,7 @@ use futures::{FutureExt, future::LocalBoxFuture};
 pub use figure::{Aim, Figure};
 pub use scene::Scene;
 pub use table::{Row, table};
+pub use until::Until;
 
 /// What one line measures.
 type Measure = for<'a> fn(&'a Scene) -> LocalBoxFuture<'a, Result<Vec<Figure>>>;
@@ -58,26 +60,29 @@ const TIDY: Duration = Duration::from_secs(60);
 pub const WHOLE: Duration = Duration::from_secs(14 * 60);
 
 impl Line {
-    /// Measures, until an instant at the latest. What goes wrong is in the row, so that the other
-    /// lines are still measured.
-    pub async fn run(&self, until: Instant) -> Row {
+    /// Measures. What goes wrong is in the row, so that the other lines are still measured.
+    pub async fn run(&self, until: &Until) -> Row {
         let begun = Instant::now();
-        let left = until.saturating_duration_since(begun);
-        let figures = match left.is_zero() {
+        let figures = match until.is_over() {
             true => Err(anyhow!("there was no time left for it")),
-            false => self.figures(self.limit.min(left)).await,
+            false => self.figures(until).await,
         };
         Row { name: self.name, what: self.what, floor: self.floor, figures, took: begun.elapsed() }
     }
 
-    async fn figures(&self, limit: Duration) -> Result<Vec<Figure>> {
+    async fn figures(&self, until: &Until) -> Result<Vec<Figure>> {
         let scene = Scene::open(self.name).await?;
         // What tests share panics where something is not as it should be.
         let measured = std::panic::AssertUnwindSafe((self.measure)(&scene)).catch_unwind();
-        let figures = match tokio::time::timeout(limit, measured).await {
-            Ok(Ok(figures)) => figures,
-            Ok(Err(panic)) => Err(anyhow!("it broke: {}", words(&*panic))),
-            Err(_) => Err(anyhow!("not over after {} s", limit.as_secs())),
+        let figures = tokio::select! {
+            measured = measured => match measured {
+                Ok(figures) => figures,
+                Err(panic) => Err(anyhow!("it broke: {}", words(&*panic))),
+            },
+            () = tokio::time::sleep(self.limit) => {
+                Err(anyhow!("not over after {} s", self.limit.as_secs()))
+            }
+            () = until.over() => Err(anyhow!("it was stopped")),
         };
         if figures.is_err() {
             scene.show();
