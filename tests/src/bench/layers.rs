@@ -7,7 +7,7 @@ use super::{Aim, Figure, Scene, pods, repository::Repository, statistics::median
 use crate::engine::variable;
 
 /// How often each is measured.
-const RUNS: usize = 3;
+const RUNS: usize = 7;
 
 pub(super) async fn measure(scene: &Scene) -> Result<Vec<Figure>> {
     scene.worker(&[]).await;
