@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing before them but a Rust and a Go toolchain.
 .DEFAULT_GOAL := help
-.PHONY: help demo test contract chaos up down clean-local build lint record wire audit sbom release
+.PHONY: help demo test contract chaos bench up down clean-local build lint record wire audit sbom release
 
 help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,13 @@ contract: toolchains up build ## Run the example pipelines in five languages; ta
 
 chaos: up build ## Strike the stack while it builds: ARGS=--list names the cases, ARGS='name name' runs some.
 	@. .local/env && target/debug/chaos $(ARGS)
+
+# What is measured: `debug` is there already, `release` takes a while to build and is what counts.
+PROFILE ?= debug
+
+bench: up packages ## Measure builds, each against a floor: ARGS=--list names the lines, PROFILE=release what counts.
+	@cargo build --workspace --bins $(if $(filter release,$(PROFILE)),--release)
+	@. .local/env && target/$(PROFILE)/bench $(ARGS)
 
 up: ## Start the single-machine stack and write .local/env.
 	@deploy/local/up

@@ -74,10 +74,11 @@ pub async fn await_build(
     };
     let over = ended.as_ref().ok().cloned().flatten();
     let outcome = match ended {
-        Ok(Some(pod)) => conclude(cluster, registry, logs, &input, &pod, rest).await,
+        // Boxed, as a build waits much longer than it is judged, and thousands wait.
+        Ok(Some(pod)) => Box::pin(conclude(cluster, registry, logs, &input, &pod, rest)).await,
         Ok(None) => {
             rest.await;
-            lost(registry, &input, gone()).await
+            Box::pin(lost(registry, &input, gone())).await
         }
         Err(error) => Err(error),
     };

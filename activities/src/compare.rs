@@ -215,6 +215,7 @@ impl Look<'_> {
             published,
             // Its spec has no container that is built from another one.
             images: Default::default(),
+            with_context: false,
         };
         let rendered = render::render(self.sources, self.registry, self.executor, input).await?;
         Ok(rendered.reused.map(|built| ContainerImage {

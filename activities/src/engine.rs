@@ -36,8 +36,8 @@ pub async fn beating<T>(
     let timeout = ctx.info().heartbeat_timeout.filter(|time| !time.is_zero());
     let timeout = timeout.unwrap_or(Duration::from_secs(60));
     let mut beat = tokio::time::interval(timeout / 4);
-    let step = alone(ctx, step);
-    tokio::pin!(step);
+    // Boxed: a step is large, and is passed on through many hands.
+    let mut step = Box::pin(alone(ctx, step));
     loop {
         tokio::select! {
             outcome = &mut step => return outcome,

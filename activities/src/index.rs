@@ -50,6 +50,7 @@ pub async fn put(
     }
     let platforms = images.iter().map(|image| image.platform.as_str());
     Ok(Built {
+        tidied: false,
         digest: index.digest,
         size: images.iter().map(|image| image.size).sum(),
         platform: platforms.collect::<Vec<_>>().join(","),

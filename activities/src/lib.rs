@@ -179,7 +179,8 @@ impl Activities {
         watched(&ctx, &id, State::Fetching, compare).await
     }
 
-    /// Renders the Dockerfile as it is at a commit.
+    /// Renders the Dockerfile as it is at a commit. The context may come along: see
+    /// [`RenderInput::with_context`].
     #[activity(definition = steps::Render)]
     pub async fn render(
         self: Arc<Self>,
@@ -188,7 +189,16 @@ impl Activities {
     ) -> Result<Rendered, ActivityError> {
         let id = input.id.clone();
         let executor = self.cluster.site.executor();
-        let render = render::render(&self.sources, &self.registry, &executor, input);
+        let render = async {
+            let context = UploadInput::of(&input);
+            let rendered = render::render(&self.sources, &self.registry, &executor, input).await?;
+            let Some(context) = context.filter(|_| rendered.reused.is_none()) else {
+                return Ok(rendered);
+            };
+            let upload = Box::pin(upload::upload(&self.sources, &*self.store, context));
+            let context = Some(fault::around("upload", upload).await?);
+            Ok(Rendered { context, ..rendered })
+        };
         watched(&ctx, &id, State::Packing, render).await
     }
 
@@ -221,7 +231,8 @@ impl Activities {
         watched(&ctx, &id, State::Queued, launch).await
     }
 
-    /// Waits for the end of the executor.
+    /// Waits for the end of the executor. After a success nothing of the build is left in the
+    /// cluster, unless it cannot be removed now: then `clean_up` is still to come.
     #[activity(definition = steps::AwaitBuild)]
     pub async fn await_build(
         self: Arc<Self>,
@@ -232,7 +243,21 @@ impl Activities {
         let mut observer = observer(&ctx, &id);
         let (cluster, registry, logs) = (&self.cluster, &self.registry, self.logs());
         let since = ctx.info().scheduled_time.unwrap_or_else(SystemTime::now);
-        let wait = await_build::await_build(cluster, registry, logs, input, &mut observer, since);
+        let wait = async {
+            let own = CleanUpInput {
+                workflow_id: id.workflow_id.clone(),
+                run_id: id.run_id.clone(),
+                launching: false,
+            };
+            let wait =
+                await_build::await_build(cluster, registry, logs, input, &mut observer, since);
+            // Boxed for the same reason as a render.
+            let built = Box::pin(wait).await?;
+            // Each of several platforms is one of several Pods of its execution.
+            let is_whole = id.platform.is_empty();
+            let tidied = is_whole && Box::pin(clean_up::tidy_up(cluster, logs, own)).await;
+            Ok(Built { tidied, ..built })
+        };
         watched(&ctx, &id, State::Building, wait).await
     }
 

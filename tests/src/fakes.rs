@@ -143,6 +143,17 @@ impl FakeSteps {
         self
     }
 
+    fn context(&self, input: &UploadInput) -> Context {
+        self.note(format!("upload {}", input.context_dir));
+        Context { key: "contexts/0".to_owned(), size: 10, sent: true, ..Context::default() }
+    }
+
+    /// What an await gives that has cleaned up.
+    fn tidied(&self, name: &str, id: &BuildId) -> Built {
+        self.note(format!("clean up {}", id.workflow_id));
+        Built { tidied: true, ..built(name) }
+    }
+
     fn note(&self, text: String) {
         self.ran.lock().unwrap().push(text);
     }
@@ -160,6 +171,7 @@ fn built(of: &str) -> Built {
         platform: "linux/amd64".to_owned(),
         pod_seconds: 1.0,
         platforms: Vec::new(),
+        tidied: false,
     }
 }
 
@@ -248,15 +260,17 @@ impl FakeSteps {
         let platforms: Vec<_> = platforms.collect();
         let all = !several.is_empty() && platforms.iter().all(|one| one.reused.is_some());
         let is_built = has(&name) || all;
-        if let Some(published) = input.published.filter(|_| !is_built) {
+        if let Some(published) = input.published.as_ref().filter(|_| !is_built) {
             let message = format!("`{published}` has another image");
             return Err(to_engine(Failure::new(FailureType::VersionExists, message).into()));
         }
         let dockerfile = "FROM scratch\n".to_owned();
         let reused = is_built.then(|| built(&name));
         let key = Some(names::hex(name.as_bytes()));
+        let upload = UploadInput::of(&input).filter(|_| reused.is_none());
+        let context = upload.map(|upload| self.context(&upload));
         let tags = vec!["1".to_owned()];
-        Ok(Rendered { dockerfile, tags, reused, key, platforms, ..Rendered::default() })
+        Ok(Rendered { dockerfile, tags, reused, key, context, platforms, ..Rendered::default() })
     }
 
     #[activity(definition = steps::Upload)]
@@ -265,8 +279,7 @@ impl FakeSteps {
         _ctx: ActivityContext,
         input: UploadInput,
     ) -> Result<Context, ActivityError> {
-        self.note(format!("upload {}", input.context_dir));
-        Ok(Context { key: "contexts/0".to_owned(), size: 10, sent: true, ..Context::default() })
+        Ok(self.context(&input))
     }
 
     #[activity(definition = steps::Launch)]
@@ -317,19 +330,19 @@ impl FakeSteps {
             Some(Fate::LosesItsWorker) if ctx.info().attempt == 1 => {
                 Err(ActivityError::WillCompleteAsync)
             }
-            Some(Fate::LosesItsWorker) => Ok(built(&name)),
+            Some(Fate::LosesItsWorker) => Ok(self.tidied(&name, &input.id)),
             Some(Fate::Fails(failures)) => match failures.get(input.id.attempt as usize - 1) {
                 Some(failure) => Err(to_engine(Ended(failure.clone()).into())),
-                None => Ok(built(&name)),
+                None => Ok(self.tidied(&name, &input.id)),
             },
             Some(Fate::FailsUntil(wanted, failures)) => {
                 let has = self.memory.lock().unwrap().get(&name) == Some(&wanted);
                 match failures.get(input.id.attempt as usize - 1).filter(|_| !has) {
                     Some(failure) => Err(to_engine(Ended(failure.clone()).into())),
-                    None => Ok(built(&name)),
+                    None => Ok(self.tidied(&name, &input.id)),
                 }
             }
-            None | Some(Fate::Queues) => Ok(built(&name)),
+            None | Some(Fate::Queues) => Ok(self.tidied(&name, &input.id)),
         }
     }
 

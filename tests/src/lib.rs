@@ -1,6 +1,7 @@
 //! What the tests share. Tests that need the local stack are in files named `stack_*` or `flow*`
 //! and fail, with the remedy, where it is not up: none is left out in silence.
 
+pub mod bench;
 pub mod chaos;
 pub mod engine;
 pub mod fake_node;

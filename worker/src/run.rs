@@ -105,8 +105,9 @@ fn options(
 ) -> anyhow::Result<WorkerOptions> {
     let (name, slots) = match queue {
         Queue::Main => (&queues.main, 100),
-        // These use a core each.
-        Queue::Source => (&queues.source, available_parallelism()?.get()),
+        // These use a core each where they compute, which is seen to there, and wait for a registry
+        // or the store otherwise.
+        Queue::Source => (&queues.source, 2 * available_parallelism()?.get()),
         // Few: what waits behind them is the build queue, in the engine.
         Queue::Launch => (&queues.launch, 4),
         // These only wait, and must never wait behind one another.

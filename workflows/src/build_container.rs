@@ -5,7 +5,11 @@ mod granted;
 mod hold;
 mod platforms;
 
-use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
+    rc::Rc,
+};
 
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
@@ -206,6 +210,8 @@ struct Build<'a> {
     /// The platforms of which a launch was begun and has not answered: it may create its Pod at any
     /// moment.
     launching: Rc<RefCell<BTreeSet<String>>>,
+    /// Whether what was made is removed already.
+    tidied: Cell<bool>,
 }
 
 /// An image that has been built, and what it took.
@@ -225,6 +231,7 @@ impl<'a> Build<'a> {
             token: ctx.cancellation_token().child_token(),
             platform: String::new(),
             launching: Rc::default(),
+            tidied: Cell::new(false),
         }
     }
 
@@ -234,7 +241,8 @@ impl<'a> Build<'a> {
             Work::Build(build) => {
                 let outcome = self.within_clock(self.build(build)).await;
                 // Nothing was made for what is used again.
-                if !outcome.as_ref().is_ok_and(|image| image.reused) {
+                let is_tidy = |image: &ContainerImage| image.reused || self.tidied.get();
+                if !outcome.as_ref().is_ok_and(is_tidy) {
                     self.clean_up(outcome.is_ok()).await;
                 }
                 outcome
@@ -255,13 +263,19 @@ impl<'a> Build<'a> {
         set_state(self.ctx, State::Packing);
         let (rendered, context) = if build.reuse.is_some() {
             // An image that is there already needs no context.
-            let rendered = self.render(&commit).await?;
+            let rendered = self.render(&commit, true).await?;
             if let Some(built) = rendered.reused.clone() {
                 return Ok(self.built(build, built, &commit, &rendered));
             }
-            (rendered, self.upload(build, &commit).await?)
+            // Its worker may be an older one, which leaves that to a step of its own.
+            let context = match rendered.context.clone() {
+                Some(context) => context,
+                None => self.upload(build, &commit).await?,
+            };
+            (rendered, context)
         } else {
-            let (rendered, context) = join!(self.render(&commit), self.upload(build, &commit));
+            let (rendered, context) =
+                join!(self.render(&commit, false), self.upload(build, &commit));
             let (rendered, context) = (rendered?, context?);
             match rendered.reused.clone() {
                 Some(built) => return Ok(self.built(build, built, &commit, &rendered)),

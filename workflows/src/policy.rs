@@ -108,7 +108,7 @@ impl Policy {
             Step::FetchSource => row(&queues.source, HOUR, ahead),
             // What it cannot find out in time, the build finds out.
             Step::Compare => row(&queues.source, HOUR, HOUR),
-            Step::Render => row(&queues.source, 30 * MINUTE, whole),
+            Step::Render => row(&queues.source, HOUR, whole),
             Step::Upload => row(&queues.source, HOUR, whole),
             // It counts its own clock, from when it was first scheduled. The slack lets it say so.
             Step::Launch => {

@@ -52,7 +52,8 @@ impl Steps {
     }
 
     /// Renders the Dockerfile as it is at a commit, and looks whether its image is there already:
-    /// then it has the build's own name and tags when this ends.
+    /// then it has the build's own name and tags when this ends. Where it is not and that is asked
+    /// for, it does what `upload` does.
     #[activity(name = "render")]
     pub fn render(_: RenderInput) -> Result<Rendered, ActivityError> {
         unimplemented!()
@@ -71,6 +72,7 @@ impl Steps {
     }
 
     /// Waits for the end of the executor: a digest that the registry has, or a classified failure.
+    /// After a success it does what `clean_up` does.
     #[activity(name = "await_build")]
     pub fn await_build(_: AwaitInput) -> Result<Built, ActivityError> {
         unimplemented!()
@@ -224,6 +226,10 @@ pub struct RenderInput {
     /// The images that it is built from, as `name@sha256:…`, by `component/container`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub images: BTreeMap<String, String>,
+    /// Whether the context is put into the store, too, where the image is not there already: one
+    /// step less.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_context: bool,
 }
 
 /// What is rendered for a container.
@@ -259,6 +265,9 @@ pub struct Rendered {
     /// The platforms, where there are several. The key above tells their index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub platforms: Vec<RenderedPlatform>,
+    /// The context, where it was put into the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Context>,
 }
 
 impl Rendered {
@@ -303,6 +312,20 @@ pub struct UploadInput {
     pub context_dir: String,
     /// Replace Git LFS pointer files.
     pub lfs: bool,
+}
+
+impl UploadInput {
+    /// The context of what is rendered, where it is wanted with that.
+    pub fn of(input: &RenderInput) -> Option<Self> {
+        let build = input.plan.work.as_build().filter(|_| input.with_context)?;
+        Some(Self {
+            id: input.id.clone(),
+            source: build.source.clone(),
+            commit: input.commit.clone(),
+            context_dir: build.context_dir.clone(),
+            lfs: build.lfs,
+        })
+    }
 }
 
 /// A context in the store.
@@ -451,6 +474,10 @@ pub struct Built {
     /// The images of its platforms, where it is an index that was built.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub platforms: Vec<PlatformImage>,
+    /// Whether all that its execution made in the cluster is removed already: then nobody needs to
+    /// clean up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tidied: bool,
 }
 
 /// An index to put.

@@ -40,6 +40,7 @@ pub(super) async fn look_up(
         platform: platform(client, &reference, &manifest.config).await?,
         pod_seconds: 0.0,
         platforms: Vec::new(),
+        tidied: false,
     })
 }
 

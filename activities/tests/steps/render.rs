@@ -43,6 +43,7 @@ async fn rendered(repo: &Repo, version: Option<&str>, more: Value) -> anyhow::Re
         commit,
         published: None,
         images: BTreeMap::new(),
+        with_context: false,
     };
     let first = read(&cache.sources, input.clone()).await?;
     let second = read(&cache.sources, input).await?;
@@ -122,6 +123,7 @@ async fn on_others(template: &str, more: Value) -> anyhow::Result<Rendered> {
         commit,
         published: None,
         images: images.into(),
+        with_context: false,
     };
     read(&cache.sources, input).await
 }

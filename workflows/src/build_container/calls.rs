@@ -32,7 +32,7 @@ impl Build<'_> {
         Ok(self.ctx.execute_activity(Steps::fetch_source, input, options).await?.commit)
     }
 
-    pub(super) async fn render(&self, commit: &str) -> Result<Rendered, Stop> {
+    pub(super) async fn render(&self, commit: &str, with_context: bool) -> Result<Rendered, Stop> {
         let parent = self.split.resolved.as_ref();
         let input = RenderInput {
             id: self.id(0),
@@ -40,6 +40,7 @@ impl Build<'_> {
             commit: commit.to_owned(),
             published: parent.and_then(|resolved| resolved.published.clone()),
             images: parent.map(|resolved| resolved.images.clone()).unwrap_or_default(),
+            with_context,
         };
         let options = self.options(Step::Render, "render");
         Ok(self.ctx.execute_activity(Steps::render, input, options).await?)
@@ -80,7 +81,7 @@ impl Build<'_> {
             id: self.id(attempt),
             build,
             registry: self.plan.registry.clone(),
-            rendered: rendered.clone(),
+            rendered: Rendered { context: None, ..rendered.clone() },
             context: context.clone(),
             spare_memory: grants.growths > 0,
         }
@@ -103,7 +104,9 @@ impl Build<'_> {
     }
 
     pub(super) async fn await_build(&self, input: AwaitInput) -> Result<Built, Stop> {
-        self.await_in_time(input).await
+        let built = self.await_in_time(input).await?;
+        self.tidied.set(built.tidied);
+        Ok(built)
     }
 
     /// Removes what this execution made in the cluster, whatever happened, a cancel included.

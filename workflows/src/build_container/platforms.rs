@@ -1,5 +1,7 @@
 //! A container for several platforms: a Pod for each, side by side, and an index of their images.
 
+use std::cell::Cell;
+
 use temporalio_workflow::{WorkflowCancellationToken, join_all};
 
 use super::{Build, Done, show};
@@ -58,6 +60,7 @@ impl<'a> Build<'a> {
             token: group.clone(),
             platform: platform.to_owned(),
             launching: self.launching.clone(),
+            tidied: Cell::new(false),
         }
     }
 
