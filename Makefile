@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing before them but a Rust and a Go toolchain.
 .DEFAULT_GOAL := help
-.PHONY: help demo test contract chaos up down clean-local build lint record wire
+.PHONY: help demo test contract chaos binary image up down clean-local build lint record wire
 
 help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -8,7 +8,7 @@ help: ## Say what can be made.
 demo: up build ## Build the example app on this machine, from git to images.
 	@deploy/local/demo
 
-test: up build ## Run every test, those on the real stack included.
+test: up build binary ## Run every test, those on the real stack included.
 	@tests/run
 
 contract: toolchains up build ## Run the example pipelines in five languages; takes Java and Node.js, too.
@@ -16,6 +16,12 @@ contract: toolchains up build ## Run the example pipelines in five languages; ta
 
 chaos: up build ## Strike the stack while it builds: ARGS=--list names the cases, ARGS='name name' runs some.
 	@. .local/env && target/debug/chaos $(ARGS)
+
+binary: packages ## Build the `kiln` that is released, without the fault points of the tests.
+	@deploy/image/binary
+
+image: up build binary ## Build the worker's image on the local stack, by Kilnworks.
+	@deploy/image/build
 
 up: ## Start the single-machine stack and write .local/env.
 	@deploy/local/up

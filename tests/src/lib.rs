@@ -2,6 +2,7 @@
 //! and fail, with the remedy, where it is not up: none is left out in silence.
 
 pub mod chaos;
+pub mod chart;
 pub mod engine;
 pub mod fakes;
 pub mod needles;

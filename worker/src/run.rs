@@ -25,6 +25,7 @@ use crate::{
     namespace, schedule,
     settings::{Common, Installation},
     table,
+    version::Version,
 };
 
 /// Workflows whose state is kept between their tasks. One of an app with hundreds of containers
@@ -38,8 +39,7 @@ pub(crate) async fn worker(
     installation: Installation,
 ) -> Result<Exit, Error> {
     let engine = connect::patiently().await?;
-    let Installation { steps, grace, sweep_every } = installation;
-    let install = steps.install.clone();
+    let Installation { steps, grace, sweeping, version } = installation;
     let identity = namespace::identity(&engine).await;
     let identity = identity.context("cannot look at the Temporal namespace")?;
     let activities = Activities::open(steps, &identity).await?;
@@ -48,24 +48,33 @@ pub(crate) async fn worker(
     let queues = TaskQueues::of(&common.task_queue);
     let mut workers = Vec::new();
     for queue in &args.queues {
-        let options = options(*queue, &queues, activities.clone(), grace)?;
+        let mut options = options(*queue, &queues, activities.clone(), grace)?;
+        if let Some(version) = &version {
+            options.deployment_options = version.options();
+        }
         workers.push(
             Worker::new(&runtime, engine.client.clone(), options)
                 .context("cannot make a worker")?,
         );
     }
     if args.queues.contains(&Queue::Main) {
-        schedule::keep(&engine, &install, &queues.main, sweep_every).await;
+        schedule::keep(&engine, &sweeping).await;
     }
-    table::print(&announcement(&install, &workers, &engine))?;
+    table::print(&announcement(&sweeping.install, version.as_ref(), &workers, &engine))?;
     serve(workers).await?;
     Ok(Exit::Success)
 }
 
-fn announcement(install: &str, workers: &[Worker], engine: &Engine) -> String {
+fn announcement(
+    install: &str,
+    version: Option<&Version>,
+    workers: &[Worker],
+    engine: &Engine,
+) -> String {
     let queues: Vec<_> = workers.iter().map(Worker::task_queue).collect();
     let (queues, address) = (queues.join(", "), &engine.address);
-    format!("worker of `{install}` polls {queues} on {address}")
+    let version = version.map_or_else(String::new, |one| format!(" as version `{}`", one.build_id));
+    format!("worker of `{install}`{version} polls {queues} on {address}")
 }
 
 /// What one worker serves. Only the main queue has workflows; which steps come over a queue is
