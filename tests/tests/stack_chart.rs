@@ -58,7 +58,8 @@ fn wrong_values_are_refused() {
         ("secrets={a/b}", "'/secrets/0'"),
         ("versioning.behavior=on", "'/versioning/behavior'"),
     ] {
-        let Output { status, stderr, .. } = local(&["template", "kiln"], &["--set", wrong]);
+        let Output { status, stderr, .. } =
+            local(&["template", "kiln"], &["--namespace", "kilnworks", "--set", wrong]);
         let said = String::from_utf8_lossy(&stderr);
         assert!(!status.success() && said.contains(expected), "{wrong}: {said}");
     }

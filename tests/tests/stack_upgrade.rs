@@ -71,7 +71,10 @@ async fn a_build_goes_on_under_the_next_version() {
     begin(&install, &app, 12).await;
     let _new = version(&install, "auto-upgrade", "1.1.0").await;
     old.terminate();
-    eventually("the old worker to end", PATIENCE, async || old.has_ended().then_some(())).await;
+    eventually("the old worker to end", PATIENCE, || {
+        std::future::ready(old.has_ended().then_some(()))
+    })
+    .await;
     assert_eq!(ended_under(&app).await, "1.1.0");
 }
 

@@ -81,7 +81,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   "store" $values.store.kind -}}
 {{- if eq $values.store.kind "s3" -}}
 {{- $s3 := $values.store.s3 -}}
-{{- $settings = merge $settings (dict "s3-bucket" $s3.bucket "s3-endpoint" $s3.endpoint "aws-region" $s3.region "s3-secret" $s3.secret) -}}
+{{- $settings = merge $settings (dict "s3-bucket" $s3.bucket "s3-endpoint" $s3.endpoint "aws-region" $s3.region) -}}
+{{- if eq $s3.delivery "presigned" -}}
+{{- $settings = merge $settings (dict "context-delivery" $s3.delivery "fetch-image" (include "kilnworks.image" .)) -}}
+{{- else -}}
+{{- $settings = set $settings "s3-secret" $s3.secret -}}
+{{- end -}}
 {{- else -}}
 {{- $settings = merge $settings (dict "volume-dir" "/var/lib/kilnworks" "volume-claim" $values.store.volume.claim) -}}
 {{- end -}}
