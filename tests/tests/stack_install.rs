@@ -63,7 +63,11 @@ async fn the_example_builds_by_a_worker_in_the_cluster() {
 
     release.uninstall();
     assert_eq!(release.left_in_builds(), "");
-    assert_eq!(release.kubectl(&["get", "deployments,jobs,pods", "--output", "name"]), "");
+    eventually("the release's objects to go", PATIENCE, async || {
+        let left = release.kubectl(&["get", "deployments,jobs,pods", "--output", "name"]);
+        left.is_empty().then_some(())
+    })
+    .await;
 }
 
 /// The worker's Pod is replaced; the next one goes on with the same build Pod.
