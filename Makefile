@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing before them but a Rust and a Go toolchain.
 .DEFAULT_GOAL := help
-.PHONY: help demo test contract chaos bench up down clean-local build lint record wire audit sbom release
+.PHONY: help demo test contract chaos bench binary image up down clean-local build lint record wire audit sbom release
 
 help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -8,7 +8,7 @@ help: ## Say what can be made.
 demo: up build ## Build the example app on this machine, from git to images.
 	@deploy/local/demo
 
-test: up build ## Run every test, those on the real stack included.
+test: up build binary ## Run every test, those on the real stack included.
 	@tests/run
 
 contract: toolchains up build ## Run the example pipelines in five languages; takes Java and Node.js, too.
@@ -23,6 +23,12 @@ PROFILE ?= debug
 bench: up packages ## Measure builds, each against a floor: ARGS=--list names the lines, PROFILE=release what counts.
 	@cargo build --workspace --bins $(if $(filter release,$(PROFILE)),--release)
 	@. .local/env && target/$(PROFILE)/bench $(ARGS)
+
+binary: packages ## Build the `kiln` that is released, without the fault points of the tests.
+	@deploy/image/binary
+
+image: up build binary ## Build the worker's image on the local stack, by Kilnworks.
+	@deploy/image/build
 
 up: ## Start the single-machine stack and write .local/env.
 	@deploy/local/up

@@ -27,8 +27,10 @@ pub async fn read(
             return Err(fail(denied, message));
         }
         Err(kube::Error::Api(status)) if status.code == 403 => {
-            let message =
-                format!("the worker may not read the Secret `{name}`: {}", status.message);
+            let message = format!(
+                "the worker may not read the Secret `{name}`, which its Role must name: {}",
+                status.message
+            );
             return Err(fail(denied, message));
         }
         Err(error) => {

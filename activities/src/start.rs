@@ -24,11 +24,11 @@ pub async fn check_namespace(client: &Client, namespace: &str) -> anyhow::Result
     Ok(())
 }
 
-/// What a worker does in the build namespace, as the Kubernetes API names it.
-const RIGHTS: [(&str, &str, &[&str]); 6] = [
+/// What a worker does in the build namespace, as the Kubernetes API names it. Secrets are not here:
+/// a Role should let it read those that specs may name, each by its name.
+pub const RIGHTS: [(&str, &str, &[&str]); 5] = [
     ("", "pods", &["get", "list", "watch", "create", "patch", "delete"]),
     ("", "pods/log", &["get"]),
-    ("", "secrets", &["get"]),
     ("", "configmaps", &["get"]),
     ("", "events", &["list"]),
     ("batch", "jobs", &["get", "list", "create", "patch", "delete"]),
@@ -40,8 +40,18 @@ pub async fn check_rights(client: &Client, namespace: &str) -> anyhow::Result<()
         verbs.iter().map(move |verb| (*group, *resource, *verb))
     });
     let asked = rights.map(async |(group, resource, verb)| {
-        let may = may(client, namespace, group, resource, verb).await?;
-        anyhow::Ok((!may).then(|| format!("{verb} {resource}")))
+        let (resource, subresource) = match resource.split_once('/') {
+            Some((resource, subresource)) => (resource, Some(subresource)),
+            None => (resource, None),
+        };
+        let attributes = ResourceAttributes {
+            group: Some(group.to_owned()),
+            subresource: subresource.map(str::to_owned),
+            ..attributes(namespace, verb, resource)
+        };
+        let may = may(client, attributes).await?;
+        let what = subresource.map_or_else(String::new, |one| format!("/{one}"));
+        anyhow::Ok((!may).then(|| format!("{verb} {resource}{what}")))
     });
     let missing: Vec<_> = try_join_all(asked).await?.into_iter().flatten().collect();
     anyhow::ensure!(
@@ -52,25 +62,16 @@ pub async fn check_rights(client: &Client, namespace: &str) -> anyhow::Result<()
     Ok(())
 }
 
-async fn may(
-    client: &Client,
-    namespace: &str,
-    group: &str,
-    resource: &str,
-    verb: &str,
-) -> anyhow::Result<bool> {
-    let (resource, subresource) = match resource.split_once('/') {
-        Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
-        None => (resource, None),
-    };
-    let attributes = ResourceAttributes {
+fn attributes(namespace: &str, verb: &str, resource: &str) -> ResourceAttributes {
+    ResourceAttributes {
         namespace: Some(namespace.to_owned()),
-        group: Some(group.to_owned()),
-        resource: Some(resource.to_owned()),
-        subresource,
         verb: Some(verb.to_owned()),
+        resource: Some(resource.to_owned()),
         ..ResourceAttributes::default()
-    };
+    }
+}
+
+async fn may(client: &Client, attributes: ResourceAttributes) -> anyhow::Result<bool> {
     let review = SelfSubjectAccessReview {
         spec: SelfSubjectAccessReviewSpec {
             resource_attributes: Some(attributes),
@@ -88,6 +89,7 @@ async fn may(
 pub async fn check_mounts(client: &Client, namespace: &str, access: &Access) -> anyhow::Result<()> {
     let secrets = access.env_from.iter().filter_map(|from| from.secret_ref.as_ref());
     for secret in secrets {
+        check_secret(client, namespace, &secret.name).await?;
         let api = Api::<Secret>::namespaced(client.clone(), namespace);
         there(&api, &secret.name, "Secret", "KILN_S3_SECRET").await?;
     }
@@ -96,6 +98,20 @@ pub async fn check_mounts(client: &Client, namespace: &str, access: &Access) -> 
         let api = Api::<PersistentVolumeClaim>::namespaced(client.clone(), namespace);
         there(&api, &claim.claim_name, "claim", "KILN_VOLUME_CLAIM").await?;
     }
+    Ok(())
+}
+
+/// Every build Pod has this Secret, and a worker that cannot read it would keep its values in logs.
+async fn check_secret(client: &Client, namespace: &str, name: &str) -> anyhow::Result<()> {
+    let attributes = ResourceAttributes {
+        name: Some(name.to_owned()),
+        ..attributes(namespace, "get", "secrets")
+    };
+    anyhow::ensure!(
+        may(client, attributes).await?,
+        "the worker may not get the Secret `{name}` in namespace `{namespace}`, whose values it \
+         blots out of logs: let a Role allow it"
+    );
     Ok(())
 }
 

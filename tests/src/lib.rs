@@ -3,6 +3,7 @@
 
 pub mod bench;
 pub mod chaos;
+pub mod chart;
 pub mod engine;
 pub mod fake_node;
 pub mod fakes;

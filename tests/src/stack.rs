@@ -84,8 +84,13 @@ pub fn spec(app: &str, url: &str, containers: Value) -> Value {
 
 /// The example app's spec, published and filled in.
 pub fn example() -> Value {
+    published("deploy/local/example")
+}
+
+/// The spec that a script writes once it has published what is built.
+pub fn published(script: &str) -> Value {
     let directory = tempfile::tempdir().expect("a directory");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/local/example");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(script);
     run(Command::new(script).arg(directory.path()));
     let text = std::fs::read_to_string(directory.path().join("app.yaml")).expect("the spec");
     serde_saphyr::from_str(&text).expect("YAML")

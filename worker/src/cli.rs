@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use decide::{ApproveArgs, ExtendArgs, HoldArgs, RetryArgs};
-pub(crate) use flags::{CommonFlags, InstallationFlags};
+pub(crate) use flags::{CommonFlags, InstallationFlags, SweepingFlags};
 pub(crate) use looking::{CompletionsArgs, Kind, LsArgs, OpenArgs, StatusArgs};
 pub(crate) use package::{
     ExportArgs, ExportFormat, ImportArgs, InspectArgs, PackageArgs, PackageCommand, Ref,
@@ -52,7 +52,8 @@ Exit codes:
 pub(crate) enum Command {
     /// Runs a worker, which does the builds.
     Worker(WorkerArgs),
-    /// Makes the Temporal namespace and the search attributes ready; may be run again.
+    /// Makes the Temporal namespace, the search attributes and the schedule of sweeps ready; may be
+    /// run again.
     Setup(SetupArgs),
     /// Builds an app and waits for its images.
     Build(BuildArgs),
@@ -133,6 +134,9 @@ pub(crate) struct SetupArgs {
     /// Form of the answer.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Output,
+    /// What the schedule of the sweeps is made of.
+    #[command(flatten)]
+    pub(crate) sweeping: SweepingFlags,
 }
 
 /// `kiln build`.
@@ -344,6 +348,14 @@ impl Command {
             Self::Worker(args) => Some(&args.installation),
             Self::Plan(args) => Some(&args.installation),
             Self::Logs(args) => Some(&args.installation),
+            _ => None,
+        }
+    }
+
+    /// Those of `kiln setup`, which needs few.
+    pub(crate) fn sweeping(&self) -> Option<&SweepingFlags> {
+        match self {
+            Self::Setup(args) => Some(&args.sweeping),
             _ => None,
         }
     }

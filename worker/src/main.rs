@@ -44,6 +44,7 @@ mod terminal;
 mod traces;
 mod tracing_setup;
 mod units;
+mod version;
 mod visibility;
 
 use std::process::ExitCode;
@@ -73,8 +74,9 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
             run::worker(args, start(&values, "info")?, installation).await
         }
         Command::Setup(args) => {
+            let sweeping = settings::sweeping(&values)?;
             start(&values, "error")?;
-            setup::setup(args).await
+            setup::setup(args, &sweeping).await
         }
         Command::Build(args) => build::build(args, start(&values, "error")?).await,
         Command::Plan(args) => plan::plan(args, &values).await,

@@ -26,6 +26,7 @@ use crate::{
     table,
     telemetry::Telemetry,
     traces::Traces,
+    version::Version,
 };
 
 /// Workflows whose state is kept between their tasks. One of an app with hundreds of containers
@@ -38,12 +39,11 @@ pub(crate) async fn worker(
     common: Common,
     installation: Installation,
 ) -> Result<Exit, Error> {
-    let Installation { steps, grace, listen, sweep_every } = installation;
+    let Installation { steps, grace, listen, sweeping, version } = installation;
     let traces = Traces::start()?;
     let (telemetry, health) = answer(listen).await?;
     let meter = telemetry.as_ref().map(Telemetry::of_connection).transpose()?.flatten();
     let engine = connect::patiently(meter).await?;
-    let install = steps.install.clone();
     let identity = namespace::identity(&engine).await;
     let identity = identity.context("cannot look at the Temporal namespace")?;
     let activities = Activities::open(steps, &identity).await?;
@@ -54,16 +54,19 @@ pub(crate) async fn worker(
     let mut workers = Vec::new();
     for queue in &args.queues {
         let traced = traces.is_some();
-        let options = options(*queue, &queues, activities.clone(), grace, traced)?;
+        let mut options = options(*queue, &queues, activities.clone(), grace, traced)?;
+        if let Some(version) = &version {
+            options.deployment_options = version.options();
+        }
         workers.push(
             Worker::new(&runtime, engine.client.clone(), options)
                 .context("cannot make a worker")?,
         );
     }
     if args.queues.contains(&Queue::Main) {
-        schedule::keep(&engine, &install, &queues.main, sweep_every).await;
+        schedule::keep(&engine, &sweeping).await;
     }
-    table::print(&announcement(&install, &workers, &engine))?;
+    table::print(&announcement(&sweeping.install, version.as_ref(), &workers, &engine))?;
     if telemetry.is_some() {
         tokio::spawn(look::on(engine, activities, health.clone(), queues));
     }
@@ -88,10 +91,16 @@ async fn answer(listen: Option<SocketAddr>) -> Result<(Option<Telemetry>, Arc<He
     Ok((telemetry, health))
 }
 
-fn announcement(install: &str, workers: &[Worker], engine: &Engine) -> String {
+fn announcement(
+    install: &str,
+    version: Option<&Version>,
+    workers: &[Worker],
+    engine: &Engine,
+) -> String {
     let queues: Vec<_> = workers.iter().map(Worker::task_queue).collect();
     let (queues, address) = (queues.join(", "), &engine.address);
-    format!("worker of `{install}` polls {queues} on {address}")
+    let version = version.map_or_else(String::new, |one| format!(" as version `{}`", one.build_id));
+    format!("worker of `{install}`{version} polls {queues} on {address}")
 }
 
 /// What one worker serves. Only the main queue has workflows; which steps come over a queue is

@@ -1,9 +1,10 @@
-//! The schedule that starts sweeps. Every worker of an installation makes sure of it when it
-//! starts; it lives in the engine, so that one sweep runs at a time, whichever worker is there.
+//! The schedule that starts sweeps. `kiln setup`, and every worker of an installation when it
+//! starts, make sure of it; it lives in the engine, so that one sweep runs at a time, whichever worker is there.
 
 use std::time::Duration;
 
 use kilnworks_workflows::{Sweep, build::raw};
+use serde::Serialize;
 use temporalio_client::{
     Client, RpcOptions,
     schedules::{
@@ -24,18 +25,46 @@ fn id_of(install: &str) -> String {
     format!("kiln-sweep-{install}")
 }
 
-/// Makes the schedule, or changes it, so that a sweep starts so often; or removes it. A worker
-/// works without: what goes wrong is only told.
-pub(crate) async fn keep(engine: &Engine, install: &str, queue: &str, every: Option<Duration>) {
-    let id = id_of(install);
-    let kept = async {
-        match every {
-            Some(every) => make(&engine.client, &id, queue, every).await,
-            None => remove(&engine.client, &id).await,
-        }
-    };
-    let why = match tokio::time::timeout(PATIENCE, kept).await {
-        Ok(Ok(())) => return,
+/// What is known of the schedule once it is as it should be.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Kept {
+    /// It was made.
+    Made,
+    /// It was there, and was changed.
+    Changed,
+    /// It was there as it should be.
+    WasThere,
+    /// No sweeps are wanted: there is none.
+    Off,
+}
+
+/// What starts sweeps, and how often.
+#[derive(Clone, Debug)]
+pub(crate) struct Sweeping {
+    /// Name of the installation.
+    pub(crate) install: String,
+    /// Task queue of the workflows.
+    pub(crate) queue: String,
+    /// Time between two sweeps; none where nothing starts them.
+    pub(crate) every: Option<Duration>,
+}
+
+/// Makes the schedule, or changes it, so that a sweep starts so often; or removes it. Again, it
+/// changes nothing.
+pub(crate) async fn ensure(engine: &Engine, sweeping: &Sweeping) -> Result<Kept, ScheduleError> {
+    let id = id_of(&sweeping.install);
+    match sweeping.every {
+        Some(every) => make(&engine.client, &id, &sweeping.queue, every).await,
+        None => remove(&engine.client, &id).await.map(|()| Kept::Off),
+    }
+}
+
+/// The same for a worker, which works without: what goes wrong is only told.
+pub(crate) async fn keep(engine: &Engine, sweeping: &Sweeping) {
+    let id = id_of(&sweeping.install);
+    let why = match tokio::time::timeout(PATIENCE, ensure(engine, sweeping)).await {
+        Ok(Ok(_)) => return,
         Ok(Err(error)) => error.to_string(),
         Err(_) => "the engine does not answer".to_owned(),
     };
@@ -51,7 +80,7 @@ async fn make(
     id: &str,
     queue: &str,
     every: Duration,
-) -> Result<(), ScheduleError> {
+) -> Result<Kept, ScheduleError> {
     let options = CreateScheduleOptions::builder()
         .action(action(id, queue))
         .spec(ScheduleSpec::from_interval(every))
@@ -62,11 +91,14 @@ async fn make(
             let handle = client.get_schedule_handle(id);
             let found = handle.describe(RpcOptions::default()).await?;
             match is_as(&found, queue, every) {
-                true => Ok(()),
-                false => change(&handle, id.to_owned(), queue.to_owned(), every).await,
+                true => Ok(Kept::WasThere),
+                false => {
+                    change(&handle, id.to_owned(), queue.to_owned(), every).await?;
+                    Ok(Kept::Changed)
+                }
             }
         }
-        made => made.map(|_| ()),
+        made => made.map(|_| Kept::Made),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What will be done: every setting with its default filled in and every fault found.
 
 mod layers;
-mod lower;
+pub(crate) mod lower;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -14,7 +14,13 @@ use url::Url;
 
 pub(crate) use layers::Values;
 
-use crate::{end::Error, settings::lower::Lowering, units};
+use crate::{
+    end::Error,
+    schedule::Sweeping,
+    settings::lower::Lowering,
+    units,
+    version::{self, Version},
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -56,8 +62,10 @@ pub(crate) struct Installation {
     pub(crate) grace: Duration,
     /// Where the worker answers for itself; none where it does not.
     pub(crate) listen: Option<SocketAddr>,
-    /// Time between two sweeps; none where nothing starts them.
-    pub(crate) sweep_every: Option<Duration>,
+    /// What starts sweeps.
+    pub(crate) sweeping: Sweeping,
+    /// The version that the engine knows this worker by; none where versioning is off.
+    pub(crate) version: Option<Version>,
 }
 
 /// The settings that every command has.
@@ -70,14 +78,30 @@ pub(crate) fn common(values: &Values) -> Result<Common, Error> {
 /// The settings of an installation. The faults of the common ones come in the same message.
 pub(crate) fn installation(values: &Values) -> Result<Installation, Error> {
     let mut lowering = Lowering::of(values);
-    lower_common(&mut lowering);
+    let common = lower_common(&mut lowering);
+    let steps = lower_steps(&mut lowering);
     let installation = Installation {
-        steps: lower_steps(&mut lowering),
         grace: lowering.time("grace", "20s", Duration::ZERO..=units::HOUR),
         listen: lowering.socket("listen"),
-        sweep_every: lowering.time_or_never("sweep-every", "1h", MINUTE..=30 * units::DAY),
+        sweeping: lower_sweeping(&mut lowering, common.task_queue, steps.install.clone()),
+        version: version::lower(&mut lowering, &steps.install),
+        steps,
     };
     lowering.or(installation)
+}
+
+/// What starts sweeps, which needs no more of an installation than its name.
+pub(crate) fn sweeping(values: &Values) -> Result<Sweeping, Error> {
+    let mut lowering = Lowering::of(values);
+    let common = lower_common(&mut lowering);
+    let install = lowering.name("install", "kiln");
+    let sweeping = lower_sweeping(&mut lowering, common.task_queue, install);
+    lowering.or(sweeping)
+}
+
+fn lower_sweeping(lowering: &mut Lowering<'_>, queue: String, install: String) -> Sweeping {
+    let every = lowering.time_or_never("sweep-every", "1h", MINUTE..=30 * units::DAY);
+    Sweeping { install, queue, every }
 }
 
 fn lower_common(lowering: &mut Lowering<'_>) -> Common {

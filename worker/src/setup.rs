@@ -1,24 +1,33 @@
-//! `kiln setup`: the namespace and its search attributes. Running it again changes nothing.
+//! `kiln setup`: the namespace, its search attributes, the schedule of the sweeps. Running it again
+//! changes nothing.
 
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use temporalio_client::tonic::{Code, Status};
+use temporalio_client::{
+    schedules::ScheduleError,
+    tonic::{Code, Status},
+};
 
 use crate::{
     cli::SetupArgs,
     connect::{self, Engine, refused},
     document,
     end::{Error, Exit},
-    namespace, table,
+    namespace,
+    schedule::{self, Kept, Sweeping},
+    table,
 };
 
 /// How long the engine may take until everyone sees what was made. Its servers look every ten
 /// seconds or so.
 const VISIBLE: Duration = Duration::from_secs(60);
 
+/// Pause between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// Makes what is missing, waits until it is there, and says what it did.
-pub(crate) async fn setup(args: SetupArgs) -> Result<Exit, Error> {
+pub(crate) async fn setup(args: SetupArgs, sweeping: &Sweeping) -> Result<Exit, Error> {
     let engine = connect::once().await?;
     let told = |status: Status| Error::from(refused(&status, &engine.address));
     let name = &engine.namespace;
@@ -30,6 +39,7 @@ pub(crate) async fn setup(args: SetupArgs) -> Result<Exit, Error> {
         namespace: name,
         namespace_made: !was_there,
         search_attributes_made: attributes(&engine).await.map_err(told)?,
+        sweeps: sweeps(&engine, sweeping).await?,
     };
     document::show(args.output, &made, || table::print(&made.told()))?;
     Ok(Exit::Success)
@@ -42,6 +52,7 @@ struct Made<'a> {
     namespace: &'a str,
     namespace_made: bool,
     search_attributes_made: Vec<&'static str>,
+    sweeps: Kept,
 }
 
 impl Made<'_> {
@@ -51,7 +62,16 @@ impl Made<'_> {
             [] => "were there".to_owned(),
             made => format!("made {}", made.join(", ")),
         };
-        format!("namespace `{}`: {namespace}\nsearch attributes: {attributes}", self.namespace)
+        let sweeps = match self.sweeps {
+            Kept::Made => "made",
+            Kept::Changed => "changed",
+            Kept::WasThere => "was there",
+            Kept::Off => "none is wanted",
+        };
+        format!(
+            "namespace `{}`: {namespace}\nsearch attributes: {attributes}\nschedule of sweeps: {sweeps}",
+            self.namespace
+        )
     }
 }
 
@@ -80,7 +100,22 @@ async fn attributes(engine: &Engine) -> Result<Vec<&'static str>, Status> {
                 "the search attributes are not visible after {seconds} s"
             )));
         }
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Makes the schedule of the sweeps, or sees that it is there.
+async fn sweeps(engine: &Engine, sweeping: &Sweeping) -> Result<Kept, Error> {
+    let begun = Instant::now();
+    loop {
+        match schedule::ensure(engine, sweeping).await {
+            Ok(kept) => return Ok(kept),
+            Err(ScheduleError::Rpc(status)) if begun.elapsed() < VISIBLE && not_yet(&status) => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(ScheduleError::Rpc(status)) => return Err(refused(&status, &engine.address).into()),
+            Err(other) => return Err(anyhow::Error::from(other).into()),
+        }
     }
 }
 

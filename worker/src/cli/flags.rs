@@ -106,6 +106,12 @@ pub(crate) struct InstallationFlags {
     /// Address on which the worker answers `/metrics`, `/healthz` and `/readyz`. Default: none.
     #[arg(long, value_name = "ADDRESS", env = "KILN_LISTEN")]
     pub(crate) listen: Option<String>,
+    /// Worker versioning of the engine: off, pinned or auto-upgrade. Default: off.
+    #[arg(long, value_name = "KIND", env = "KILN_VERSIONING")]
+    pub(crate) versioning: Option<String>,
+    /// The version of this worker, where versioning is on. Default: that of `kiln`.
+    #[arg(long, value_name = "NAME", env = "KILN_BUILD_ID")]
+    pub(crate) build_id: Option<String>,
     /// How long contexts are kept, at least 60 days. Default: 60days.
     #[arg(long, value_name = "TIME", env = "KILN_KEEP_CONTEXTS")]
     pub(crate) keep_contexts: Option<String>,
@@ -118,4 +124,17 @@ pub(crate) struct InstallationFlags {
     /// Age below which a sweep leaves a Pod or Job alone. Default: 10min.
     #[arg(long, value_name = "TIME", env = "KILN_SWEEP_AFTER")]
     pub(crate) sweep_after: Option<String>,
+}
+
+/// What the schedule of the sweeps is made of.
+#[derive(Debug, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[command(next_help_heading = "Settings of the installation")]
+pub(crate) struct SweepingFlags {
+    /// Name of the installation, which its schedule of sweeps is named after. Default: kiln.
+    #[arg(long, value_name = "NAME", env = "KILN_INSTALL")]
+    pub(crate) install: Option<String>,
+    /// Time between two sweeps, which remove what builds left behind; or never. Default: 1h.
+    #[arg(long, value_name = "TIME", env = "KILN_SWEEP_EVERY")]
+    pub(crate) sweep_every: Option<String>,
 }

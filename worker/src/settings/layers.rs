@@ -29,6 +29,9 @@ impl Values {
         if let Some(flags) = cli.command.installation() {
             values.put(&table(flags));
         }
+        if let Some(flags) = cli.command.sweeping() {
+            values.put(&table(flags));
+        }
         Ok(values)
     }
 

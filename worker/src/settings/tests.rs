@@ -30,15 +30,26 @@ fn a_sweep_has_its_times() {
     let defaults = installation(&Values::from([bucket])).unwrap();
     let sweep = defaults.steps.sweep;
     let days = |days: u64| days * 24 * 3600;
-    assert_eq!(defaults.sweep_every.map(|time| time.as_secs()), Some(3600));
+    assert_eq!(defaults.sweeping.every.map(|time| time.as_secs()), Some(3600));
     assert_eq!(sweep.after.as_secs(), 600);
     assert_eq!((sweep.keep_contexts.as_secs(), sweep.keep_logs.as_secs()), (days(60), days(60)));
     for never in ["never", "0s", "0 h"] {
         let settings = installation(&Values::from([bucket, ("sweep-every", never)])).unwrap();
-        assert_eq!(settings.sweep_every, None, "{never}");
+        assert_eq!(settings.sweeping.every, None, "{never}");
     }
     let logs = installation(&Values::from([bucket, ("keep-logs", "31days")])).unwrap();
     assert_eq!(logs.steps.sweep.keep_logs.as_secs(), days(31));
+}
+
+#[test]
+fn a_version_is_asked_for() {
+    let bucket = ("s3-bucket", "b");
+    assert_eq!(installation(&Values::from([bucket])).unwrap().version, None);
+    let named = [bucket, ("versioning", "pinned"), ("build-id", "1.2.0"), ("install", "shop")];
+    let version = installation(&Values::from(named)).unwrap().version.unwrap();
+    assert_eq!((version.deployment.as_str(), version.build_id.as_str()), ("shop", "1.2.0"));
+    let own = installation(&Values::from([bucket, ("versioning", "auto-upgrade")])).unwrap();
+    assert_eq!(own.version.unwrap().build_id, env!("CARGO_PKG_VERSION"));
 }
 
 #[test]
@@ -100,6 +111,8 @@ fn each_wrong_setting_has_its_message() {
         ("keep-logs", "30days", "a time from 31days to 3650days"),
         ("sweep-after", "0s", "a time from 1s to 1day"),
         ("sweep-every", "5s", "a time from 1m to 30days"),
+        ("versioning", "on", "`off` or `pinned` or `auto-upgrade`"),
+        ("build-id", "a build", "1 to 63 letters"),
         ("log", "kiln==x", "a filter such as"),
         ("log-format", "xml", "`text` or `json`"),
         ("temporal-ui", "localhost:8233", "an address such as"),
