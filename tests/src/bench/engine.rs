@@ -24,7 +24,7 @@ const COMPONENTS: usize = 6;
 const CONTAINERS: usize = 7;
 
 /// How often each is measured; the best counts, as the machine has other work, too.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 2;
 
 pub(super) async fn measure(scene: &Scene) -> Result<Vec<Figure>> {
     let builds = APPS * COMPONENTS * CONTAINERS;
