@@ -127,7 +127,7 @@ pub fn lines() -> Vec<Line> {
         ),
         line(
             "engine",
-            120,
+            180,
             "what the engine carries, with steps that do nothing",
             "a workflow of four empty activities a container",
             |scene| engine::measure(scene).boxed_local(),

@@ -15,6 +15,7 @@ use temporalio_sdk::{
 };
 use temporalio_workflow::{ActivityOptions, WorkflowContext, WorkflowResult};
 
+use super::Scene;
 use crate::stack::unique;
 
 /// Calls so many activities that do nothing, one after the other.
@@ -58,8 +59,8 @@ pub(super) struct Took {
 }
 
 /// Runs so many of them, with a worker of their own.
-pub(super) async fn run(client: &Client, workflows: usize, activities: u32) -> Result<Took> {
-    let queue = unique("bench-floor");
+pub(super) async fn run(scene: &Scene, workflows: usize, activities: u32) -> Result<Took> {
+    let (client, queue) = (&scene.engine, unique(&scene.name));
     let runtime = Runtime::from_current_tokio(Default::default())?;
     let options = WorkerOptions::new(&queue)
         .register_workflow::<Empty>()?

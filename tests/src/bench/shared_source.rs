@@ -75,7 +75,7 @@ pub(super) async fn unchanged(scene: &Scene) -> Result<Vec<Figure>> {
     }
     let events = events(&scene.engine, &all).await?;
     // Workflows of two activities have nearly as many events each.
-    let floor = floor::run(&scene.engine, ALL, 2).await?;
+    let floor = floor::run(scene, ALL, 2).await?;
     let floor = floor.time.as_secs_f64() * events as f64 / floor.events as f64;
     let pods = pods::created(&scene.pods(), app, &since).await?;
     Ok(vec![

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use kilnworks_activities::{
     settings::Delivery,
     store::{
@@ -36,7 +36,14 @@ pub(super) async fn store() -> S3Store {
 impl Scene {
     /// Removes all that the line has made: what runs first, so that nothing is made anew.
     pub(super) async fn tidy(&self) -> Result<()> {
-        let runs = self.end_workflows().await;
+        let mut runs = self.end_workflows().await;
+        // Children whose parents ended before they did, and whatever else a line left behind.
+        let own = format!("ExecutionStatus = 'Running' AND WorkflowId STARTS_WITH '{}'", self.name);
+        let left = self.engine.list_workflows(own, Default::default());
+        let left: Vec<_> = left.try_collect().await?;
+        let left = left.iter().map(|workflow| workflow.id().to_owned()).collect();
+        *self.workflows.lock().expect("no panic holds it") = left;
+        runs.extend(self.end_workflows().await);
         self.stop_workers();
         let log = self.log();
         self.remove_pods().await?;
