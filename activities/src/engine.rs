@@ -36,8 +36,7 @@ pub async fn beating<T>(
     let timeout = ctx.info().heartbeat_timeout.filter(|time| !time.is_zero());
     let timeout = timeout.unwrap_or(Duration::from_secs(60));
     let mut beat = tokio::time::interval(timeout / 4);
-    let step = alone(ctx, step);
-    tokio::pin!(step);
+    let mut step = Box::pin(alone(ctx, step));
     loop {
         tokio::select! {
             outcome = &mut step => return outcome,
@@ -57,7 +56,8 @@ pub async fn alone<T>(
 ) -> Result<T, ActivityError> {
     let name = &ctx.info().activity_type;
     let span = span(ctx);
-    let outcome = fault::around(name, step).instrument(span.clone()).await;
+    // On the heap, or each layer around a large step would hold it twice.
+    let outcome = fault::around(name, Box::pin(step)).instrument(span.clone()).await;
     outcome.map_err(|error| {
         if !is_final(&error) {
             let kind = failure_of(&error).map_or(FailureType::Internal, |failure| failure.kind);
