@@ -57,7 +57,8 @@ pub async fn alone<T>(
 ) -> Result<T, ActivityError> {
     let name = &ctx.info().activity_type;
     let span = span(ctx);
-    let outcome = fault::around(name, step).instrument(span.clone()).await;
+    // On the heap, or each layer around a large step would hold it twice.
+    let outcome = fault::around(name, Box::pin(step)).instrument(span.clone()).await;
     outcome.map_err(|error| {
         if !is_final(&error) {
             let kind = failure_of(&error).map_or(FailureType::Internal, |failure| failure.kind);

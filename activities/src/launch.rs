@@ -96,6 +96,7 @@ pub async fn launch(
         look = match admit(cluster, access, &input, share.as_ref(), &object, &wish).await? {
             Admission::Created(launched) => {
                 queue.tell();
+                tracing::info!(name = launched.name, "launched a build");
                 return Ok(launched);
             }
             Admission::Taken => true,

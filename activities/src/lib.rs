@@ -139,6 +139,8 @@ async fn watched<T>(
     state: State,
     step: impl Future<Output = anyhow::Result<T>>,
 ) -> Result<T, ActivityError> {
+    // Each layer around it would hold it twice, and a thread's stack is small.
+    let step = Box::pin(step);
     beating(ctx, telling(ctx, &observer(ctx, id), state, named(id, step))).await
 }
 

@@ -31,6 +31,21 @@ pub const PHASE: &str = "kiln_build_phase_duration";
 /// The phases of a build. Pushing is the end of building, by the executor's own log.
 pub const PHASES: [&str; 5] = ["queued", "scheduling", "pulling", "building", "pushing"];
 
+/// The steps that reach something which may be away.
+const STEPS: [&str; 11] = [
+    "fetch_source",
+    "check_version",
+    "compare",
+    "render",
+    "upload",
+    "launch",
+    "await_build",
+    "resolve_image",
+    "deliver",
+    "clean_up",
+    "sweep",
+];
+
 static METRICS: OnceLock<Metrics> = OnceLock::new();
 
 /// Counts into this meter from now on. Called once, before the first step.
@@ -121,6 +136,11 @@ impl Metrics {
             self.attempts(0, Some(*kind));
         }
         self.attempts(0, None);
+        for step in STEPS {
+            for kind in FailureType::VARIANTS.iter().filter(|kind| kind.waiting_mends()) {
+                self.retries(0, step, *kind);
+            }
+        }
         for is_spared in [true, false] {
             self.contexts(0, 0, !is_spared);
             self.mirror(0, is_spared);
@@ -168,7 +188,11 @@ impl Metrics {
 
     /// A step failed for something that waiting mends.
     pub fn retried(&self, step: &str, kind: FailureType) {
-        self.add(&self.retries, 1, &[("step", step), ("type", &kind.name())]);
+        self.retries(1, step, kind);
+    }
+
+    fn retries(&self, count: u64, step: &str, kind: FailureType) {
+        self.add(&self.retries, count, &[("step", step), ("type", &kind.name())]);
     }
 
     /// A context was sent into the store, or was there already.

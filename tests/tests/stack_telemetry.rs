@@ -89,14 +89,17 @@ async fn every_metric_is_there(queue: &str, address: &str) {
     let queries = dashboard().into_iter().chain(alerts().into_iter().map(|(_, query)| query));
     let wanted: BTreeSet<String> = queries.flat_map(|query| named(&query)).collect();
     assert!(wanted.len() > 20, "only {wanted:?}");
-    eventually("every metric", Duration::from_secs(60), async || {
+    let there = async || {
         let scraped = scrape(address).await;
-        let there = scraped.keys().map(|series| series.split('{').next().unwrap_or(series));
-        let there: BTreeSet<&str> = there.collect();
-        let missing = wanted.iter().filter(|name| !there.contains(name.as_str()));
-        (missing.count() == 0).then_some(())
+        let names = scraped.keys().map(|series| series.split('{').next().unwrap_or(series));
+        names.map(str::to_owned).collect::<BTreeSet<String>>()
+    };
+    eventually("the failed workflow task", Duration::from_secs(60), async || {
+        there().await.contains("temporal_workflow_task_execution_failed_total").then_some(())
     })
     .await;
+    let missing: Vec<_> = wanted.difference(&there().await).cloned().collect();
+    assert_eq!(missing, Vec::<String>::new(), "nobody will see what the dashboard asks for");
     run(Command::new("temporal").args(["workflow", "terminate", "--workflow-id", &id]));
     let page = include_str!("../../docs/operators.md");
     for series in scrape(address).await.keys().filter(|series| series.starts_with("kiln_")) {

@@ -43,6 +43,7 @@ pub(crate) async fn on(
         tick.tick().await;
         let backlogs = async {
             let answers = within(engine_answers(&engine)).await;
+            let answers = answers.map_err(|why| format!("{why} (at {})", engine.address));
             let is_there = answers.is_ok();
             health.note(Check::Engine, answers);
             if is_there {
@@ -88,7 +89,7 @@ async fn told(check: impl Future<Output = anyhow::Result<()>>) -> Result<(), Str
 async fn engine_answers(engine: &Engine) -> Result<(), String> {
     match namespace::identity(engine).await {
         Ok(_) => Ok(()),
-        Err(status) => Err(format!("{} at {}", status.message(), engine.address)),
+        Err(status) => Err(status.message().to_owned()),
     }
 }
 
