@@ -35,8 +35,8 @@ use crate::{engine::eventually, stack::Worker};
 pub async fn address(worker: &Worker) -> String {
     eventually("the worker to say where it answers", Duration::from_secs(10), async || {
         let log = worker.log();
-        let lines = log.lines().filter(|line| line.contains("answers /metrics"));
-        let last = lines.last()?;
+        let mut lines = log.lines().filter(|line| line.contains("answers /metrics"));
+        let last = lines.next_back()?;
         let at = last.find("127.0.0.1:")?;
         let port = last[at..].chars().take_while(|c| !matches!(c, '"' | ' ' | ',' | '}'));
         Some(port.collect::<String>())
