@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing before them but a Rust and a Go toolchain.
 .DEFAULT_GOAL := help
-.PHONY: help demo test contract chaos binary image up down clean-local build lint record wire
+.PHONY: help demo test contract chaos bench binary image up down clean-local build lint record wire audit sbom release
 
 help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,13 @@ contract: toolchains up build ## Run the example pipelines in five languages; ta
 
 chaos: up build ## Strike the stack while it builds: ARGS=--list names the cases, ARGS='name name' runs some.
 	@. .local/env && target/debug/chaos $(ARGS)
+
+# What is measured: `debug` is there already, `release` takes a while to build and is what counts.
+PROFILE ?= debug
+
+bench: up packages ## Measure builds, each against a floor: ARGS=--list names the lines, PROFILE=release what counts.
+	@cargo build --workspace --bins $(if $(filter release,$(PROFILE)),--release)
+	@. .local/env && target/$(PROFILE)/bench $(ARGS)
 
 binary: packages ## Build the `kiln` that is released, without the fault points of the tests.
 	@deploy/image/binary
@@ -44,6 +51,15 @@ wire: packages ## Write docs/contract.md and docs/schema after a change of the c
 lint: packages ## Check format, lints and the stack's scripts.
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets -- -D warnings
+
+audit: packages ## Check licences, registries and, given KILN_ADVISORY_DB, known vulnerabilities of what is depended on.
+	@tests/audit
+
+sbom: packages ## Write target/sbom/kiln.cdx.json: what is in `kiln`, in CycloneDX.
+	@deploy/sbom
+
+release: packages ## Compile target/release/kiln so that the same source makes the same bytes.
+	@deploy/release
 
 .PHONY: packages
 packages:

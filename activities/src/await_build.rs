@@ -18,7 +18,7 @@ use kilnworks_workflows::{
     failure::{Failure, FailureType},
     names,
     progress::State,
-    steps::{AwaitInput, Built},
+    steps::{AwaitInput, BuildId, Built},
 };
 use kube::ResourceExt;
 
@@ -28,7 +28,10 @@ use crate::{
     error::{Ended, is},
     events,
     log::{self, Log, Logs, follow::follow},
+    metrics::metrics,
+    nodes::Nodes,
     phase::{self, Standing},
+    phases::{self, Pushing},
     redact,
     registry::RegistryClient,
     verdict,
@@ -53,8 +56,10 @@ pub async fn await_build(
     scheduled: SystemTime,
 ) -> anyhow::Result<Built> {
     let joined = input.launched.joined.as_ref().and_then(|_| Timestamp::try_from(scheduled).ok());
-    let prefix = names::log_prefix(&input.id.run_id, input.id.attempt);
-    let keeping = follow(logs, cluster, &input.launched, &prefix);
+    let BuildId { run_id, platform, attempt, .. } = &input.id;
+    let prefix = names::log_prefix(run_id, platform, *attempt);
+    let pushing = Pushing::default();
+    let keeping = follow(logs, cluster, &input.launched, &prefix, &pushing);
     let waiting = wait(cluster, &input, observer, joined);
     tokio::pin!(keeping, waiting);
     let (ended, kept) = tokio::select! {
@@ -67,20 +72,41 @@ pub async fn await_build(
             let _ = tokio::time::timeout(LOG, keeping).await;
         }
     };
+    let over = ended.as_ref().ok().cloned().flatten();
     let outcome = match ended {
-        Ok(Some(pod)) => conclude(cluster, registry, logs, &input, &pod, rest).await,
+        // Boxed, as a build waits much longer than it is judged, and thousands wait.
+        Ok(Some(pod)) => Box::pin(conclude(cluster, registry, logs, &input, &pod, rest)).await,
         Ok(None) => {
             rest.await;
-            lost(registry, &input, gone()).await
+            Box::pin(lost(registry, &input, gone())).await
         }
         Err(error) => Err(error),
     };
+    // Whose Pod it is tells of it.
+    if joined.is_none() {
+        tell(&outcome, over.as_deref(), &pushing);
+    }
     outcome.map_err(|error| match error.downcast() {
         Ok(Ended(failure)) => {
             Ended(Failure { log: Some(logs.store.url(&prefix)), ..failure }).into()
         }
         Err(error) => error,
     })
+}
+
+/// Counts an attempt, where this is its end and not only this run's.
+fn tell(outcome: &anyhow::Result<Built>, pod: Option<&Pod>, pushing: &Pushing) {
+    let failure = match outcome {
+        Ok(_) => None,
+        Err(error) => match error.downcast_ref() {
+            Some(Ended(failure)) => Some(failure.kind),
+            None => return,
+        },
+    };
+    metrics().attempt(failure);
+    if let Some(pod) = pod {
+        phases::tell(pod, pushing);
+    }
 }
 
 /// Waits until the executor has ended, and gives its Pod; none where that is gone.
@@ -92,6 +118,7 @@ async fn wait(
 ) -> anyhow::Result<Option<Arc<Pod>>> {
     let mut bell = cluster.bell();
     let mut explained = Explained::default();
+    let mut nodes = Nodes::of(input.platform.as_deref());
     cluster.ready().await?;
     loop {
         let now = Timestamp::now();
@@ -108,7 +135,7 @@ async fn wait(
             }
             Found::Gone => return Ok(None),
         };
-        observer.see(standing.state, &standing.reason).await;
+        let standing = placed(cluster, &mut nodes, standing, observer).await;
         let standing = clocks::counted(standing, joined);
         if let Some(failure) = clocks::ran_out(&standing, &input.clocks, now) {
             // The watch may be behind: the API's word counts before a build is given up.
@@ -124,6 +151,24 @@ async fn wait(
         }
         bell.rung().await;
     }
+}
+
+/// Tells where a Pod stands: at once where no node can ever take it, as the cluster is.
+async fn placed(
+    cluster: &Cluster,
+    nodes: &mut Nodes,
+    standing: Standing,
+    observer: &mut Observer,
+) -> Standing {
+    let (reason, lacks) = match standing.state {
+        State::Scheduling => nodes.explain(cluster, &standing.reason).await,
+        _ => (standing.reason, false),
+    };
+    match lacks {
+        true => observer.say(standing.state, &reason).await,
+        false => observer.see(standing.state, &reason).await,
+    }
+    Standing { reason, ..standing }
 }
 
 fn gone() -> Failure {
@@ -195,7 +240,8 @@ async fn conclude(
         };
     }
     rest.await;
-    let prefix = names::log_prefix(&input.id.run_id, input.id.attempt);
+    let BuildId { run_id, platform, attempt, .. } = &input.id;
+    let prefix = names::log_prefix(run_id, platform, *attempt);
     redact::learn_of(cluster, pod).await?;
     // As the log says it, so that its instructions are found; line by line, as lines are counted.
     let redactor = redact::known();
@@ -224,7 +270,7 @@ async fn lost(
     if !matches!(failure.kind, Evicted | NodeLost | PodDeleted) {
         return Err(failed(input, failure));
     }
-    let tag = names::attempt_tag(&input.id.run_id, input.id.attempt);
+    let tag = names::attempt_tag(&input.id);
     let own = || format!("{}:{tag}", input.repository);
     let pushed = input.launched.joined.clone().unwrap_or_else(own);
     let image = match registry.inspect(&pushed, &input.registry).await {

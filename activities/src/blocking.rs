@@ -1,10 +1,27 @@
 //! Work that blocks a thread: libgit2, compression, locks on files.
 
+use std::{sync::LazyLock, thread::available_parallelism};
+
 use anyhow::Context;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::fail;
 use kilnworks_workflows::failure::FailureType;
+
+/// One for each core: more at once would only take more memory. Steps that wait for a server
+/// meanwhile are no part of this, so there may be more of them.
+static CORES: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from)));
+
+/// Runs work that computes on a thread of its own, once a core is free for it: see [`blocking`]. It
+/// must not wait for other such work.
+pub async fn computing<T: Send + 'static>(
+    work: impl FnOnce(&CancellationToken) -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    let _core = CORES.acquire().await.context("no core will be free")?;
+    blocking(work).await
+}
 
 /// Runs blocking work on a thread of its own. When the caller is dropped, the work is told by the
 /// token and must end soon: nobody waits for it any more, but it holds locks and files.

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     cluster::{Cluster, JOB_UID, unavailable},
+    fault,
     log::{
         Logs,
         keep::{Unkept, keep},
@@ -26,6 +27,9 @@ use crate::{
 
 /// Pauses before it looks again for what a launch made meanwhile.
 const AGAIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
+
+/// How long an image waits for the removal of what it was made by.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Deletes the Jobs and Pods of an execution, finished or not, once their logs are kept, and leaves
 /// those that it shares. It returns once every one of them is accepted for deletion; running it
@@ -55,6 +59,19 @@ pub async fn clean_up(
     Ok(())
 }
 
+/// Does the same for a build that has its image, which is not to wait for it: false where it is to
+/// be done again.
+pub async fn tidy_up(cluster: &Cluster, logs: Logs<'_>, input: CleanUpInput) -> bool {
+    let tidying = fault::around("clean_up", clean_up(cluster, logs, input));
+    let why = match tokio::time::timeout(PATIENCE, tidying).await {
+        Ok(Ok(())) => return true,
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(_) => format!("not done within {} s", PATIENCE.as_secs()),
+    };
+    tracing::info!("what the build made is removed later: {why}");
+    false
+}
+
 /// What still runs goes first: a log that cannot be kept now holds back its own Pod alone.
 async fn remove(
     cluster: &Cluster,
@@ -62,7 +79,8 @@ async fn remove(
     owned: &str,
     run_id: &str,
 ) -> anyhow::Result<()> {
-    let (pods, jobs) = (list(&cluster.pods(), owned).await?, list(&cluster.jobs(), owned).await?);
+    let (pods, jobs) = (cluster.pods(), cluster.jobs());
+    let (pods, jobs) = tokio::try_join!(list(&pods, owned), list(&jobs, owned))?;
     let (running, ended): (Vec<Pod>, Vec<Pod>) = pods.into_iter().partition(phase::is_unfinished);
     let has = |pods: &[Pod], job: &Job| {
         pods.iter().any(|pod| pod.labels().get(JOB_UID) == job.metadata.uid.as_ref())
@@ -86,10 +104,12 @@ async fn leave_all(
     run_id: &str,
 ) -> anyhow::Result<()> {
     let mut shared = Vec::new();
-    for pod in list(&cluster.pods(), member).await? {
+    let (pods, jobs) = (cluster.pods(), cluster.jobs());
+    let (pods, jobs) = tokio::try_join!(list(&pods, member), list(&jobs, member))?;
+    for pod in pods {
         shared.push((launched(LaunchedKind::Pod, &pod), vec![pod]));
     }
-    for job in list(&cluster.jobs(), member).await? {
+    for job in jobs {
         let uid = job.uid().unwrap_or_default();
         let pods = list(&cluster.pods(), &format!("{JOB_UID}={uid}")).await?;
         shared.push((launched(LaunchedKind::Job, &job), pods));

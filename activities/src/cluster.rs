@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use k8s_openapi::jiff::Timestamp;
 use kilnworks_workflows::{
@@ -26,7 +26,7 @@ use kube::{
 };
 use tokio::{sync::watch, task::AbortHandle};
 
-use crate::{error::fail, mounts, object::Site, phase};
+use crate::{error::fail, metrics::metrics, mounts, object::Site, phase, presigned};
 
 /// Label that the Job controller puts on a Job's Pod: the Job's UID.
 pub const JOB_UID: &str = "batch.kubernetes.io/controller-uid";
@@ -72,6 +72,17 @@ pub async fn connect() -> anyhow::Result<Client> {
     // Without it a connection that died in silence would hold its step for ever.
     config.read_timeout = Some(SILENCE);
     Client::try_from(config).context("cannot make a client of the cluster")
+}
+
+/// How the watch over the Pods is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watching {
+    /// It has not listed all Pods yet.
+    Begins,
+    /// It tells of every change, or tries to.
+    Runs,
+    /// It has ended, which it never should: nothing begins it again.
+    Ended,
 }
 
 /// What became of a created Pod or Job.
@@ -125,6 +136,22 @@ impl Cluster {
                 "the cluster's Pods could not be listed yet",
             )),
         }
+    }
+
+    /// How the watch is.
+    pub fn watching(&self) -> Watching {
+        match &self.watching {
+            Some(task) if task.is_finished() => Watching::Ended,
+            _ if self.pods.wait_until_ready().now_or_never().is_none() => Watching::Begins,
+            _ => Watching::Runs,
+        }
+    }
+
+    /// Whether the API server answers, and lets us see our Pods.
+    pub async fn answers(&self) -> anyhow::Result<()> {
+        let ours = format!("{}={}", names::label("instance"), self.site.instance);
+        let listed = self.pods().list(&ListParams::default().labels(&ours).limit(1)).await;
+        listed.map(drop).map_err(|error| unavailable("list the Pods", &error))
     }
 
     /// Rings with every change of a Pod, and once a second.
@@ -233,7 +260,10 @@ async fn watch_pods(client: Client, site: Site, writer: Writer<Pod>, bell: watch
     while let Some(event) = events.next().await {
         match event {
             Ok(_) => bell.send_modify(|count| *count += 1),
-            Err(error) => tracing::warn!(%error, "the watch over the Pods is interrupted"),
+            Err(error) => {
+                metrics().watch_interrupted();
+                tracing::warn!(%error, "the watch over the Pods is interrupted");
+            }
         }
     }
 }
@@ -244,6 +274,7 @@ fn forget(pod: &mut Pod) {
     let annotations = pod.annotations_mut();
     annotations.remove(&mounts::dockerfile_annotation());
     annotations.remove(&mounts::dockerignore_annotation());
+    annotations.remove(&presigned::annotation());
 }
 
 /// The cluster cannot be asked now.

@@ -215,6 +215,7 @@ impl Look<'_> {
             published,
             // Its spec has no container that is built from another one.
             images: Default::default(),
+            with_context: false,
         };
         let rendered = render::render(self.sources, self.registry, self.executor, input).await?;
         Ok(rendered.reused.map(|built| ContainerImage {
@@ -237,6 +238,7 @@ fn image_of(plan: &ContainerPlan, repository: &str, built: Built) -> ContainerIm
         digest: built.digest,
         size: built.size,
         platform: built.platform,
+        platforms: built.platforms,
         commit: None,
         attempts: 0,
         reused: false,

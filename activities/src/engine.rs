@@ -10,15 +10,19 @@ use kilnworks_workflows::{
     progress::{Observed, State},
     steps::BuildId,
 };
+use opentelemetry::{Context, KeyValue, trace::TraceContextExt};
 use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowSignalOptions};
 use temporalio_common::protos::temporal::api::enums::v1::{
     PendingActivityState, WorkflowExecutionStatus,
 };
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use tracing::{Instrument, field::Empty};
 
 use crate::{
-    error::{Ended, fail, failure_of, to_engine},
-    fault, redact,
+    error::{Ended, fail, failure_of, is_final, to_engine},
+    fault,
+    metrics::metrics,
+    redact,
 };
 
 /// Runs a step to its end while telling the engine that it lives. A cancel drops the step: what
@@ -32,11 +36,11 @@ pub async fn beating<T>(
     let timeout = ctx.info().heartbeat_timeout.filter(|time| !time.is_zero());
     let timeout = timeout.unwrap_or(Duration::from_secs(60));
     let mut beat = tokio::time::interval(timeout / 4);
-    let step = fault::around(&ctx.info().activity_type, step);
-    tokio::pin!(step);
+    // Boxed: a step is large, and is passed on through many hands.
+    let mut step = Box::pin(alone(ctx, step));
     loop {
         tokio::select! {
-            outcome = &mut step => return outcome.map_err(to_engine),
+            outcome = &mut step => return outcome,
             () = ctx.cancelled() => return Err(ActivityError::cancelled()),
             _ = beat.tick() => {
                 // A heartbeat that cannot be sent now is sent with the next tick.
@@ -44,6 +48,57 @@ pub async fn beating<T>(
             }
         }
     }
+}
+
+/// Runs a step to its end, and says in every line that it logs whose it is.
+pub async fn alone<T>(
+    ctx: &ActivityContext,
+    step: impl Future<Output = anyhow::Result<T>>,
+) -> Result<T, ActivityError> {
+    let name = &ctx.info().activity_type;
+    let span = span(ctx);
+    let outcome = fault::around(name, step).instrument(span.clone()).await;
+    outcome.map_err(|error| {
+        if !is_final(&error) {
+            let kind = failure_of(&error).map_or(FailureType::Internal, |failure| failure.kind);
+            metrics().retried(name, kind);
+        }
+        span.in_scope(|| to_engine(error))
+    })
+}
+
+/// What a line of the log says of its step. The names are documented, as tools go by them.
+fn span(ctx: &ActivityContext) -> tracing::Span {
+    let info = ctx.info();
+    let trace = Context::current().span().span_context().clone();
+    // At this level no filter of the log leaves it out.
+    tracing::error_span!(
+        "step",
+        step = info.activity_type,
+        run = info.attempt,
+        workflow_id = info.workflow_id,
+        run_id = info.workflow_run_id,
+        trace_id = trace.is_valid().then(|| trace.trace_id().to_string()),
+        app = Empty,
+        component = Empty,
+        container = Empty,
+        attempt = Empty,
+    )
+}
+
+/// Runs a step of a build, and says in its lines and its trace of which.
+pub async fn named<T>(id: &BuildId, step: impl Future<Output = T>) -> T {
+    let (line, context) = (tracing::Span::current(), Context::current());
+    let known = [("app", &id.app), ("component", &id.component), ("container", &id.container)];
+    for (name, value) in known.into_iter().filter(|(_, value)| !value.is_empty()) {
+        line.record(name, value.as_str());
+        context.span().set_attribute(KeyValue::new(format!("kiln.{name}"), value.clone()));
+    }
+    if id.attempt > 0 {
+        line.record("attempt", id.attempt);
+        context.span().set_attribute(KeyValue::new("kiln.attempt", i64::from(id.attempt)));
+    }
+    step.await
 }
 
 /// What the engine wants of a step.
@@ -112,10 +167,13 @@ fn is_ended<T>(outcome: &anyhow::Result<T>) -> bool {
 /// How long a wait lasts before anyone is told of it.
 const WORTH_TELLING: Duration = Duration::from_secs(2);
 
+/// How long a build that waited for nothing runs before anyone is told that it does.
+const LONG: Duration = Duration::from_secs(10);
+
 /// Pause between two signals of one build.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Tells a build's own and its root workflow what it waits for, each wait once, and not too often:
+/// Tells a build's own workflow and those above it what it waits for, each wait once, and not too often:
 /// a signal is an event in two histories.
 pub struct Observer {
     client: Option<Client>,
@@ -136,16 +194,28 @@ impl Observer {
 
     /// Notes what the build waits for now. To be called with every change, and every second or so.
     pub async fn see(&mut self, state: State, reason: &str) {
+        self.note(state, reason, WORTH_TELLING).await;
+    }
+
+    /// The same for what is worth telling at once.
+    pub async fn say(&mut self, state: State, reason: &str) {
+        self.note(state, reason, Duration::ZERO).await;
+    }
+
+    async fn note(&mut self, state: State, reason: &str, worth: Duration) {
         let now = (state, reason.to_owned());
         if self.seen.as_ref().is_none_or(|(before, _)| *before != state) {
             self.since = (Instant::now(), SystemTime::now());
         }
         self.seen = Some(now.clone());
         let is_new = self.told.as_ref().is_none_or(|(_, told)| told.as_ref() != Some(&now));
-        // That it builds goes without saying, unless a wait was told before.
-        let goes_without_saying = state == State::Building && self.told.is_none();
+        // That it builds goes without saying, unless a wait was told before or it takes long.
+        let worth = match (state, &self.told) {
+            (State::Building, None) => LONG,
+            _ => worth,
+        };
         let rested = self.told.as_ref().is_none_or(|(at, _)| at.elapsed() >= PAUSE);
-        if is_new && !goes_without_saying && rested && self.since.0.elapsed() >= WORTH_TELLING {
+        if is_new && rested && self.since.0.elapsed() >= worth {
             self.tell(state, reason).await;
             self.told = Some((Instant::now(), Some(now)));
         }
@@ -156,13 +226,18 @@ impl Observer {
         let observed = Observed {
             component: self.id.component.clone(),
             container: self.id.container.clone(),
+            platform: self.id.platform.clone(),
             state,
             reason: redact::known().text(reason),
             since: humantime::format_rfc3339_seconds(self.since.1).to_string(),
         };
         let payload = serde_json::json!(observed);
-        let mut told = vec![&self.id.workflow_id];
-        if self.id.root != self.id.workflow_id {
+        let own = self.id.workflow_id.as_str();
+        let mut told = vec![own];
+        if self.id.root != own {
+            // A container's workflow is named after its component's.
+            let component = own.rsplit_once('/').map(|(component, _)| component);
+            told.extend(component.filter(|component| *component != self.id.root));
             told.push(&self.id.root);
         }
         for workflow in told {

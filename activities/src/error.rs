@@ -63,10 +63,15 @@ pub fn own_disk(error: anyhow::Error) -> anyhow::Error {
     }
 }
 
+/// Whether the engine is not to run the step again.
+pub fn is_final(error: &anyhow::Error) -> bool {
+    let mends = failure_of(error).is_some_and(|failure| failure.kind.waiting_mends());
+    error.is::<Ended>() || !(mends || error.is::<Unanswered>())
+}
+
 /// What the engine sees. An error without a type is our own mistake, and no second run mends it.
 pub fn to_engine(error: anyhow::Error) -> ActivityError {
-    let ended = error.is::<Ended>();
-    let unanswered = error.is::<Unanswered>();
+    let is_final = is_final(&error);
     let failure = match failure_of(&error) {
         Some(failure) => failure.clone(),
         None => Failure::new(FailureType::Internal, format!("{error:#}")),
@@ -76,7 +81,7 @@ pub fn to_engine(error: anyhow::Error) -> ActivityError {
     ActivityError::application(
         ApplicationFailure::builder(failure.message.clone())
             .type_name(failure.kind.name())
-            .non_retryable(ended || !(unanswered || failure.kind.waiting_mends()))
+            .non_retryable(is_final)
             .details(failure)
             .build(),
     )

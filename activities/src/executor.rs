@@ -27,9 +27,10 @@ const RETRIES: u32 = 4;
 /// The same for base images. More would keep a user waiting who misspelt one.
 const PULL_RETRIES: u8 = 2;
 
-/// What a build needs of root: to own files as others, to become others, to end its children.
-const CAPABILITIES: [&str; 7] =
-    ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "SETFCAP", "KILL"];
+/// What a build needs of root, each found by leaving it out: to own files as others and to change
+/// them, to keep their setgid bits and file capabilities, to become others, to end their children.
+const CAPABILITIES: [&str; 8] =
+    ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETGID", "SETUID", "SETFCAP", "KILL"];
 
 /// The container of a build.
 pub fn container(settings: &ClusterSettings, input: &LaunchInput, access: &Access) -> Container {
@@ -67,16 +68,20 @@ pub fn args(input: &LaunchInput, access: &Access) -> Vec<String> {
         format!("--image-download-retry={PULL_RETRIES}"),
         format!("--image-fs-extract-retry={RETRIES}"),
     ];
+    if !input.context.root.is_empty() {
+        args.push(format!("--context-sub-path={}", input.context.root));
+    }
     // The attempt's own tag comes last: Kaniko pushes one after the other. Where others may share
     // the Pod it is the only one: whoever made it may have left when it pushes, and each who has
     // not gives the image its own tags.
-    let own = names::attempt_tag(&input.id.run_id, input.id.attempt);
+    let own = names::attempt_tag(&input.id);
     let is_shared = build.reuse.is_some() && rendered.key.is_some();
     let tags = rendered.tags.iter().filter(|_| !is_shared).chain([&own]);
     args.extend(tags.map(|tag| format!("--destination={}:{tag}", build.repository)));
     args.extend(pairs("--build-arg", &rendered.build_args));
     args.extend(pairs("--label", &rendered.labels));
     args.extend(build.target.iter().map(|stage| format!("--target={stage}")));
+    args.extend(build.platform().map(|one| format!("--custom-platform={one}")));
     if let Some(cache) = &build.cache {
         args.push("--cache=true".to_owned());
         args.push(format!("--cache-repo={}", cache.repo));
@@ -109,7 +114,7 @@ fn literal(text: &str) -> String {
 
 /// Memory and scratch space are limits too: a build that takes more than it asked for is ended,
 /// and not its neighbours. The processor is shared, as a build may use what is idle.
-fn resources(resources: &Resources) -> ResourceRequirements {
+pub(crate) fn resources(resources: &Resources) -> ResourceRequirements {
     let mut limits = BTreeMap::from([("memory".to_owned(), Quantity(resources.memory.clone()))]);
     if let Some(storage) = &resources.ephemeral_storage {
         limits.insert("ephemeral-storage".to_owned(), Quantity(storage.clone()));
@@ -124,7 +129,8 @@ fn resources(resources: &Resources) -> ResourceRequirements {
 }
 
 /// Root without privileges: fits the Pod Security level "baseline". Privilege escalation is left
-/// at its default, as `no_new_privs` would break `su` and `sudo` in a `RUN`.
+/// at its default: `no_new_privs` would break `sudo` in a `RUN` of another user, and a build that
+/// is root already gains nothing by it. An operator's template may set it.
 fn security_context() -> SecurityContext {
     let names = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect());
     SecurityContext {

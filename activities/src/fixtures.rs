@@ -52,6 +52,7 @@ pub(crate) fn minimal() -> LaunchInput {
         run_id: text("0b5cbd4f-9d4c-4f0e-8b1c-2f1d3a4b5c6d"),
         root: text("nightly"),
         attempt: 1,
+        platform: String::new(),
         told: false,
     };
     input.build.repository = text("localhost:5000/team/shop-web-front");
@@ -62,6 +63,8 @@ pub(crate) fn minimal() -> LaunchInput {
     input.rendered.dockerfile = text("FROM scratch\n");
     input.rendered.tags = vec![text("1.2.0")];
     input.context.key = text("contexts/abc.tar.gz");
+    input.context.root = text("context");
+    input.context.sha256 = Some("5e".repeat(32));
     input
 }
 

@@ -22,8 +22,10 @@ use crate::{
     cluster::{Bell, Cluster, api_message, unavailable},
     engine::{Observer, Wish, unwanted},
     error::fail,
+    metrics::metrics,
+    nodes::Nodes,
     object::{self, Object},
-    pod,
+    pod, presigned,
     settings::LauncherKind,
     share::{
         Share,
@@ -58,7 +60,10 @@ pub async fn launch(
     if let Existing::Ours(launched) = existing(cluster, &input).await? {
         return Ok(launched);
     }
+    let nodes = Nodes::of(input.build.platform());
     let mut queue = Queue {
+        cluster,
+        nodes,
         bell: cluster.bell(),
         started,
         limit: Duration::from_secs(input.build.clocks.queued),
@@ -68,7 +73,10 @@ pub async fn launch(
     loop {
         if let Some(shared) = share.as_ref().filter(|it| look || cluster.shows(&it.hash)) {
             match join(cluster, shared, &wish).await? {
-                Joined::Member(launched) => return Ok(launched),
+                Joined::Member(launched) => {
+                    queue.tell();
+                    return Ok(launched);
+                }
                 Joined::Nothing => {}
                 Joined::Going => {
                     queue.wait("the Pod of an equal build is being deleted").await?;
@@ -85,8 +93,11 @@ pub async fn launch(
             cluster.ready().await?;
             is_checked = true;
         }
-        look = match admit(cluster, &input, share.as_ref(), &object, &wish).await? {
-            Admission::Created(launched) => return Ok(launched),
+        look = match admit(cluster, access, &input, share.as_ref(), &object, &wish).await? {
+            Admission::Created(launched) => {
+                queue.tell();
+                return Ok(launched);
+            }
             Admission::Taken => true,
             Admission::Later(refusal) => {
                 queue.wait(&refusal).await?;
@@ -107,6 +118,8 @@ fn made(
 
 /// What waits for room.
 struct Queue<'a> {
+    cluster: &'a Cluster,
+    nodes: Nodes,
     bell: Bell,
     started: SystemTime,
     limit: Duration,
@@ -114,6 +127,11 @@ struct Queue<'a> {
 }
 
 impl Queue<'_> {
+    /// Counts how long it took to have a Pod.
+    fn tell(&self) {
+        metrics().phase("queued", self.started.elapsed().unwrap_or_default());
+    }
+
     /// Waits for a change, or fails when the queued clock has run out.
     async fn wait(&mut self, reason: &str) -> anyhow::Result<()> {
         if self.started.elapsed().unwrap_or_default() >= self.limit {
@@ -121,7 +139,10 @@ impl Queue<'_> {
             let message = format!("the cluster had no room within {limit} (queued): {reason}");
             return Err(fail(FailureType::QuotaExceeded, message));
         }
-        self.observer.see(State::Queued, reason).await;
+        match self.nodes.explain(self.cluster, reason).await {
+            (reason, true) => self.observer.say(State::Queued, &reason).await,
+            (reason, false) => self.observer.see(State::Queued, &reason).await,
+        }
         self.bell.rung().await;
         Ok(())
     }
@@ -138,6 +159,7 @@ enum Admission {
 /// Creates the object where there is room for it.
 async fn admit(
     cluster: &Cluster,
+    access: &Access,
     input: &LaunchInput,
     share: Option<&Share>,
     object: &Object,
@@ -153,7 +175,8 @@ async fn admit(
     if wish().await != Wish::Outcome {
         return Err(unwanted());
     }
-    let error = match create(cluster, object).await {
+    let object = presigned::signed(object, access, &input.build.clocks).await?;
+    let error = match create(cluster, &object).await {
         Ok(launched) => {
             // Where another run has given the outcome, this Pod is what it gave.
             if wish().await == Wish::End {

@@ -17,15 +17,20 @@ pub mod executor;
 mod fault;
 #[cfg(test)]
 mod fixtures;
+pub mod index;
 pub mod launch;
 pub mod lfs;
 pub mod log;
+pub mod metrics;
 pub mod mounts;
+pub mod nodes;
 pub mod object;
 pub mod pack;
 pub mod package;
 pub mod phase;
+pub mod phases;
 pub mod pod;
+pub mod presigned;
 pub mod redact;
 pub mod registry;
 pub mod registry_auth;
@@ -37,6 +42,7 @@ pub mod share;
 pub mod source;
 pub mod split;
 pub mod start;
+pub mod state;
 pub mod store;
 pub mod sweep;
 pub mod template;
@@ -52,8 +58,8 @@ use kilnworks_workflows::{
     progress::State,
     steps::{
         self, AwaitInput, BuildId, Built, CleanUpInput, CompareInput, Context, DeliverInput,
-        EngineSettings, FetchInput, Fetched, LaunchInput, Launched, RenderInput, Rendered,
-        ResolveInput, Split, SplitInput, UploadInput, VersionInput, Versioned,
+        EngineSettings, FetchInput, Fetched, IndexInput, LaunchInput, Launched, RenderInput,
+        Rendered, ResolveInput, Split, SplitInput, UploadInput, VersionInput, Versioned,
     },
     sweep::{SweepInput, SweepReport},
 };
@@ -62,8 +68,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::{
     cluster::Cluster,
-    engine::{Observer, beating, telling},
-    error::to_engine,
+    engine::{Observer, alone, beating, named, telling},
     log::Logs,
     object::Site,
     registry::RegistryClient,
@@ -134,7 +139,7 @@ async fn watched<T>(
     state: State,
     step: impl Future<Output = anyhow::Result<T>>,
 ) -> Result<T, ActivityError> {
-    beating(ctx, telling(ctx, &observer(ctx, id), state, step)).await
+    beating(ctx, telling(ctx, &observer(ctx, id), state, named(id, step))).await
 }
 
 #[activities]
@@ -147,7 +152,7 @@ impl Activities {
         input: SplitInput,
     ) -> Result<Split, ActivityError> {
         let split = async { split::split(input, self.engine) };
-        fault::around(&ctx.info().activity_type, split).await.map_err(to_engine)
+        alone(&ctx, split).await
     }
 
     /// Finds the commit of a revision and fetches it.
@@ -174,7 +179,8 @@ impl Activities {
         watched(&ctx, &id, State::Fetching, compare).await
     }
 
-    /// Renders the Dockerfile as it is at a commit.
+    /// Renders the Dockerfile as it is at a commit. The context may come along: see
+    /// [`RenderInput::with_context`].
     #[activity(definition = steps::Render)]
     pub async fn render(
         self: Arc<Self>,
@@ -183,7 +189,16 @@ impl Activities {
     ) -> Result<Rendered, ActivityError> {
         let id = input.id.clone();
         let executor = self.cluster.site.executor();
-        let render = render::render(&self.sources, &self.registry, &executor, input);
+        let render = async {
+            let context = UploadInput::of(&input);
+            let rendered = render::render(&self.sources, &self.registry, &executor, input).await?;
+            let Some(context) = context.filter(|_| rendered.reused.is_none()) else {
+                return Ok(rendered);
+            };
+            let upload = Box::pin(upload::upload(&self.sources, &*self.store, context));
+            let context = Some(fault::around("upload", upload).await?);
+            Ok(Rendered { context, ..rendered })
+        };
         watched(&ctx, &id, State::Packing, render).await
     }
 
@@ -216,7 +231,8 @@ impl Activities {
         watched(&ctx, &id, State::Queued, launch).await
     }
 
-    /// Waits for the end of the executor.
+    /// Waits for the end of the executor. After a success nothing of the build is left in the
+    /// cluster, unless it cannot be removed now: then `clean_up` is still to come.
     #[activity(definition = steps::AwaitBuild)]
     pub async fn await_build(
         self: Arc<Self>,
@@ -227,8 +243,33 @@ impl Activities {
         let mut observer = observer(&ctx, &id);
         let (cluster, registry, logs) = (&self.cluster, &self.registry, self.logs());
         let since = ctx.info().scheduled_time.unwrap_or_else(SystemTime::now);
-        let wait = await_build::await_build(cluster, registry, logs, input, &mut observer, since);
+        let wait = async {
+            let own = CleanUpInput {
+                workflow_id: id.workflow_id.clone(),
+                run_id: id.run_id.clone(),
+                launching: false,
+            };
+            let wait =
+                await_build::await_build(cluster, registry, logs, input, &mut observer, since);
+            // Boxed for the same reason as a render.
+            let built = Box::pin(wait).await?;
+            // Each of several platforms is one of several Pods of its execution.
+            let is_whole = id.platform.is_empty();
+            let tidied = is_whole && Box::pin(clean_up::tidy_up(cluster, logs, own)).await;
+            Ok(Built { tidied, ..built })
+        };
         watched(&ctx, &id, State::Building, wait).await
+    }
+
+    /// Puts the index of the images of several platforms under the tags of the image.
+    #[activity(definition = steps::Index)]
+    pub async fn index(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: IndexInput,
+    ) -> Result<Built, ActivityError> {
+        let id = input.id.clone();
+        watched(&ctx, &id, State::Building, index::index(&self.registry, input)).await
     }
 
     /// Looks up an image that is used as it is.

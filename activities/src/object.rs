@@ -15,7 +15,7 @@ use kilnworks_workflows::{
 use serde_json::Value;
 
 use crate::{
-    pod,
+    pod, presigned,
     settings::{ClusterSettings, LauncherKind},
     share::{self, Share},
     store::Access,
@@ -76,13 +76,30 @@ impl Site {
     ) -> anyhow::Result<Object> {
         let pod = pod::pod(&self.settings, &self.instance, input, access, share);
         let pod = match &self.template {
-            Some(template) => template.over(&pod, &input.id)?,
+            Some(template) => {
+                template.over(&pod, &input.id, input.build.platform().unwrap_or_default())?
+            }
             None => pod,
         };
         Ok(match self.settings.launcher {
             LauncherKind::Pod => Object::Pod(Box::new(pod)),
             LauncherKind::Job => Object::Job(Box::new(job(pod))),
         })
+    }
+}
+
+impl Object {
+    /// Gives its Pod an annotation.
+    pub fn annotate(&mut self, name: String, value: String) {
+        let metadata = match self {
+            Self::Pod(pod) => Some(&mut pod.metadata),
+            Self::Job(job) => {
+                job.spec.as_mut().map(|spec| spec.template.metadata.get_or_insert_default())
+            }
+        };
+        if let Some(metadata) = metadata {
+            metadata.annotations.get_or_insert_default().insert(name, value);
+        }
     }
 }
 
@@ -101,7 +118,9 @@ pub fn render_object(site: &Site, input: &LaunchInput, access: &Access) -> anyho
 fn job(mut pod: Pod) -> Job {
     let name = pod.metadata.name.take();
     let namespace = pod.metadata.namespace.take();
-    let (labels, annotations) = (pod.metadata.labels.clone(), pod.metadata.annotations.clone());
+    let (labels, mut annotations) = (pod.metadata.labels.clone(), pod.metadata.annotations.clone());
+    // It is of use to the Pod alone.
+    annotations.iter_mut().for_each(|all| drop(all.remove(&presigned::annotation())));
     share::without_members(&mut pod.metadata);
     Job {
         metadata: ObjectMeta { name, namespace, labels, annotations, ..ObjectMeta::default() },
@@ -134,6 +153,7 @@ pub fn sample() -> LaunchInput {
             run_id: text("sample"),
             root: text("sample"),
             attempt: 1,
+            platform: String::new(),
             told: false,
         },
         build: BuildPlan {
@@ -160,6 +180,7 @@ pub fn sample() -> LaunchInput {
             reuse: None,
             priority: None,
             fairness_key: None,
+            platforms: Vec::new(),
             yields: Default::default(),
             resources: Resources { cpu: text("1"), memory: text("1Gi"), ephemeral_storage: None },
             clocks: Clocks { queued: 1, scheduling: 1, pulling: 1, building: 1, whole: 1 },

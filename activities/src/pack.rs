@@ -2,6 +2,10 @@
 //!
 //! The same trees make the same bytes, on every machine: git's order, no times, no owners, modes
 //! 644 and 755, names too long for a header in GNU's way.
+//!
+//! It lies below [`ROOT`] in the archive. Kaniko unpacks what it fetched from a bucket beside the
+//! archive and leaves that there: `COPY .` would put it, and in it all that `.dockerignore` leaves
+//! out, into the image. And the directory has a mode of its own so, where Kaniko would give it 750.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +29,10 @@ use crate::{
 };
 
 /// Part of every key. To be raised when the same trees no longer make the same bytes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+
+/// The directory of the archive that is the context.
+pub const ROOT: &str = "context";
 
 /// The content key of a context: made of ids of trees alone, so that it costs no packing. A
 /// submodule's commit says nothing of where it came from, but its tree does of what is in it.
@@ -61,6 +68,7 @@ pub fn pack(
         archive: Builder::new(gzip),
         pointers: Vec::new(),
     };
+    packer.append(EntryType::Directory, 0o755, Path::new(""), 0, &mut std::io::empty())?;
     tree.walk(context, &mut |entry| {
         go_on(cancel)?;
         packer.add(entry)
@@ -131,7 +139,7 @@ impl<W: Write> Packer<'_, W> {
         let target = self.content(entry)?;
         let target = Path::new(std::ffi::OsStr::from_bytes(&target));
         let mut header = header(EntryType::Symlink, 0o777, 0);
-        Ok(self.archive.append_link(&mut header, path, target)?)
+        Ok(self.archive.append_link(&mut header, Path::new(ROOT).join(path), target)?)
     }
 
     fn content(&self, entry: &Entry) -> anyhow::Result<Vec<u8>> {
@@ -147,7 +155,7 @@ impl<W: Write> Packer<'_, W> {
         content: &mut dyn Read,
     ) -> anyhow::Result<()> {
         let mut header = header(kind, mode, size);
-        Ok(self.archive.append_data(&mut header, path, content)?)
+        Ok(self.archive.append_data(&mut header, Path::new(ROOT).join(path), content)?)
     }
 
     fn finish(self) -> anyhow::Result<()> {

@@ -16,6 +16,7 @@ pub mod contents;
 pub mod existing;
 pub mod files;
 mod helmignore;
+pub mod indexes;
 pub mod layout;
 mod media;
 pub mod parts;

@@ -10,7 +10,7 @@ use k8s_openapi::{
 };
 use kilnworks_workflows::progress::State;
 
-use crate::executor;
+use crate::{executor, presigned};
 
 /// Where an unfinished Pod stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +33,13 @@ pub fn executor(pod: &Pod) -> Option<&ContainerStatus> {
 /// later.
 pub fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
     executor(pod)?.state.as_ref()?.terminated.as_ref()
+}
+
+/// The end of what fetches the context, where something does.
+pub fn fetched(pod: &Pod) -> Option<&ContainerStateTerminated> {
+    let statuses = pod.status.as_ref()?.init_container_statuses.as_ref()?;
+    let fetch = statuses.iter().find(|status| status.name == presigned::NAME)?;
+    fetch.state.as_ref()?.terminated.as_ref()
 }
 
 /// Whether the executor was started, so that there is a log.
@@ -104,19 +111,21 @@ pub fn standing(pod: &Pod) -> Standing {
     }
 }
 
-/// Why the executor does not start; empty while that is only a matter of course.
+/// Why the executor does not start, or what goes before it does not; empty while that is only a
+/// matter of course.
 fn waiting(pod: &Pod) -> String {
-    let waiting = executor(pod).and_then(|status| status.state.as_ref()?.waiting.as_ref());
-    let Some(waiting) = waiting else {
-        return String::new();
-    };
-    match (waiting.reason.as_deref(), waiting.message.as_deref()) {
-        (Some("ContainerCreating" | "PodInitializing") | None, None) => String::new(),
-        (reason, message) => {
-            let parts = [reason, message].into_iter().flatten();
-            parts.collect::<Vec<_>>().join(": ")
+    let before = pod.status.iter().flat_map(|status| &status.init_container_statuses).flatten();
+    let mut waiting = before.chain(executor(pod)).filter_map(|status| {
+        let waiting = status.state.as_ref()?.waiting.as_ref()?;
+        match (waiting.reason.as_deref(), waiting.message.as_deref()) {
+            (Some("ContainerCreating" | "PodInitializing") | None, None) => None,
+            (reason, message) => {
+                let parts = [reason, message].into_iter().flatten();
+                Some(parts.collect::<Vec<_>>().join(": "))
+            }
         }
-    }
+    });
+    waiting.next().unwrap_or_default()
 }
 
 /// Seconds from the Pod's creation to the executor's end.

@@ -8,10 +8,13 @@ use k8s_openapi::{
 };
 use kilnworks_workflows::{
     names,
+    platform::{self, Platform},
     steps::{BuildId, LaunchInput},
 };
 
-use crate::{executor, mounts, settings::ClusterSettings, share::Share, store::Access};
+use crate::{
+    executor, mounts, nodes, presigned, settings::ClusterSettings, share::Share, store::Access,
+};
 
 /// How long a build stays on a node that is gone. Kubernetes' own 300 s are for servers.
 const NODE_LOST_SECONDS: i64 = 30;
@@ -32,6 +35,8 @@ pub fn pod(
         labels.extend(share.labels());
         annotations.extend(share.annotations());
     }
+    let fetch = access.fetch.as_ref();
+    annotations.extend(fetch.map(|_| presigned::unsigned()));
     let mut volumes = mounts::volumes(input);
     volumes.extend(access.volumes.iter().cloned());
     Pod {
@@ -43,6 +48,7 @@ pub fn pod(
             ..ObjectMeta::default()
         },
         spec: Some(PodSpec {
+            init_containers: fetch.map(|fetch| vec![presigned::container(fetch, input)]),
             containers: vec![executor::container(settings, input, access)],
             restart_policy: Some("Never".to_owned()),
             // A build has no business with the cluster, and must not see what else runs in it.
@@ -51,6 +57,7 @@ pub fn pod(
             termination_grace_period_seconds: Some(GRACE_SECONDS.into()),
             tolerations: Some(["not-ready", "unreachable"].map(node_lost).to_vec()),
             volumes: Some(volumes),
+            node_selector: input.build.platform().map(nodes_for),
             ..PodSpec::default()
         }),
         ..Pod::default()
@@ -59,7 +66,7 @@ pub fn pod(
 
 /// Name of an attempt's Pod or Job that it shares with nobody.
 pub fn name(id: &BuildId) -> String {
-    names::pod(&id.app, &id.component, &id.container, &id.run_id, id.attempt)
+    names::pod(id)
 }
 
 /// Labels of everything that an attempt makes. Who finds an object by them knows whose it is.
@@ -73,7 +80,9 @@ pub fn labels(instance: &str, id: &BuildId) -> BTreeMap<String, String> {
         ("workflow", names::label_hash(&id.workflow_id)),
         ("attempt", id.attempt.to_string()),
     ];
-    labels.map(|(name, value)| (names::label(name), value)).into()
+    let of = Some(platform::word(&id.platform)).filter(|word| !word.is_empty());
+    let all = labels.into_iter().chain(of.map(|word| ("platform", word)));
+    all.map(|(name, value)| (names::label(name), value)).collect()
 }
 
 /// What does not fit into labels: the workflow's id in clear, and what is built.
@@ -86,6 +95,13 @@ fn annotations(input: &LaunchInput) -> BTreeMap<String, String> {
         annotations.insert(mounts::dockerignore_annotation(), ignore.clone());
     }
     annotations
+}
+
+/// The nodes of a platform. No label tells a variant.
+fn nodes_for(platform: &str) -> BTreeMap<String, String> {
+    let Platform { os, architecture, .. } = Platform::of(platform);
+    let labels = [(nodes::OS, os), (nodes::ARCHITECTURE, architecture)];
+    labels.map(|(label, value)| (label.to_owned(), value.to_owned())).into()
 }
 
 fn node_lost(taint: &str) -> Toleration {

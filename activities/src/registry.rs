@@ -6,6 +6,7 @@ mod inspect;
 mod manifests;
 mod meaning;
 mod place;
+mod platform;
 mod reach;
 mod referrers;
 mod repository;

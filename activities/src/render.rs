@@ -8,6 +8,7 @@ mod dockerfile;
 pub mod key;
 mod keyed;
 pub mod pin;
+mod platforms;
 pub(crate) mod template;
 mod values;
 
@@ -39,6 +40,10 @@ pub async fn render(
     let asked = &plan;
     let resolve = move |image| bases::look_up(registry, asked, image);
     let rendered = keyed(rendered, &plan, executor, resolve).await?;
+    platforms::check(registry, &plan, &rendered.bases).await?;
+    if !rendered.platforms.is_empty() {
+        return reuse::platforms::find(registry, &plan, rendered, published.as_deref()).await;
+    }
     let reused = reuse::find(registry, &plan, &rendered, published.as_deref()).await?;
     Ok(Rendered { reused, ..rendered })
 }

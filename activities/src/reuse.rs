@@ -1,12 +1,15 @@
 //! Images that are there already: built before of the same things, or published under the version
 //! that is asked for. They get the build's own name and tags without a Pod.
 
+pub mod platforms;
+
 use kilnworks_workflows::{
     failure::FailureType,
     names,
-    plan::{BuildPlan, ContainerPlan},
+    output::ContainerImage,
+    plan::ContainerPlan,
     record::Record,
-    steps::{Built, Rendered},
+    steps::{Built, Rendered, Reuse},
 };
 
 use crate::{
@@ -30,7 +33,10 @@ pub async fn find(
     let Some(build) = plan.work.as_build() else { return Ok(None) };
     let found = match published {
         Some(package) => Some(publication(registry, plan, rendered, package).await?),
-        None => kept(registry, plan, build, rendered).await?,
+        None => match build.reuse.clone().zip(rendered.key.clone()) {
+            Some((repository, key)) => kept(registry, plan, &Reuse { repository, key }).await?,
+            None => None,
+        },
     };
     let Some(Found { repositories, digest }) = found else { return Ok(None) };
     let own = registry.open(&build.repository, &plan.registry).await?;
@@ -56,10 +62,8 @@ struct Found {
 async fn kept(
     registry: &RegistryClient,
     plan: &ContainerPlan,
-    build: &BuildPlan,
-    rendered: &Rendered,
+    Reuse { repository, key }: &Reuse,
 ) -> anyhow::Result<Option<Found>> {
-    let (Some(repository), Some(key)) = (&build.reuse, &rendered.key) else { return Ok(None) };
     let kept = registry.open(repository, &plan.registry).await?;
     match kept.digest_of(&names::reuse_tag(key)).await {
         Ok(digest) => Ok(digest.map(|digest| Found { repositories: vec![kept], digest })),
@@ -77,20 +81,31 @@ async fn publication(
     package: &str,
 ) -> anyhow::Result<Found> {
     let package_read = read::open(registry, &plan.registry, package).await?;
-    let record: Record = package_read.record()?;
-    let is_ours = |image: &&kilnworks_workflows::output::ContainerImage| {
+    let image = published_image(&package_read, plan, rendered, package)?;
+    let own = registry.open(&names::repository_of(&image.reference), &plan.registry).await?;
+    let repositories = vec![own, package_read.repository];
+    Ok(Found { repositories, digest: image.digest })
+}
+
+/// What a published package's record says of the image, which is of the same things.
+fn published_image(
+    read: &read::Package,
+    plan: &ContainerPlan,
+    rendered: &Rendered,
+    package: &str,
+) -> anyhow::Result<ContainerImage> {
+    let record: Record = read.record()?;
+    let is_ours = |image: &ContainerImage| {
         image.component == plan.component && image.container == plan.container
     };
-    let Some(image) = record.images.iter().find(is_ours) else {
+    let Some(image) = record.images.into_iter().find(is_ours) else {
         return Err(exists(plan, package, "is not in it"));
     };
     let its_key = image.made.as_ref().and_then(|made| made.key.as_ref());
     if rendered.key.is_none() || its_key != rendered.key.as_ref() {
         return Err(exists(plan, package, "is built of other things now"));
     }
-    let own = registry.open(&names::repository_of(&image.reference), &plan.registry).await?;
-    let repositories = vec![own, package_read.repository];
-    Ok(Found { repositories, digest: image.digest.clone() })
+    Ok(image)
 }
 
 fn exists(plan: &ContainerPlan, package: &str, what: &str) -> anyhow::Error {

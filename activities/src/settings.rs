@@ -56,6 +56,9 @@ pub enum StoreSettings {
         secret: Option<String>,
         /// The region, where the environment does not say.
         region: Option<String>,
+        /// How a context gets from the bucket to its executor.
+        #[serde(default)]
+        delivery: Delivery,
     },
     /// A shared volume.
     Volume {
@@ -64,6 +67,17 @@ pub enum StoreSettings {
         /// What Pods mount.
         mount: VolumeMount,
     },
+}
+
+/// How a context gets from a bucket to its executor.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub enum Delivery {
+    /// The executor reads the bucket, with credentials that every `RUN` can read, too.
+    #[default]
+    Direct,
+    /// A container of this image, that of `kiln`, fetches the one context by an address that is
+    /// signed for it, before the executor starts.
+    Presigned(String),
 }
 
 /// What Pods mount of a shared volume.

@@ -58,9 +58,12 @@ impl Share {
         // A build that asks for more would fail in the Pod of one that asks for less.
         let Resources { cpu, memory, ephemeral_storage } = &input.build.resources;
         let storage = ephemeral_storage.as_deref().unwrap_or_default();
-        let scope = [instance, cache, secret, cpu, memory, storage];
+        let mut scope = vec![instance, cache, secret, cpu, memory, storage];
+        // Where no platform is named any node may have the Pod. A log lies where its platform's do.
+        let (platform, of) = (input.build.platform(), Some(id.platform.as_str()));
+        scope.extend(platform.into_iter().chain(of.filter(|it| !it.is_empty())));
         let hash = names::share(&scope, key, id.attempt);
-        let tag = names::attempt_tag(&id.run_id, id.attempt);
+        let tag = names::attempt_tag(id);
         Some(Self {
             name: names::shared_pod(&hash),
             hash,

@@ -31,7 +31,7 @@ use self::{
     remote::Server, tree::Tree,
 };
 use crate::{
-    blocking::blocking,
+    blocking::computing,
     error::{classed, fail, own_disk},
     secrets::Secrets,
 };
@@ -72,7 +72,7 @@ impl Sources {
         let origin = self.origin(source).await?;
         let revision = source.revision.clone();
         let max_bytes = self.max_bytes;
-        blocking(move |cancel| {
+        computing(move |cancel| {
             let commit = origin.repairing(cancel, |reach| {
                 let mirror = reach.mirror(&origin.address)?;
                 let server = reach.server(&mirror.address);
@@ -124,8 +124,10 @@ impl Snapshot {
         look: impl Fn(&Tree, &CancellationToken) -> anyhow::Result<T> + Send + 'static,
     ) -> anyhow::Result<T> {
         let Self { origin, commit } = self.clone();
-        blocking(move |cancel| origin.repairing(cancel, |reach| look(&reach.tree(commit)?, cancel)))
-            .await
+        computing(move |cancel| {
+            origin.repairing(cancel, |reach| look(&reach.tree(commit)?, cancel))
+        })
+        .await
     }
 
     /// Address and credentials, for what lies beside the repository on its server.

@@ -1,5 +1,6 @@
 //! The store: where contexts and records lie. An S3 bucket, or a shared volume.
 
+pub mod presign;
 pub mod retention;
 pub mod s3;
 pub mod volume;
@@ -21,8 +22,9 @@ pub trait ContextStore: Send + Sync {
     /// Everything whose key begins so, in the order of the keys. The prefix ends with `/`.
     async fn list(&self, prefix: &str) -> anyhow::Result<Vec<Stored>>;
 
-    /// Puts a file under a key: wholly or not at all. Putting twice is harmless.
-    async fn put(&self, key: &str, file: &Path) -> anyhow::Result<()>;
+    /// Puts a file under a key, wholly or not at all, and says what is there then. Putting twice is
+    /// harmless.
+    async fn put(&self, key: &str, file: &Path) -> anyhow::Result<Stored>;
 
     /// Puts a few bytes under a key, likewise.
     async fn write(&self, key: &str, bytes: Vec<u8>) -> anyhow::Result<()>;
@@ -44,9 +46,14 @@ pub trait ContextStore: Send + Sync {
     /// Where a key is, for people: an URL.
     fn url(&self, key: &str) -> String;
 
-    /// How an executor gets the context under a key. A volume shows it that context alone; with S3
-    /// its credentials read the whole bucket.
+    /// How an executor gets the context under a key. A volume shows it that context alone, and so
+    /// does an address that is signed; with S3 directly its credentials read the whole bucket.
     fn access(&self, key: &str) -> Access;
+
+    /// Whether that way takes the checksum of what is stored.
+    fn wants_checksum(&self) -> bool {
+        false
+    }
 }
 
 /// What is under a key.
@@ -58,6 +65,8 @@ pub struct Stored {
     pub size: u64,
     /// When it was put.
     pub modified: SystemTime,
+    /// SHA-256 of what was put, where the store keeps it; a list has none.
+    pub sha256: Option<String>,
 }
 
 /// A put that never ended.
@@ -73,7 +82,7 @@ pub struct Unfinished {
 pub const MAX_READ: u64 = 16 * 1024 * 1024;
 
 /// How an executor gets a context.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Access {
     /// Value of `--context`.
     pub context: String,
@@ -85,17 +94,31 @@ pub struct Access {
     pub volumes: Vec<Volume>,
     /// Their mounts in the executor.
     pub mounts: Vec<VolumeMount>,
+    /// What fetches the context before the executor starts, where that does not do it itself.
+    pub fetch: Option<Fetch>,
+    /// The store's own Secret, which no build may name as its own.
+    pub secret: Option<String>,
+}
+
+/// How another container than the executor gets a context.
+#[derive(Clone, Debug)]
+pub struct Fetch {
+    /// Image of that container: that of `kiln`.
+    pub image: String,
+    /// What signs the address of the context.
+    pub signer: presign::Signer,
 }
 
 /// The store of the settings.
 pub async fn open(settings: &StoreSettings) -> anyhow::Result<Box<dyn ContextStore>> {
     Ok(match settings {
-        StoreSettings::S3 { bucket, endpoint, secret, region } => {
+        StoreSettings::S3 { bucket, endpoint, secret, region, delivery } => {
             let place = s3::Bucket {
                 name: bucket.clone(),
                 endpoint: endpoint.clone(),
                 region: region.clone(),
                 secret: secret.clone(),
+                delivery: delivery.clone(),
             };
             Box::new(s3::S3Store::open(place).await)
         }

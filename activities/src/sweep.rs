@@ -20,7 +20,9 @@ use kilnworks_workflows::{
 };
 
 use self::orphan::{Facts, Fate, Owner, OwnerState};
-use crate::{cluster::Cluster, log::Logs, settings::SweepSettings, store::CONTEXTS};
+use crate::{
+    cluster::Cluster, log::Logs, metrics::metrics, settings::SweepSettings, store::CONTEXTS,
+};
 
 /// How many owners are asked after at once.
 const AT_ONCE: usize = 8;
@@ -59,6 +61,9 @@ where
         unfinished_uploads = report.unfinished_uploads,
         "swept"
     );
+    if !dry {
+        metrics().sweep(&report);
+    }
     Ok(report)
 }
 

@@ -1,6 +1,7 @@
 //! The operator's Pod template: a YAML file of a Pod's shape that is merged over every build Pod.
 //!
-//! It is rendered first, with `app`, `component`, `container` and `attempt`. Then:
+//! It is rendered first, with `app`, `component`, `container`, `attempt` and `platform` (empty where
+//! the spec names none). Then:
 //! - an object is merged field by field, and a `null` takes a field away;
 //! - a list of objects is merged by `name` (a mount by `mountPath`); what is new, or has neither,
 //!   is appended. So `containers: [{name: executor, …}]` changes the executor, any other name is a
@@ -8,8 +9,9 @@
 //! - any other value replaces ours.
 //!
 //! What Kilnworks finds its Pods by and reads results from is not the template's to change:
-//! name, namespace, `kiln.io/` labels and annotations, the restart policy, the executor's command,
-//! arguments and termination message. There it is without effect.
+//! name, namespace, `kiln.io/` labels and annotations, the restart policy, and of the executor and
+//! of what fetches its context the command, arguments and termination message. There it is without
+//! effect.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +21,7 @@ use kilnworks_workflows::steps::BuildId;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 use serde_json::{Map, Value};
 
-use crate::executor;
+use crate::{executor, presigned};
 
 /// A Pod template as it was read from its file.
 #[derive(Clone, Debug)]
@@ -31,8 +33,9 @@ pub struct Template {
 impl Template {
     /// Reads a template.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the Pod template `{}`", path.display()))?;
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!("cannot read the Pod template `{}` (KILN_POD_TEMPLATE)", path.display())
+        })?;
         Ok(Self::new(path, text))
     }
 
@@ -47,8 +50,8 @@ impl Template {
     }
 
     /// The Pod with the template merged over it.
-    pub fn over(&self, pod: &Pod, id: &BuildId) -> anyhow::Result<Pod> {
-        let template = self.render(id)?;
+    pub fn over(&self, pod: &Pod, id: &BuildId, platform: &str) -> anyhow::Result<Pod> {
+        let template = self.render(id, platform)?;
         let ours = serde_json::to_value(pod).context("cannot write the Pod as JSON")?;
         let mut merged = ours.clone();
         merge(&mut merged, template);
@@ -64,18 +67,18 @@ impl Template {
 
     /// The rendered template. Names of apps, components and containers are DNS labels, so they
     /// cannot break the YAML around them.
-    fn render(&self, id: &BuildId) -> anyhow::Result<Value> {
+    fn render(&self, id: &BuildId, platform: &str) -> anyhow::Result<Value> {
         let path = self.path.display().to_string();
         let mut engine = Environment::new();
         engine.set_undefined_behavior(UndefinedBehavior::Strict);
         // By the file's name it would write every value as JSON, in quotes.
         engine.set_auto_escape_callback(|_| AutoEscape::None);
         let BuildId { app, component, container, attempt, .. } = id;
-        let values = context! { app, component, container, attempt };
+        let values = context! { app, component, container, attempt, platform };
         let text = match engine.render_named_str(&path, &self.text, values) {
             Ok(text) => text,
             Err(error) => bail!(
-                "{path}:{}: {}; known are `app`, `component`, `container` and `attempt`",
+                "{path}:{}: {}; known are `app`, `component`, `container`, `attempt` and `platform`",
                 error.line().unwrap_or(1),
                 error.detail().map_or_else(|| error.kind().to_string(), str::to_owned),
             ),
@@ -139,13 +142,24 @@ fn keep_ours(merged: &mut Value, ours: &Value) {
         merge(&mut all, ours.pointer(path).cloned().unwrap_or_default());
         put(merged, path, Some(all));
     }
-    let ours = &ours["spec"]["containers"][0];
-    let containers = merged["spec"]["containers"].as_array_mut();
-    let executor = containers.into_iter().flatten().find(|one| one["name"] == executor::NAME);
-    if let Some(Value::Object(executor)) = executor {
-        executor.remove("command");
-        for key in ["args", "terminationMessagePath", "terminationMessagePolicy"] {
-            executor.insert(key.to_owned(), ours[key].clone());
+    for (list, name) in
+        [("/spec/containers", executor::NAME), ("/spec/initContainers", presigned::NAME)]
+    {
+        keep_container(merged.pointer_mut(list), ours.pointer(list), name);
+    }
+}
+
+/// What a container of ours does, and how it tells of it.
+fn keep_container(merged: Option<&mut Value>, ours: Option<&Value>, name: &str) {
+    let mut ours = ours.and_then(Value::as_array).into_iter().flatten();
+    let mut merged = merged.and_then(Value::as_array_mut).into_iter().flatten();
+    let ours = ours.find(|one| one["name"] == name);
+    let merged = merged.find(|one| one["name"] == name).and_then(Value::as_object_mut);
+    let (Some(ours), Some(merged)) = (ours, merged) else { return };
+    for key in ["command", "args", "terminationMessagePath", "terminationMessagePolicy"] {
+        match ours.get(key) {
+            Some(value) => drop(merged.insert(key.to_owned(), value.clone())),
+            None => drop(merged.remove(key)),
         }
     }
 }

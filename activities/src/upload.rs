@@ -5,15 +5,15 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use anyhow::Context as _;
 use kilnworks_workflows::steps::{Context, UploadInput};
 
 use crate::{
     error::own_disk,
     lfs,
+    metrics::metrics,
     pack::{self, Large},
     source::{Snapshot, Sources, scratch},
-    store::{ContextStore, retention::context_key_at},
+    store::{ContextStore, Stored, retention::context_key_at},
 };
 
 /// Puts the context of a container into the store. It can run at any time, again and twice at
@@ -29,8 +29,13 @@ pub async fn upload(
     let input = Arc::new(input);
     let content = content(&snapshot, input.clone()).await?;
     let key = context_key_at(&content, SystemTime::now());
-    if let Some(found) = store.find(&key).await? {
-        return Ok(Context { key, size: found.size, sent: false });
+    let root = pack::ROOT.to_owned();
+    let found = store.find(&key).await?;
+    // An earlier version put contexts without it.
+    let found = found.filter(|found| found.sha256.is_some() || !store.wants_checksum());
+    if let Some(Stored { size, sha256, .. }) = found {
+        metrics().context(size, false);
+        return Ok(Context { key, size, root, sha256, sent: false });
     }
     let objects = scratch::dir(&sources.scratch()).map_err(own_disk)?;
     let large = match input.lfs {
@@ -41,10 +46,10 @@ pub async fn upload(
         false => None,
     };
     let packed = packed(&snapshot, sources, input, Arc::new(large)).await?;
-    let size = packed.as_file().metadata().context("cannot measure the context")?.len();
-    store.put(&key, packed.path()).await?;
+    let Stored { size, sha256, .. } = store.put(&key, packed.path()).await?;
+    metrics().context(size, true);
     tracing::info!(key, size, seconds = started.elapsed().as_secs_f64(), "uploaded a context");
-    Ok(Context { key, size, sent: true })
+    Ok(Context { key, size, root, sha256, sent: true })
 }
 
 async fn content(snapshot: &Snapshot, input: Arc<UploadInput>) -> anyhow::Result<String> {

@@ -80,7 +80,8 @@ fn by_container(pod: &Pod) -> Option<Failure> {
     use FailureType::{ImagePullFailed, NodeLost, OutOfMemory};
     let Some(end) = phase::terminated(pod) else {
         let message = "the Pod ended before its executor began";
-        return Some(Failure::new(ImagePullFailed, message));
+        let failure = by_fetch(pod).unwrap_or_else(|| Failure::new(ImagePullFailed, message));
+        return Some(failure);
     };
     let words = end.message.as_deref().unwrap_or_default();
     match end.reason.as_deref()? {
@@ -94,6 +95,26 @@ fn by_container(pod: &Pod) -> Option<Failure> {
         }
         _ => None,
     }
+}
+
+/// What the node, or the last words, say of the container that fetches the context.
+fn by_fetch(pod: &Pod) -> Option<Failure> {
+    use FailureType::{ImagePullFailed, OutOfMemory, StoreUnavailable};
+    let end = phase::fetched(pod).filter(|end| end.exit_code != 0)?;
+    let words = end.message.as_deref().unwrap_or_default();
+    let last = words.lines().rev().find_map(|line| line.strip_prefix("error: "));
+    let code = format!("exit code {}", end.exit_code);
+    let failed = |kind, what| {
+        let words = last.unwrap_or(words.trim());
+        Failure::new(kind, told(what, if words.is_empty() { &code } else { "" }, words))
+    };
+    Some(match end.reason.as_deref() {
+        Some("OOMKilled") => failed(OutOfMemory, "fetching the context needs more memory"),
+        Some("StartError" | "ContainerCannotRun" | "RunContainerError") => {
+            failed(ImagePullFailed, "what fetches the context did not start")
+        }
+        _ => failed(StoreUnavailable, "the context could not be fetched"),
+    })
 }
 
 fn limit(pod: &Pod) -> String {

@@ -97,6 +97,7 @@ impl Build {
 
     async fn wait(&self, launched: Launched) -> Result<Built, Failure> {
         let input = AwaitInput {
+            platform: None,
             id: self.input.id.clone(),
             launched,
             repository: self.input.build.repository.clone(),
@@ -144,6 +145,7 @@ fn input(name: &str, run_id: &str, dockerfile: &str) -> LaunchInput {
     let text = |text: &str| text.to_owned();
     let mut input = sample();
     input.id = BuildId {
+        platform: String::new(),
         app: text("stack"),
         component: text("cluster"),
         container: text(name),

@@ -52,6 +52,7 @@ fn container(name: &str, at: &Repository, manifest: &Manifest) -> Image {
         component: "server".to_owned(),
         container: name.to_owned(),
         init: name == "migrate",
+        platform: None,
         origin: origin(at, &manifest.digest),
     }
 }
@@ -262,6 +263,7 @@ async fn an_apps_package_takes_parts_of_another_registry() {
         component: image.component.clone(),
         container: image.container.clone(),
         init: image.init,
+        platform: None,
         origin: placed(&image.entry.digest),
     };
     let files = component.files.iter().map(|it| File {

@@ -2,10 +2,14 @@
 
 mod support;
 
-use std::{io::Write, path::Path, time::SystemTime};
+use std::{
+    io::Write,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use kilnworks_activities::{
-    settings::{StoreSettings, VolumeMount},
+    settings::{Delivery, StoreSettings, VolumeMount},
     store::{ContextStore, context_key, open},
 };
 use kilnworks_workflows::{
@@ -21,6 +25,7 @@ fn bucket(name: &str) -> StoreSettings {
         endpoint: Some(of_stack("KILN_S3_ENDPOINT")),
         secret: Some("kiln-store".to_owned()),
         region: None,
+        delivery: Delivery::Direct,
     }
 }
 
@@ -183,10 +188,66 @@ async fn a_server_that_is_not_there_is_waited_for() {
         endpoint: Some(format!("http://{closed}")),
         secret: None,
         region: None,
+        delivery: Delivery::Direct,
     };
     of_stack("AWS_ACCESS_KEY_ID");
     let message = unavailable(open(&store).await.unwrap().find("contexts/x").await);
     assert!(message.contains(&closed.to_string()), "{message}");
+}
+
+/// The stack's bucket, whose contexts are fetched for their executors.
+async fn presigned() -> Box<dyn ContextStore> {
+    let StoreSettings::S3 { bucket, endpoint, secret, region, .. } = bucket("kiln") else {
+        unreachable!("it is a bucket");
+    };
+    let delivery = Delivery::Presigned("registry.example/kiln:1".to_owned());
+    open(&StoreSettings::S3 { bucket, endpoint, secret, region, delivery }).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_checksum_of_what_is_put_is_kept() {
+    let store = presigned().await;
+    assert!(store.wants_checksum());
+    // In one request, and in parts.
+    for bytes in [10, 17 * 1024 * 1024] {
+        let file = file(bytes);
+        let key = fresh_key(&file);
+        let put = store.put(&key, file.path()).await.unwrap();
+        let sha256 = names::hex(&std::fs::read(file.path()).unwrap());
+        assert_eq!(put.sha256, Some(sha256));
+        assert_eq!(store.find(&key).await.unwrap(), Some(put));
+    }
+    let key = fresh_key(&file(1));
+    store.write(&key, b"as an earlier version did".to_vec()).await.unwrap();
+    assert_eq!(store.find(&key).await.unwrap().unwrap().sha256, None);
+}
+
+#[tokio::test]
+async fn an_address_reads_one_object_for_a_while_and_does_nothing_else() {
+    let store = presigned().await;
+    let (file, other) = (file(100), file(200));
+    let (key, other_key) = (fresh_key(&file), fresh_key(&other));
+    store.put(&key, file.path()).await.unwrap();
+    store.put(&other_key, other.path()).await.unwrap();
+    let access = store.access(&key);
+    assert!(access.env.is_empty() && access.env_from.is_empty(), "{access:?}");
+    assert_eq!(access.secret.as_deref(), Some("kiln-store"), "no build may name it");
+    let signer = access.fetch.unwrap().signer;
+    let url = signer.url(Duration::from_secs(600)).await.unwrap();
+    let client = reqwest::Client::new();
+    let status = async |request: reqwest::RequestBuilder| request.send().await.unwrap().status();
+    assert_eq!(status(client.get(&url)).await, 200);
+    assert_eq!(status(client.get(url.replace(&key, &other_key))).await, 403);
+    assert_eq!(status(client.put(&url).body("x")).await, 403);
+    assert_eq!(status(client.delete(&url)).await, 403);
+    let soon = signer.url(Duration::from_secs(1)).await.unwrap();
+    for _ in 0..100 {
+        if status(client.get(&soon)).await == 403 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("it does not expire");
 }
 
 #[tokio::test]

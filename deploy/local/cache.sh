@@ -3,7 +3,7 @@
 # version, for every checkout of this user.
 
 # What to expect of the long ones, seen on a machine with two cores.
-declare -A minutes=([kubernetes]=7 [kaniko]=2 [versitygw]=2 [registry]=1 [etcd]=1 [crane]=1 [helm]=3 [base-image]=1)
+declare -A minutes=([cargo-cyclonedx]=4 [kubernetes]=7 [kaniko]=2 [versitygw]=2 [registry]=1 [etcd]=1 [crane]=1 [kwok]=1 [helm]=3 [base-image]=1)
 
 # once DIR WHAT COMMAND...: fills DIR by `COMMAND... TMP`, unless it is there.
 # DIR appears whole or not at all, and two checkouts take turns.

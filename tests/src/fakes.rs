@@ -29,6 +29,10 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 pub enum Fate {
     /// Its first Pods end so, each once; then it is built.
     Fails(Vec<Failure>),
+    /// The same as long as it has not this memory.
+    FailsUntil(String, Vec<Failure>),
+    /// Its launch finds no room until [`FakeSteps::room`].
+    Queues,
     /// Its Pod never ends.
     Hangs,
     /// The worker that awaits it first is not heard of again.
@@ -42,6 +46,8 @@ pub struct FakeSteps {
     lost_sources: Arc<Mutex<Vec<String>>>,
     away_sources: Arc<Mutex<Vec<String>>>,
     ran: Arc<Mutex<Vec<String>>>,
+    roomy: Arc<Mutex<bool>>,
+    memory: Arc<Mutex<BTreeMap<String, String>>>,
     published: Arc<Mutex<Vec<String>>>,
     built: Arc<Mutex<Vec<String>>>,
     unchanged: Arc<Mutex<Option<String>>>,
@@ -111,6 +117,16 @@ impl FakeSteps {
         self.away_sources.lock().unwrap().clear();
     }
 
+    /// There is room for everything.
+    pub fn room(&self) {
+        *self.roomy.lock().unwrap() = true;
+    }
+
+    fn is_queued(&self, name: &str) -> bool {
+        let queues = matches!(self.fates.lock().unwrap().get(name), Some(Fate::Queues));
+        queues && !*self.roomy.lock().unwrap()
+    }
+
     /// The steps that ran, as `launch web/server`, in their order.
     pub fn ran(&self) -> Vec<String> {
         self.ran.lock().unwrap().clone()
@@ -127,6 +143,17 @@ impl FakeSteps {
         self
     }
 
+    fn context(&self, input: &UploadInput) -> Context {
+        self.note(format!("upload {}", input.context_dir));
+        Context { key: "contexts/0".to_owned(), size: 10, sent: true, ..Context::default() }
+    }
+
+    /// What an await gives that has cleaned up.
+    fn tidied(&self, name: &str, id: &BuildId) -> Built {
+        self.note(format!("clean up {}", id.workflow_id));
+        Built { tidied: true, ..built(name) }
+    }
+
     fn note(&self, text: String) {
         self.ran.lock().unwrap().push(text);
     }
@@ -138,7 +165,30 @@ pub fn digest(container: &str) -> String {
 }
 
 fn built(of: &str) -> Built {
-    Built { digest: digest(of), size: 1000, platform: "linux/amd64".to_owned(), pod_seconds: 1.0 }
+    Built {
+        digest: digest(of),
+        size: 1000,
+        platform: "linux/amd64".to_owned(),
+        pod_seconds: 1.0,
+        platforms: Vec::new(),
+        tidied: false,
+    }
+}
+
+/// What is known of one of several platforms; its image is built where `has` says so of its name.
+fn rendered_for(of: &str, platform: &str, has: impl Fn(&String) -> bool) -> RenderedPlatform {
+    let name = format!("{of} {platform}");
+    RenderedPlatform {
+        platform: platform.to_owned(),
+        key: Some(names::hex(name.as_bytes())),
+        reused: has(&name).then(|| built(&name)),
+    }
+}
+
+/// `component/container`, and which one of several platforms.
+fn name_of(id: &BuildId) -> String {
+    let of = if id.platform.is_empty() { "" } else { " " };
+    format!("{}/{}{of}{}", id.component, id.container, id.platform)
 }
 
 #[activities]
@@ -203,15 +253,24 @@ impl FakeSteps {
             [] => format!("render {name}"),
             images => format!("render {name} on {}", images.join(", ")),
         });
-        let is_built = self.built.lock().unwrap().contains(&name);
-        if let Some(published) = input.published.filter(|_| !is_built) {
+        let has = |name: &String| self.built.lock().unwrap().contains(name);
+        let build = input.plan.work.as_build();
+        let several = build.map_or(&[][..], |build| build.several());
+        let platforms = several.iter().map(|platform| rendered_for(&name, platform, has));
+        let platforms: Vec<_> = platforms.collect();
+        let all = !several.is_empty() && platforms.iter().all(|one| one.reused.is_some());
+        let is_built = has(&name) || all;
+        if let Some(published) = input.published.as_ref().filter(|_| !is_built) {
             let message = format!("`{published}` has another image");
             return Err(to_engine(Failure::new(FailureType::VersionExists, message).into()));
         }
         let dockerfile = "FROM scratch\n".to_owned();
         let reused = is_built.then(|| built(&name));
         let key = Some(names::hex(name.as_bytes()));
-        Ok(Rendered { dockerfile, tags: vec!["1".to_owned()], reused, key, ..Rendered::default() })
+        let upload = UploadInput::of(&input).filter(|_| reused.is_none());
+        let context = upload.map(|upload| self.context(&upload));
+        let tags = vec!["1".to_owned()];
+        Ok(Rendered { dockerfile, tags, reused, key, context, platforms, ..Rendered::default() })
     }
 
     #[activity(definition = steps::Upload)]
@@ -220,8 +279,7 @@ impl FakeSteps {
         _ctx: ActivityContext,
         input: UploadInput,
     ) -> Result<Context, ActivityError> {
-        self.note(format!("upload {}", input.context_dir));
-        Ok(Context { key: "contexts/0".to_owned(), size: 10, sent: true })
+        Ok(self.context(&input))
     }
 
     #[activity(definition = steps::Launch)]
@@ -232,8 +290,13 @@ impl FakeSteps {
     ) -> Result<Launched, ActivityError> {
         let memory = &input.build.resources.memory;
         let spare = if input.spare_memory { " spare" } else { "" };
-        self.note(format!("launch {}/{} {memory}{spare}", input.id.component, input.id.container));
-        while self.held.load(Ordering::SeqCst) {
+        let name = name_of(&input.id);
+        self.note(format!("launch {name} {memory}{spare}"));
+        self.memory.lock().unwrap().insert(name.clone(), memory.clone());
+        while self.held.load(Ordering::SeqCst) || self.is_queued(&name) {
+            if ctx.is_cancelled() {
+                return Err(ActivityError::cancelled());
+            }
             let _ = ctx.record_heartbeat(()).await;
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -252,7 +315,7 @@ impl FakeSteps {
         ctx: ActivityContext,
         input: AwaitInput,
     ) -> Result<Built, ActivityError> {
-        let name = format!("{}/{}", input.id.component, input.id.container);
+        let name = name_of(&input.id);
         self.note(format!("await {name}"));
         let fate = self.fates.lock().unwrap().get(&name).cloned();
         match fate {
@@ -267,13 +330,34 @@ impl FakeSteps {
             Some(Fate::LosesItsWorker) if ctx.info().attempt == 1 => {
                 Err(ActivityError::WillCompleteAsync)
             }
-            Some(Fate::LosesItsWorker) => Ok(built(&name)),
+            Some(Fate::LosesItsWorker) => Ok(self.tidied(&name, &input.id)),
             Some(Fate::Fails(failures)) => match failures.get(input.id.attempt as usize - 1) {
                 Some(failure) => Err(to_engine(Ended(failure.clone()).into())),
-                None => Ok(built(&name)),
+                None => Ok(self.tidied(&name, &input.id)),
             },
-            None => Ok(built(&name)),
+            Some(Fate::FailsUntil(wanted, failures)) => {
+                let has = self.memory.lock().unwrap().get(&name) == Some(&wanted);
+                match failures.get(input.id.attempt as usize - 1).filter(|_| !has) {
+                    Some(failure) => Err(to_engine(Ended(failure.clone()).into())),
+                    None => Ok(self.tidied(&name, &input.id)),
+                }
+            }
+            None | Some(Fate::Queues) => Ok(self.tidied(&name, &input.id)),
         }
+    }
+
+    #[activity(definition = steps::Index)]
+    pub async fn index(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: IndexInput,
+    ) -> Result<Built, ActivityError> {
+        let name = name_of(&input.id);
+        let of: Vec<_> = input.images.iter().map(|one| one.platform.as_str()).collect();
+        let of = of.join(",");
+        self.note(format!("index {name} of {of} as {}", input.tags.join(",")));
+        let size = input.images.iter().map(|one| one.size).sum();
+        Ok(Built { platform: of, platforms: input.images, size, ..built(&name) })
     }
 
     #[activity(definition = steps::ResolveImage)]

@@ -80,6 +80,7 @@ fn image(prefix: &str, name: &str, salt: &str) -> ContainerImage {
         digest,
         size: 1,
         platform: "linux/amd64".to_owned(),
+        platforms: Vec::new(),
         commit: Some("0123456789abcdef".to_owned()),
         attempts: 1,
         reused: false,
@@ -130,6 +131,7 @@ fn contents(record: &Record, rendered: &str) -> Contents {
         component: image.component.clone(),
         container: image.container.clone(),
         init: image.init,
+        platform: None,
         origin: Origin {
             repository: names::repository_of(&image.reference),
             registry: Registry::default(),

@@ -166,6 +166,11 @@ impl Worker {
         self.process.try_wait().expect("its state").is_some()
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// What it has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -175,6 +180,14 @@ impl Worker {
     pub fn kiln(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(kiln());
         command.args(arguments).envs(self.environment.iter().cloned());
+        command
+    }
+
+    /// A line of a shell in which `kiln` has the settings of this worker.
+    pub fn shell(&self, line: &str) -> Command {
+        let mut command = Command::new("bash");
+        let line = format!("set -o pipefail; kiln() {{ \"$KILN\" \"$@\"; }}; {line}");
+        command.args(["-c", &line]).env("KILN", kiln()).envs(self.environment.iter().cloned());
         command
     }
 

@@ -47,6 +47,8 @@ pub struct Wire {
     pub port: u16,
     /// How many connections it has taken.
     taken: Arc<AtomicU64>,
+    /// How many bytes have come from the server.
+    received: Arc<AtomicU64>,
     state: watch::Sender<State>,
     task: JoinHandle<()>,
 }
@@ -65,12 +67,14 @@ impl Wire {
         let port = listener.local_addr().expect("an address").port();
         let (state, seen) = watch::channel(State { mode: Mode::Forward, cuts: 0 });
         let taken = Arc::new(AtomicU64::new(0));
+        let received = Arc::new(AtomicU64::new(0));
         let line = Line {
             address: address.to_owned(),
             seen,
             state: state.clone(),
             sent: Arc::default(),
             taken: taken.clone(),
+            received: received.clone(),
         };
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -80,7 +84,7 @@ impl Wire {
                 tokio::spawn(async move { line.carry(client).await });
             }
         });
-        Self { port, taken, state, task }
+        Self { port, taken, received, state, task }
     }
 
     /// `127.0.0.1:PORT`.
@@ -91,6 +95,11 @@ impl Wire {
     /// How many connections it has taken so far.
     pub fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes it has carried from the server so far.
+    pub fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
     }
 
     /// What it does from now on, with living connections too.
@@ -124,6 +133,7 @@ struct Line {
     /// Bytes that went to the server since the last cut.
     sent: Arc<AtomicU64>,
     taken: Arc<AtomicU64>,
+    received: Arc<AtomicU64>,
 }
 
 /// How a connection ended.
@@ -196,6 +206,9 @@ impl Line {
                 Mode::Slow(rate) => tokio::time::sleep(duration(count as u64, rate)).await,
                 Mode::CutAfter(limit) if up => self.count(count as u64, limit)?,
                 _ => {}
+            }
+            if !up {
+                self.received.fetch_add(count as u64, Ordering::Relaxed);
             }
             to.write_all(&buffer[..count]).await?;
         }

@@ -76,8 +76,13 @@ fn named(names: &Value) -> String {
         page += &format!("| {} | {documents} | {} |\n", code(&one["type"]), code(&one["id"]));
     }
     page += &format!("\n* task queue: {}\n", code(&names["taskQueue"]));
-    let query = &names["queries"][0];
-    page += &format!("* query: {}, answered by {}\n", code(&query["name"]), link(&query["answer"]));
+    let pairs = |values: &Value, document: &str| {
+        let values = values.as_array().expect("a list").iter();
+        let pair = |one: &Value| format!("{} ({})", code(&one["name"]), link(&one[document]));
+        values.map(pair).collect::<Vec<_>>().join(", ")
+    };
+    page += &format!("* queries and their answers: {}\n", pairs(&names["queries"], "answer"));
+    page += &format!("* updates and their inputs: {}\n", pairs(&names["updates"], "input"));
     page += &format!("* search attributes, all Keyword: {}\n", list(&names["searchAttributes"]));
     page + &format!("* failure types: {}\n", list(&names["failureTypes"]))
 }

@@ -35,10 +35,12 @@ fn every_example_validates_and_has_a_plan() {
 }
 
 #[test]
-fn the_readme_s_spec_has_a_plan() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-    let readme = std::fs::read_to_string(readme).expect("the README");
-    let spec = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
-    let document = filled_in(spec.expect("a spec"));
-    plan::read(Kind::App, document).expect("a plan");
+fn the_documents_specs_have_a_plan() {
+    for page in ["README.md", "docs/developers.md"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
+        let text = std::fs::read_to_string(path).expect(page);
+        let spec = text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
+        let document = filled_in(spec.expect("a spec"));
+        plan::read(Kind::App, document).unwrap_or_else(|faults| panic!("{page}: {faults}"));
+    }
 }

@@ -34,7 +34,10 @@ async fn each_missing_thing_is_named() {
         (&[("KILN_S3_SECRET", &nosuch)], "set KILN_S3_SECRET"),
         (&[("KILN_NAMESPACE", &nosuch)], "set KILN_NAMESPACE"),
         (&[("KUBECONFIG", "/nosuch")], "set `KUBECONFIG`"),
-        (&[("KILN_POD_TEMPLATE", "/nosuch.yaml")], "cannot read the Pod template `/nosuch.yaml`"),
+        (
+            &[("KILN_POD_TEMPLATE", "/nosuch.yaml")],
+            "cannot read the Pod template `/nosuch.yaml` (KILN_POD_TEMPLATE)",
+        ),
         (&[("TEMPORAL_NAMESPACE", &nosuch)], "kiln setup"),
         (
             &[

@@ -5,7 +5,7 @@ use temporalio_client::WorkflowCancelOptions;
 
 use crate::{
     cli::CancelArgs,
-    connect,
+    connect, decide,
     end::{Error, Exit},
     outcome::{self, Outcome},
     settings::Common,
@@ -14,6 +14,9 @@ use crate::{
 
 /// Cancels a build.
 pub(crate) async fn cancel(args: CancelArgs, _common: Common) -> Result<Exit, Error> {
+    if let Some(container) = &args.container {
+        return decide::cancel_container(&args.id, container).await;
+    }
     let engine = connect::once().await?;
     let build = engine.client.get_workflow_handle::<BuildApp>(&args.id);
     let options = WorkflowCancelOptions::builder().reason("kiln cancel".to_owned()).build();

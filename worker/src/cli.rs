@@ -1,6 +1,7 @@
 //! What was typed. Nothing is decided here: values stay text until [`crate::settings`] lowers
 //! them, so that one message can name every fault of flags, environment and file alike.
 
+mod decide;
 mod flags;
 mod looking;
 mod package;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use decide::{ApproveArgs, ExtendArgs, HoldArgs, RetryArgs};
 pub(crate) use flags::{CommonFlags, InstallationFlags, SweepingFlags};
 pub(crate) use looking::{CompletionsArgs, Kind, LsArgs, OpenArgs, StatusArgs};
 pub(crate) use package::{
@@ -69,8 +71,18 @@ pub(crate) enum Command {
     Open(OpenArgs),
     /// Prints the logs of a build: before, while and after it runs.
     Logs(LogsArgs),
-    /// Cancels a build.
+    /// Cancels a build, or one of its containers.
     Cancel(CancelArgs),
+    /// Builds a failed container of a running build once more.
+    Retry(RetryArgs),
+    /// Holds back what a running build has not launched yet.
+    Pause(HoldArgs),
+    /// Lets a build go on that was paused.
+    Resume(HoldArgs),
+    /// Gives a running container more time.
+    Extend(ExtendArgs),
+    /// Consents to the delivery of a build that waits for approval.
+    Approve(ApproveArgs),
     /// Shows, checks, carries and renders a delivery package. Needs no server.
     Package(PackageArgs),
     /// Keeps schedules by which the engine starts builds.
@@ -79,6 +91,9 @@ pub(crate) enum Command {
     Sweep(SweepArgs),
     /// Prints the completions of a shell.
     Completions(CompletionsArgs),
+    /// Fetches the context of a build, in its Pod. It is not for people.
+    #[command(hide = true)]
+    FetchContext(FetchContextArgs),
 }
 
 /// `kiln worker`.
@@ -240,6 +255,18 @@ pub(crate) enum Schema {
     Progress,
     /// The details of a failed workflow.
     Failure,
+    /// The answer of the query `plan`.
+    Plan,
+    /// The payload of the updates `pause` and `resume`.
+    Pause,
+    /// The payload of the update `cancel_container`.
+    CancelContainer,
+    /// The payload of the update `retry_container`.
+    RetryContainer,
+    /// The payload of the update `extend`.
+    Extend,
+    /// The payload of the update `approve`.
+    Approve,
 }
 
 /// `kiln logs`.
@@ -268,6 +295,10 @@ pub(crate) struct LogsArgs {
 pub(crate) struct CancelArgs {
     /// Id of the build.
     pub(crate) id: String,
+    /// Only this container: `component/container`, or its name where no other has it. One that has
+    /// failed and waits for a decision is given up.
+    #[arg(conflicts_with = "wait")]
+    pub(crate) container: Option<String>,
     /// Wait until it has ended and what it made is cleaned up.
     #[arg(long)]
     pub(crate) wait: bool,
@@ -282,6 +313,20 @@ pub(crate) struct SweepArgs {
     /// Form of the report.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Output,
+}
+
+/// `kiln fetch-context`.
+#[derive(Debug, Args)]
+pub(crate) struct FetchContextArgs {
+    /// File with the address, which is no argument, so that no list of processes shows it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) url_file: PathBuf,
+    /// SHA-256 of the packed context, in hexadecimal digits.
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) sha256: String,
+    /// Directory that the context becomes; what is there is removed.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) into: PathBuf,
 }
 
 /// Form of a result.
@@ -318,7 +363,7 @@ impl Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Command, CommandFactory};
+    use clap::{Command, CommandFactory, Parser};
 
     use super::Cli;
 
@@ -335,6 +380,28 @@ mod tests {
         let mut cli = cli;
         cli.build();
         cli.get_subcommands_mut().for_each(|command| help("help", command));
+    }
+
+    /// Whatever a page shows is understood, as far as that can be said without a server.
+    #[test]
+    fn the_documents_commands_are_ours() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let pages = std::fs::read_dir(root.join("docs")).expect("the documents");
+        let pages = pages.map(|page| page.expect("a page").path()).chain([root.join("README.md")]);
+        let mut checked = 0;
+        for page in pages.filter(|page| page.extension().is_some_and(|end| end == "md")) {
+            let text = std::fs::read_to_string(&page).expect("a page");
+            let code = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+            let lines = code.flat_map(str::lines).filter(|line| line.starts_with("kiln "));
+            for line in lines.filter(|line| !line.ends_with('\\')) {
+                let command = line.split(['|', '>', '<']).next().unwrap_or_default();
+                let words = shlex::split(command).unwrap_or_else(|| panic!("words: {line}"));
+                let parsed = Cli::try_parse_from(words);
+                parsed.unwrap_or_else(|error| panic!("{}: {line}\n{error}", page.display()));
+                checked += 1;
+            }
+        }
+        assert!(checked > 20, "{checked}");
     }
 
     fn help(above: &str, command: &mut Command) {

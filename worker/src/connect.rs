@@ -8,6 +8,7 @@ use temporalio_client::{
     errors::ClientConnectError,
     tonic::{Code, Status},
 };
+use temporalio_common::telemetry::metrics::TemporalMeter;
 use url::Url;
 
 use crate::{
@@ -75,8 +76,10 @@ pub(crate) async fn once() -> Result<Engine, Error> {
 
 /// Connects and looks whether the namespace is ready, for as long as that takes: a worker that
 /// starts before its engine must not need someone to start it again. What no waiting mends ends it.
-pub(crate) async fn patiently() -> Result<Engine, Error> {
-    let (connection, client) = options()?;
+/// Its calls are counted into the meter.
+pub(crate) async fn patiently(meter: Option<TemporalMeter>) -> Result<Engine, Error> {
+    let (mut connection, client) = options()?;
+    connection.metrics_meter = meter;
     let mut pause = Duration::from_secs(1);
     loop {
         let ready = async {

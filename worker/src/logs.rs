@@ -134,7 +134,7 @@ impl Logs<'_> {
             // Asked first: what was written before the end is there afterwards.
             let ended = one.has_ended(self.engine).await?;
             let attempts = match one.run_id(self.engine).await? {
-                Some(run) => Attempts::find(&*self.store, &self.pods, run).await?,
+                Some(run) => Attempts::find(&*self.store, &self.pods, run, &one.platform).await?,
                 None => Attempts::default(),
             };
             match attempts.next(self.args.attempt, last) {
@@ -164,11 +164,11 @@ impl Logs<'_> {
         printer: &Printer,
     ) -> anyhow::Result<()> {
         let (mut reader, mut out) = (Reader::default(), printer.out());
-        let prefix = names::log_prefix(run_id, attempt);
+        let prefix = names::log_prefix(run_id, &one.platform, attempt);
         loop {
             let over = !self.args.follow || self.is_over(one, run_id, attempt).await?;
             reader.stored(&*self.store, &prefix, &mut out).await?;
-            let pod = attempts::pod(&self.pods, run_id, attempt).await?;
+            let pod = attempts::pod(&self.pods, run_id, &one.platform, attempt).await?;
             if let Some(pod) = pod.filter(phase::has_begun) {
                 let follow = self.args.follow && phase::is_unfinished(&pod);
                 let (since, mut said) = (reader.last(), Ok(()));
@@ -196,7 +196,8 @@ impl Logs<'_> {
         if one.has_ended(self.engine).await? {
             return Ok(true);
         }
-        let attempts = Attempts::find(&*self.store, &self.pods, run_id.to_owned()).await?;
+        let (run, platform) = (run_id.to_owned(), &one.platform);
+        let attempts = Attempts::find(&*self.store, &self.pods, run, platform).await?;
         Ok(attempts.numbers.iter().any(|later| *later > attempt))
     }
 }

@@ -9,12 +9,17 @@ mod cli;
 mod completions;
 mod connect;
 mod convert;
+mod decide;
 mod document;
 mod end;
 mod failures;
+mod fetch_context;
 mod follow;
+mod health;
 mod interrupt;
+mod listen;
 mod logs;
+mod look;
 mod ls;
 mod namespace;
 mod open;
@@ -34,7 +39,9 @@ mod status;
 mod suggest;
 mod sweep;
 mod table;
+mod telemetry;
 mod terminal;
+mod traces;
 mod tracing_setup;
 mod units;
 mod version;
@@ -87,7 +94,16 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
             start(&values, "error")?;
             logs::logs(args, installation.steps).await
         }
+        Command::FetchContext(args) => {
+            start(&values, "info")?;
+            fetch_context::fetch_context(args).await
+        }
         Command::Cancel(args) => cancel::cancel(args, start(&values, "error")?).await,
+        Command::Retry(args) => decide::retry(args, start(&values, "error")?).await,
+        Command::Pause(args) => decide::pause(args, start(&values, "error")?).await,
+        Command::Resume(args) => decide::resume(args, start(&values, "error")?).await,
+        Command::Extend(args) => decide::extend(args, start(&values, "error")?).await,
+        Command::Approve(args) => decide::approve(args, start(&values, "error")?).await,
     }
 }
 

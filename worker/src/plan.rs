@@ -2,6 +2,7 @@
 
 use kilnworks_activities::{
     object::{Site, render_object},
+    pack,
     settings::Settings,
     store,
 };
@@ -63,18 +64,33 @@ async fn pods(plan: &Plan, settings: Settings) -> Result<Vec<Value>, Error> {
         let Some(build) = container.work.as_build() else {
             continue;
         };
-        let mut object = render_object(&site, &launch(container, build), &access)?;
-        object["metadata"]["namespace"] = namespace.clone().into();
-        pods.push(object);
+        for build in one_by_one(build) {
+            let mut object = render_object(&site, &launch(container, &build), &access)?;
+            object["metadata"]["namespace"] = namespace.clone().into();
+            pods.push(object);
+        }
     }
     Ok(pods)
+}
+
+/// A build for each of its platforms, which have a Pod each.
+fn one_by_one(build: &BuildPlan) -> Vec<BuildPlan> {
+    let one = |it: &String| BuildPlan { platforms: vec![it.clone()], ..build.clone() };
+    match build.several() {
+        [] => vec![build.clone()],
+        several => several.iter().map(one).collect(),
+    }
 }
 
 fn launch(container: &ContainerPlan, build: &BuildPlan) -> LaunchInput {
     let unknown = || "unknown".to_owned();
     let version = container.version.as_deref();
+    // One of several has a name of its own.
+    let several = container.work.as_build().is_some_and(|it| !it.several().is_empty());
+    let platform = build.platform().filter(|_| several).unwrap_or_default().to_owned();
     let mut tags = vec![names::first_tag(version, "<commit>")];
     tags.extend(build.tags.iter().cloned());
+    tags.retain(|_| !several);
     LaunchInput {
         id: BuildId {
             app: container.app.clone(),
@@ -84,6 +100,7 @@ fn launch(container: &ContainerPlan, build: &BuildPlan) -> LaunchInput {
             run_id: unknown(),
             root: unknown(),
             attempt: 1,
+            platform,
             told: false,
         },
         build: build.clone(),
@@ -95,7 +112,11 @@ fn launch(container: &ContainerPlan, build: &BuildPlan) -> LaunchInput {
             tags,
             ..Rendered::default()
         },
-        context: Context::default(),
+        context: Context {
+            root: pack::ROOT.to_owned(),
+            sha256: Some("<sha256>".to_owned()),
+            ..Context::default()
+        },
         spare_memory: false,
     }
 }

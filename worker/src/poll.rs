@@ -115,7 +115,12 @@ mod tests {
             state,
             ..ContainerProgress::default()
         };
-        Progress { app: "shop".to_owned(), version: None, containers: vec![row] }
+        Progress {
+            app: "shop".to_owned(),
+            version: None,
+            containers: vec![row],
+            ..Progress::default()
+        }
     }
 
     #[test]

@@ -122,6 +122,7 @@ mod tests {
             app: "shop".to_owned(),
             version: None,
             containers: vec![row("init", first, None), row("server", second, reason)],
+            ..Progress::default()
         }
     }
 

@@ -1,20 +1,17 @@
 //! `kiln worker`: four workers in one process, one a task queue.
 
-use std::{sync::Arc, thread::available_parallelism, time::Duration};
+use std::{net::SocketAddr, sync::Arc, thread::available_parallelism, time::Duration};
 
 use anyhow::Context;
 use futures::future::try_join_all;
-use kilnworks_activities::Activities;
+use kilnworks_activities::{Activities, metrics::ended};
 use kilnworks_workflows::{
     BuildApp, BuildComponent, BuildContainer, ReserveVersion, Sweep, names::TaskQueues,
 };
 use temporalio_sdk::{
     Runtime, Worker, WorkerOptions,
     activities::{ActivityDefinitions, ActivityImplementer},
-    runtime::{
-        RuntimeOptions,
-        worker_tuner::{FixedSizeSlotSupplier, TunerHolder},
-    },
+    runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder},
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,9 +19,13 @@ use crate::{
     cli::{Queue, WorkerArgs},
     connect::{self, Engine},
     end::{Error, Exit},
-    namespace, schedule,
+    health::Health,
+    listen::{self, Answers},
+    look, namespace, schedule,
     settings::{Common, Installation},
     table,
+    telemetry::Telemetry,
+    traces::Traces,
     version::Version,
 };
 
@@ -38,17 +39,22 @@ pub(crate) async fn worker(
     common: Common,
     installation: Installation,
 ) -> Result<Exit, Error> {
-    let engine = connect::patiently().await?;
-    let Installation { steps, grace, sweeping, version } = installation;
+    let Installation { steps, grace, listen, sweeping, version } = installation;
+    let traces = Traces::start()?;
+    let (telemetry, health) = answer(listen).await?;
+    let meter = telemetry.as_ref().map(Telemetry::of_connection).transpose()?.flatten();
+    let engine = connect::patiently(meter).await?;
     let identity = namespace::identity(&engine).await;
     let identity = identity.context("cannot look at the Temporal namespace")?;
     let activities = Activities::open(steps, &identity).await?;
-    let runtime = Runtime::from_current_tokio(RuntimeOptions::default())
+    let counting = telemetry.as_ref().map(Telemetry::runtime).transpose()?;
+    let runtime = Runtime::from_current_tokio(counting.unwrap_or_default())
         .context("cannot start the runtime of the workers")?;
     let queues = TaskQueues::of(&common.task_queue);
     let mut workers = Vec::new();
     for queue in &args.queues {
-        let mut options = options(*queue, &queues, activities.clone(), grace)?;
+        let traced = traces.is_some();
+        let mut options = options(*queue, &queues, activities.clone(), grace, traced)?;
         if let Some(version) = &version {
             options.deployment_options = version.options();
         }
@@ -61,8 +67,28 @@ pub(crate) async fn worker(
         schedule::keep(&engine, &sweeping).await;
     }
     table::print(&announcement(&sweeping.install, version.as_ref(), &workers, &engine))?;
-    serve(workers).await?;
+    if telemetry.is_some() {
+        tokio::spawn(look::on(engine, activities, health.clone(), queues));
+    }
+    let served = serve(workers, &health).await;
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
+    served?;
     Ok(Exit::Success)
+}
+
+/// Counts, and answers for the worker, where that is wanted. It does so before there is an engine:
+/// who waits for one lives, and is not ready.
+async fn answer(listen: Option<SocketAddr>) -> Result<(Option<Telemetry>, Arc<Health>), Error> {
+    let telemetry = listen.map(|_| Telemetry::start()).transpose()?;
+    let health = Arc::new(Health::begin());
+    if let (Some(listen), Some(telemetry)) = (listen, &telemetry) {
+        let answers = Answers { health: health.clone(), page: telemetry.page };
+        let address = listen::start(listen, answers).await?;
+        tracing::info!(%address, "answers /metrics, /healthz and /readyz");
+    }
+    Ok((telemetry, health))
 }
 
 fn announcement(
@@ -84,11 +110,13 @@ fn options(
     queues: &TaskQueues,
     activities: Arc<Activities>,
     grace: Duration,
+    traced: bool,
 ) -> anyhow::Result<WorkerOptions> {
     let (name, slots) = match queue {
         Queue::Main => (&queues.main, 100),
-        // These use a core each.
-        Queue::Source => (&queues.source, available_parallelism()?.get()),
+        // These use a core each where they compute, which is seen to there, and wait for a registry
+        // or the store otherwise.
+        Queue::Source => (&queues.source, 2 * available_parallelism()?.get()),
         // Few: what waits behind them is the build queue, in the engine.
         Queue::Launch => (&queues.launch, 4),
         // These only wait, and must never wait behind one another.
@@ -104,8 +132,12 @@ fn options(
         .tuner(slots)
         .max_cached_workflows(CACHED_WORKFLOWS)
         .graceful_shutdown_period(grace)
-        .register_activities(Shared(activities))
-        .build();
+        .workflow_interceptor(ended::counting())
+        .register_activities(Shared(activities));
+    if traced {
+        options = options.worker_plugin(Traces::plugin());
+    }
+    let mut options = options.build();
     if queue == Queue::Main {
         options
             .register_workflow::<BuildApp>()?
@@ -127,15 +159,16 @@ impl ActivityImplementer for Shared {
 }
 
 /// Runs the workers side by side on this thread, as their futures cannot leave it.
-async fn serve(mut workers: Vec<Worker>) -> anyhow::Result<()> {
+async fn serve(mut workers: Vec<Worker>, health: &Health) -> anyhow::Result<()> {
     let stops: Vec<_> = workers.iter().map(Worker::shutdown_handle).collect();
-    let running = try_join_all(workers.iter_mut().map(Worker::run));
+    let running = health.beside(try_join_all(workers.iter_mut().map(Worker::run)));
     tokio::pin!(running);
     tokio::select! {
         ended = &mut running => return ended.map(drop).context("a worker ended"),
         asked = asked_to_stop() => asked?,
     }
     tracing::info!("stopping: no new work; a second signal ends at once");
+    health.stop();
     stops.iter().for_each(|stop| stop());
     tokio::select! {
         ended = &mut running => ended.map(drop).context("a worker did not stop in order"),

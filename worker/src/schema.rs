@@ -19,6 +19,12 @@ pub(crate) fn schema(args: SchemaArgs) -> Result<Exit, Error> {
         Schema::Record => "record",
         Schema::Progress => "progress",
         Schema::Failure => "failure",
+        Schema::Plan => "plan",
+        Schema::Pause => "pause",
+        Schema::CancelContainer => "cancel_container",
+        Schema::RetryContainer => "retry_container",
+        Schema::Extend => "extend",
+        Schema::Approve => "approve",
     };
     let schema = schemas().into_iter().find(|(own, _)| *own == name);
     let (_, schema) = schema.unwrap_or_else(|| unreachable!("the contract has `{name}`"));

@@ -3,11 +3,11 @@
 mod layers;
 pub(crate) mod lower;
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use clap::ValueEnum;
 use kilnworks_activities::settings::{
-    ClusterSettings, LauncherKind, Settings, StoreSettings, SweepSettings, VolumeMount,
+    ClusterSettings, Delivery, LauncherKind, Settings, StoreSettings, SweepSettings, VolumeMount,
 };
 use kilnworks_activities::store::retention::{SHORTEST_OF_CONTEXTS, SHORTEST_OF_LOGS};
 use url::Url;
@@ -60,6 +60,8 @@ pub(crate) struct Installation {
     pub(crate) steps: Settings,
     /// How long running steps have to end when the worker is asked to stop.
     pub(crate) grace: Duration,
+    /// Where the worker answers for itself; none where it does not.
+    pub(crate) listen: Option<SocketAddr>,
     /// What starts sweeps.
     pub(crate) sweeping: Sweeping,
     /// The version that the engine knows this worker by; none where versioning is off.
@@ -80,6 +82,7 @@ pub(crate) fn installation(values: &Values) -> Result<Installation, Error> {
     let steps = lower_steps(&mut lowering);
     let installation = Installation {
         grace: lowering.time("grace", "20s", Duration::ZERO..=units::HOUR),
+        listen: lowering.socket("listen"),
         sweeping: lower_sweeping(&mut lowering, common.task_queue, steps.install.clone()),
         version: version::lower(&mut lowering, &steps.install),
         steps,
@@ -155,12 +158,8 @@ fn lower_log_bytes(lowering: &mut Lowering<'_>) -> u64 {
 
 fn lower_cluster(lowering: &mut Lowering<'_>) -> ClusterSettings {
     const EXECUTOR: &str = "ghcr.io/osscontainertools/kaniko:v1.28.3";
+    check_image(lowering, "executor-image", EXECUTOR);
     let image = lowering.text("executor-image");
-    lowering.check(
-        "executor-image",
-        "an image with its registry, such as `ghcr.io/osscontainertools/kaniko:v1.28.3`",
-        |image| image.contains('/') && !image.contains(char::is_whitespace),
-    );
     ClusterSettings {
         namespace: lowering.name("namespace", "kiln-builds"),
         executor_image: image.unwrap_or_else(|| EXECUTOR.to_owned()),
@@ -173,6 +172,13 @@ fn lower_cluster(lowering: &mut Lowering<'_>) -> ClusterSettings {
     }
 }
 
+fn check_image(lowering: &mut Lowering<'_>, name: &str, such_as: &str) {
+    let accepted = format!("an image with its registry, such as `{such_as}`");
+    lowering.check(name, &accepted, |image| {
+        image.contains('/') && !image.contains(char::is_whitespace)
+    });
+}
+
 fn lower_store(lowering: &mut Lowering<'_>) -> StoreSettings {
     match lowering.choice("store", Store::S3, Store::value_variants()) {
         Store::S3 => StoreSettings::S3 {
@@ -180,13 +186,36 @@ fn lower_store(lowering: &mut Lowering<'_>) -> StoreSettings {
             endpoint: lowering.url("s3-endpoint").map(without_slash),
             secret: lowering.text("s3-secret"),
             region: lowering.text("aws-region"),
+            delivery: lower_delivery(lowering),
         },
-        Store::Volume => StoreSettings::Volume {
-            dir: lowering
-                .needed("volume-dir", "where this worker sees the volume, as the store is `volume`")
-                .into(),
-            mount: lower_mount(lowering),
-        },
+        Store::Volume => {
+            // It shows a build its own context alone as it is.
+            let accepted = "`direct`, as the store is `volume`";
+            lowering.check("context-delivery", accepted, |given| given == "direct");
+            lower_volume(lowering)
+        }
+    }
+}
+
+fn lower_delivery(lowering: &mut Lowering<'_>) -> Delivery {
+    let way = lowering.choice("context-delivery", Way::Direct, Way::value_variants());
+    match way {
+        Way::Direct => Delivery::Direct,
+        Way::Presigned => {
+            let name = "fetch-image";
+            check_image(lowering, name, "registry.example.com/kiln:1.0.0");
+            let accepted = "an image of kiln, as contexts are delivered `presigned`";
+            Delivery::Presigned(lowering.needed(name, accepted))
+        }
+    }
+}
+
+fn lower_volume(lowering: &mut Lowering<'_>) -> StoreSettings {
+    StoreSettings::Volume {
+        dir: lowering
+            .needed("volume-dir", "where this worker sees the volume, as the store is `volume`")
+            .into(),
+        mount: lower_mount(lowering),
     }
 }
 
@@ -210,10 +239,18 @@ enum Store {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
+enum Way {
+    Direct,
+    Presigned,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
 enum Launcher {
     Pod,
     Job,
 }
 
+#[cfg(test)]
+mod page;
 #[cfg(test)]
 mod tests;

@@ -103,7 +103,12 @@ fn show_table(status: &Status) -> Result<(), Error> {
     eprintln!("build `{}`: {}  {ui}", status.id, status.status);
     match (&status.result, &status.progress) {
         (Some(Outcome::Cancelled) | None, Some(progress)) => {
-            table::print(&table::progress(progress))
+            table::print(&table::progress(progress))?;
+            if let Some(what) = &progress.waiting {
+                let since = progress.since.as_deref().unwrap_or_default();
+                eprintln!("the build waits {what} since {since}");
+            }
+            Ok(())
         }
         (Some(result), _) => result.show(&status.id, Output::Table),
         (None, None) => {

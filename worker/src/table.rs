@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, Table, presets};
 use kilnworks_workflows::{
-    output::ContainerImage,
+    output::{ContainerImage, PlatformImage},
     plan::{BuildPlan, Clocks, ContainerPlan, GitSource, Plan, Resources, Work},
     progress::{ContainerProgress, Progress},
 };
@@ -30,11 +30,22 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Error> {
 /// Images that were built or looked up.
 pub(crate) fn images(images: &[ContainerImage]) -> String {
     let header = ["CONTAINER", "IMAGE", "DIGEST", "SIZE", "COMMIT", "TIME", "IN POD", "BESIDE"];
-    let mut table = table(&header, images.iter().map(image));
+    let mut table = table(&header, images.iter().flat_map(image_rows));
     for right in [3, 5, 6, 7] {
         align_right(&mut table, right);
     }
     table.trim_fmt()
+}
+
+/// An image, and below it that of each of several platforms.
+fn image_rows(one: &ContainerImage) -> Vec<Vec<String>> {
+    let platform = |it: &PlatformImage| {
+        let digest = short(&it.digest, "sha256:".len() + 12);
+        let mut row = vec![format!("  {}", it.platform), dash(), digest, units::bytes(it.size)];
+        row.extend([dash(), dash(), dash(), dash()]);
+        row
+    };
+    std::iter::once(image(one)).chain(one.platforms.iter().map(platform)).collect()
 }
 
 fn image(image: &ContainerImage) -> Vec<String> {
@@ -95,10 +106,7 @@ fn container(container: &ContainerPlan) -> Vec<String> {
             row
         }
         Work::Build(build) => vec![
-            match build.from.as_slice() {
-                [] => name,
-                from => format!("{name} (from {})", from.join(", ")),
-            },
+            name + &note("from", &build.from) + &note("for", &build.platforms),
             source(&build.source),
             match build.context_dir.as_str() {
                 "" => ".".to_owned(),
@@ -110,6 +118,13 @@ fn container(container: &ContainerPlan) -> Vec<String> {
             resources(&build.resources),
             clocks(&build.clocks),
         ],
+    }
+}
+
+fn note(word: &str, names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        names => format!(" ({word} {})", names.join(", ")),
     }
 }
 

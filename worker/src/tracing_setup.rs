@@ -24,7 +24,8 @@ pub(crate) fn start(log: &Log, default: &str) -> Result<(), Error> {
         .with_env_filter(filter);
     match log.format {
         LogFormat::Text => log_to.with_target(false).init(),
-        LogFormat::Json => log_to.json().init(),
+        // Flat, with the one span that says whose step it is: docs/operators.md lists the fields.
+        LogFormat::Json => log_to.json().flatten_event(true).with_span_list(false).init(),
     }
     Ok(())
 }

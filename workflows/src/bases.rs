@@ -25,9 +25,9 @@ enum Became {
 
 impl Bases {
     /// The images that a parent has handed down.
-    pub(crate) fn given<'a>(&mut self, images: impl Iterator<Item = (&'a String, &'a String)>) {
+    pub(crate) fn given(&mut self, images: &BTreeMap<String, String>) {
         let became = |image: &String| Became::Image(image.clone());
-        self.0.extend(images.map(|(name, image)| (name.clone(), became(image))));
+        self.0.extend(images.iter().map(|(name, image)| (name.clone(), became(image))));
     }
 
     /// Notes how a container ended.
@@ -58,6 +58,13 @@ impl Bases {
     ) {
         for container in &component.containers {
             self.note(&component.name, &container.name, outcome);
+        }
+    }
+
+    /// A component is built again: its containers have not ended.
+    pub(crate) fn forget(&mut self, component: &OutlinedComponent) {
+        for container in &component.containers {
+            self.0.remove(&names::container(&component.name, &container.name));
         }
     }
 

@@ -50,6 +50,9 @@ pub const PATH: usize = 1024;
 /// Characters of a quantity and of a time.
 pub const TERM: usize = 64;
 
+/// Platforms of a container: each has a Pod of its own.
+pub const PLATFORMS: usize = 8;
+
 /// Build args of a container.
 pub const BUILD_ARGS: usize = 128;
 
@@ -136,6 +139,12 @@ pub const EARLIER_BYTES: usize = 128;
 /// Attempts of a container during an outage, which count against no other bound. Each leaves its
 /// input in the history, 400 KiB at most.
 pub const ATTEMPTS: u32 = 100;
+
+/// Bytes of the table that the engine's UI shows of a build.
+pub const MARKDOWN_BYTES: usize = 64 * 1024;
+
+/// Bytes of the reason that someone gives for a decision.
+pub const DECISION_BYTES: usize = 1024;
 
 /// Bytes of the summary of a step, one line in the engine's UI. It may hold a URL.
 pub const SUMMARY_BYTES: usize = 200;

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::VecDeque};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use temporalio_common::{
     WorkflowDefinition,
     data_converters::{PayloadConverter, RawValue, TemporalDeserializable},
@@ -15,10 +15,12 @@ use temporalio_workflow::{
 };
 
 use crate::{
+    BuildApp,
     bounds::{self, at_most},
     document::{Kind, parse},
-    failure::FailureType,
+    failure::{FailureType, head},
     names, policy,
+    progress::Observed,
     steps::{Split, SplitInput, Steps},
     stop::Stop,
 };
@@ -112,6 +114,7 @@ pub(crate) async fn child<W, C>(
     ctx: &WorkflowContext<W>,
     workflow: impl Fn() -> C,
     name: &str,
+    summary: String,
     document: Value,
     attributes: Vec<SearchAttributeUpdate>,
     group: &WorkflowCancellationToken,
@@ -125,7 +128,7 @@ where
         .parent_close_policy(ParentClosePolicy::RequestCancel)
         .cancellation_token(group.clone())
         .search_attributes(SearchAttributes::new(attributes))
-        .static_summary(format!("build {name}"))
+        .static_summary(head(&summary, bounds::SUMMARY_BYTES))
         .build();
     let mut tries = policy::ID_WAIT.as_secs() / policy::ID_RETRY.as_secs();
     loop {
@@ -151,56 +154,36 @@ pub(crate) fn is_taken(error: &ChildWorkflowStartError) -> bool {
     )
 }
 
-/// Jobs that wait for a lane, each with its place among the results.
-type Queue<J> = RefCell<VecDeque<(usize, J)>>;
+/// What the engine's UI shows beside a build: what it builds, of which version and commit.
+pub(crate) fn summary(what: &str, version: Option<&str>, commit: Option<&str>) -> String {
+    let version = version.map(|version| format!(" {version}")).unwrap_or_default();
+    let commit = commit.map(|commit| format!(" at {}", head(commit, 12))).unwrap_or_default();
+    format!("build {what}{version}{commit}")
+}
 
+/// The engine's time, as RFC 3339.
+pub(crate) fn now<W>(ctx: &WorkflowContext<W>) -> String {
+    let time = ctx.workflow_time().unwrap_or(std::time::UNIX_EPOCH);
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
+/// Tells the workflow that someone started what a container waits for.
+pub(crate) async fn tell<W>(ctx: &WorkflowContext<W>, root: &str, seen: Observed) {
+    let root = ctx.external_workflow(root, None);
+    // All three workflows take it. Where the root has ended nobody is left to be told.
+    let _ = root.signal(BuildApp::observed, raw(&json!(seen)), Default::default()).await;
+}
 /// Does every job, at most `lanes` at once, and gives the results in the order of the jobs.
 pub(crate) async fn bounded<J, R>(
     jobs: Vec<J>,
     lanes: usize,
     work: impl AsyncFn(J) -> R,
 ) -> Vec<R> {
-    let first = async |queue: &Queue<J>| queue.borrow_mut().pop_front();
-    in_lanes(jobs, lanes, first, work).await
-}
-
-/// The same, each job once it is ready: until then it takes no lane. A cancel makes all of them
-/// ready.
-pub(crate) async fn in_order<W, J, R>(
-    ctx: &WorkflowContext<W>,
-    jobs: Vec<J>,
-    lanes: usize,
-    ready: impl Fn(&W, &J) -> bool,
-    work: impl AsyncFn(J) -> R,
-) -> Vec<R> {
-    let first_ready = async |queue: &Queue<J>| {
-        let mut next = None;
-        let found = ctx.wait_condition(|state| {
-            let mut queue = queue.borrow_mut();
-            let first = queue.iter().position(|(_, job)| ready(state, job));
-            next = first.and_then(|at| queue.remove(at));
-            next.is_some() || queue.is_empty()
-        });
-        match found.await {
-            Ok(()) => next,
-            Err(_) => queue.borrow_mut().pop_front(),
-        }
-    };
-    in_lanes(jobs, lanes, first_ready, work).await
-}
-
-/// Does every job in one of so many lanes. `next` takes the job that is to be done next out of the
-/// queue; none where nothing is left.
-async fn in_lanes<J, R>(
-    jobs: Vec<J>,
-    lanes: usize,
-    next: impl AsyncFn(&Queue<J>) -> Option<(usize, J)>,
-    work: impl AsyncFn(J) -> R,
-) -> Vec<R> {
     let results: RefCell<Vec<Option<R>>> = RefCell::new(jobs.iter().map(|_| None).collect());
-    let queue = RefCell::new(jobs.into_iter().enumerate().collect());
+    let queue: RefCell<VecDeque<(usize, J)>> = RefCell::new(jobs.into_iter().enumerate().collect());
+    let next = || queue.borrow_mut().pop_front();
     let lane = async || {
-        while let Some((index, job)) = next(&queue).await {
+        while let Some((index, job)) = next() {
             let result = work(job).await;
             results.borrow_mut()[index] = Some(result);
         }

@@ -1,8 +1,10 @@
 //! `BuildApp`: an app's components, and their package.
 
+mod decide;
+mod parts;
+
 use std::{collections::BTreeMap, time::SystemTime};
 
-use futures::FutureExt;
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
@@ -14,12 +16,15 @@ use temporalio_workflow::{
 use crate::{
     bases::{Bases, waits_for},
     bounds,
-    build::{OUTCOME, attributes, bounded, child, json_of, split},
+    build::{OUTCOME, attributes, bounded, child, json_of, split, summary},
     build_component::BuildComponent,
+    consent,
+    decision::{Approve, Decision, Refusal, read},
     document::Kind,
     failure::{FailedAttempt, Failure, FailureDetails, tail},
     output::{BuildOutput, ContainerImage, Outcome, Package},
     plan::{GitSource, Outline, OutlinedComponent, Registry},
+    planned::Planned,
     policy::{FETCHES, Policy, Step},
     progress::{Progress, State},
     release::{Release, release},
@@ -28,6 +33,7 @@ use crate::{
     stop::Stop,
     unchanged::{settle, unchanged},
 };
+use parts::Parts;
 
 /// An app's components, and their package.
 #[workflow]
@@ -40,6 +46,9 @@ pub struct BuildApp {
     ended: bool,
     sources: Sources,
     bases: Bases,
+    planned: Planned,
+    parts: Parts,
+    consent: Option<Approve>,
 }
 
 #[workflow_methods]
@@ -60,6 +69,8 @@ impl BuildApp {
         ));
         ctx.state_mut(|s| {
             s.progress = Progress::of(outline);
+            s.planned = Planned::of(outline);
+            s.parts = Parts::of(outline);
             s.free = outline.max_parallel as usize;
         });
         let policy = Policy::new(ctx.task_queue(), split.settings, None);
@@ -76,7 +87,7 @@ impl BuildApp {
         });
         let components = outline.components.iter().enumerate();
         let building = join_all(components.map(|(index, component)| {
-            let document = json!({
+            let mut document = json!({
                 "app": input["app"],
                 "version": release.version,
                 "defaults": input["defaults"],
@@ -84,8 +95,10 @@ impl BuildApp {
                 "failFast": outline.fail_fast,
                 "component": input["components"][index],
             });
-            let built = build_one(ctx, outline, &release, &group, component, document);
-            built.inspect(|outcome| ctx.state_mut(|s| s.bases.end(component, outcome)))
+            if !outline.on_failure.is_default() {
+                document["onFailure"] = json!(outline.on_failure);
+            }
+            build_one(ctx, outline, &release, &group, component, document)
         }));
         let ((), outcomes) = join!(fetching, building);
         let packages: Vec<_> =
@@ -95,6 +108,9 @@ impl BuildApp {
                 Some(Delivered { place: component.place.clone()?, package: package? })
             });
         let mut ending = Ending::of(outcomes, ctx.cancellation_token().is_cancelled());
+        if ending.is_complete() && outline.approval.is_some() {
+            ending.consent(consent::wait(ctx).await);
+        }
         if ending.is_complete() {
             let components = { packages }.collect();
             let source = outline.delivery.as_ref().and_then(|delivery| delivery.source.as_ref());
@@ -119,6 +135,111 @@ impl BuildApp {
         self.progress.observe(json_of(&seen));
         ctx.set_current_details(self.progress.markdown());
     }
+
+    /// What a component says to a decision that was passed on to it.
+    #[signal(name = "answered")]
+    pub fn answered(&mut self, _ctx: &mut SyncWorkflowContext<Self>, answer: RawValue) {
+        self.parts.note(json_of(&answer));
+    }
+
+    /// What will be done: names, sources, order.
+    #[query(name = "plan")]
+    pub fn plan(&self, _ctx: &WorkflowContextView) -> Planned {
+        self.planned.clone()
+    }
+
+    #[update_validator(pause)]
+    fn check_pause(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
+        self.check(&Decision::Pause(read(asked)?))
+    }
+
+    /// Holds back what is not launched yet.
+    #[update(name = "pause")]
+    pub async fn pause(
+        ctx: &mut WorkflowContext<Self>,
+        asked: RawValue,
+    ) -> Result<String, Refusal> {
+        decide::follow(ctx, Decision::Pause(read(&asked)?)).await
+    }
+
+    #[update_validator(resume)]
+    fn check_resume(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
+        self.check(&Decision::Resume(read(asked)?))
+    }
+
+    /// Lets go on what was held back.
+    #[update(name = "resume")]
+    pub async fn resume(
+        ctx: &mut WorkflowContext<Self>,
+        asked: RawValue,
+    ) -> Result<String, Refusal> {
+        decide::follow(ctx, Decision::Resume(read(&asked)?)).await
+    }
+
+    #[update_validator(cancel_container)]
+    fn check_cancel_container(
+        &self,
+        _ctx: &WorkflowContextView,
+        asked: &RawValue,
+    ) -> Result<(), Refusal> {
+        self.check(&Decision::Cancel(read(asked)?))
+    }
+
+    /// Cancels one container; the others go on.
+    #[update(name = "cancel_container")]
+    pub async fn cancel_container(
+        ctx: &mut WorkflowContext<Self>,
+        asked: RawValue,
+    ) -> Result<String, Refusal> {
+        decide::follow(ctx, Decision::Cancel(read(&asked)?)).await
+    }
+
+    #[update_validator(retry_container)]
+    fn check_retry_container(
+        &self,
+        _ctx: &WorkflowContextView,
+        asked: &RawValue,
+    ) -> Result<(), Refusal> {
+        self.check(&Decision::Retry(read(asked)?))
+    }
+
+    /// Builds a failed container once more.
+    #[update(name = "retry_container")]
+    pub async fn retry_container(
+        ctx: &mut WorkflowContext<Self>,
+        asked: RawValue,
+    ) -> Result<String, Refusal> {
+        decide::follow(ctx, Decision::Retry(read(&asked)?)).await
+    }
+
+    #[update_validator(extend)]
+    fn check_extend(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
+        self.check(&Decision::Extend(read(asked)?))
+    }
+
+    /// Gives one of a container's clocks more time.
+    #[update(name = "extend")]
+    pub async fn extend(
+        ctx: &mut WorkflowContext<Self>,
+        asked: RawValue,
+    ) -> Result<String, Refusal> {
+        decide::follow(ctx, Decision::Extend(read(&asked)?)).await
+    }
+
+    #[update_validator(approve)]
+    fn check_approve(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
+        consent::check(&self.progress, asked)
+    }
+
+    /// Consents to the delivery, or refuses it.
+    #[update(name = "approve")]
+    pub fn approve(
+        &mut self,
+        _ctx: &mut SyncWorkflowContext<Self>,
+        asked: RawValue,
+    ) -> Result<String, Refusal> {
+        consent::answer(&mut self.consent, &asked)
+    }
 }
 
 /// Changes what the workflow shows, and shows it.
@@ -127,8 +248,7 @@ fn show(ctx: &WorkflowContext<BuildApp>, change: impl FnOnce(&mut Progress)) {
     ctx.set_current_details(ctx.state(|s| s.progress.markdown()));
 }
 
-/// One component, once its sources are there and there is room for its containers among those in
-/// flight. Where the first failure is to end the others, they are cancelled as a group.
+/// One component, and again where someone asks for that while others are not finished.
 async fn build_one(
     ctx: &WorkflowContext<BuildApp>,
     outline: &Outline,
@@ -137,6 +257,40 @@ async fn build_one(
     component: &OutlinedComponent,
     mut document: Value,
 ) -> Result<BuildOutput, Stop> {
+    let name = component.name.as_str();
+    let mut done = Vec::new();
+    loop {
+        let outcome =
+            build_once(ctx, outline, release, group, component, document.clone(), done).await;
+        ctx.state_mut(|s| {
+            s.bases.end(component, &outcome);
+            s.parts.end(name);
+        });
+        let again = ctx.wait_condition(|s| s.parts.is_over() || s.parts.is_wanted(name)).await;
+        let wanted = ctx.state_mut(|s| s.parts.begin_again(name));
+        match outcome {
+            Err(stop) if again.is_ok() && !wanted.is_empty() => {
+                ctx.state_mut(|s| s.bases.forget(component));
+                wanted.iter().for_each(|retry| parts::grant(&mut document, retry));
+                done = stop.images();
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// One component, once its sources and the images that it is built from are there, and there is
+/// room for its containers among those in flight. Where the first failure is to end the others,
+/// they are cancelled as a group. `done` are its images from a run before.
+async fn build_once(
+    ctx: &WorkflowContext<BuildApp>,
+    outline: &Outline,
+    release: &Release,
+    group: &WorkflowCancellationToken,
+    component: &OutlinedComponent,
+    mut document: Value,
+    done: Vec<ContainerImage>,
+) -> Result<BuildOutput, Stop> {
     let (sources, needs) = (|| component.sources(), || component.needs());
     if let Some(reason) = waits_for(needs()) {
         show(ctx, |progress| progress.set_for(&component.name, State::Waiting, Some(&reason)));
@@ -144,12 +298,13 @@ async fn build_one(
     let is_ready = |s: &BuildApp| s.sources.know(sources()) && s.bases.know(needs());
     let fetched = ctx.wait_condition(|s| is_ready(s) || s.ended).await;
     let places = component.containers.len().min(outline.max_parallel as usize);
-    let room = ctx.wait_condition(|s| s.free >= places || s.ended).await;
+    let name = component.name.as_str();
+    let may = |s: &BuildApp| s.free >= places && !s.parts.is_held(component);
+    let room = ctx.wait_condition(|s| may(s) || s.ended).await;
     if fetched.is_err() || room.is_err() || ctx.state(|s| s.ended) {
         show(ctx, |progress| progress.set(&component.name, State::Cancelled));
         return Err(Stop::Cancelled);
     }
-    let name = component.name.as_str();
     let images = match ctx.state(|s| s.bases.images(needs())) {
         Ok(images) => images,
         Err(stop) => {
@@ -165,11 +320,15 @@ async fn build_one(
     });
     let published = release.published(name).cloned();
     let resolved = ctx.state(|s| s.sources.resolved(ctx.workflow_id(), sources()));
-    document["resolved"] = json!(Resolved { published, images, ..resolved });
+    let (paused, cancelled) = ctx.state_mut(|s| s.parts.begin(name));
+    let resolved = Resolved { published, paused, cancelled, images, done, ..resolved };
+    document["resolved"] = json!(resolved);
     let found_by = attributes(&outline.app, release.version.as_deref(), Some(name), None);
-    let outcome = child(ctx, || BuildComponent::run, name, document, found_by, group).await;
+    let summary = summary(name, release.version.as_deref(), None);
+    let run = || BuildComponent::run;
+    let outcome = child(ctx, run, name, summary, document, found_by, group).await;
     ctx.state_mut(|s| s.free += places);
-    if outline.fail_fast && outcome.is_err() {
+    if outline.fail_fast && outcome.as_ref().is_err_and(Stop::is_of_itself) {
         ctx.state_mut(|s| s.ended = true);
         group.cancel_with_reason("another container failed, and failFast is set");
     }
@@ -350,6 +509,13 @@ impl Ending {
                 self.stop = Some(Stop::Failed(details));
             }
             Err(Stop::Cancelled) => self.stop = Some(Stop::Cancelled),
+        }
+    }
+
+    /// Takes note of a person's word about the delivery.
+    pub(crate) fn consent(&mut self, consent: Result<(), Stop>) {
+        if let Err(stop) = consent {
+            self.deliver(Err(stop));
         }
     }
 

@@ -1,30 +1,41 @@
 //! `BuildComponent`: the containers of one component, and their package.
 
+mod decide;
+mod work;
+
+use std::cell::RefCell;
+
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    SignalWorkflowOptions, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext,
-    WorkflowContextView, WorkflowResult, join,
+    SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
+    WorkflowResult, join,
 };
 
 use crate::{
     bases::Bases,
     bounds,
-    build::{OUTCOME, attributes, child, in_order, json_of, raw, split},
-    build_app::{BuildApp, Deliverable, Ending, Sources, deliver, fetch_sources},
+    build::{OUTCOME, attributes, child, json_of, split, summary, tell},
+    build_app::{Deliverable, Ending, Sources, deliver, fetch_sources},
     build_container::BuildContainer,
+    consent,
+    decision::{Approve, Decision, Refusal, read},
+    desk::{DONE, Desk, Standing, grant},
     document::{Kind, inherit},
-    output::{BuildOutput, ContainerImage},
+    names,
+    output::{BuildOutput, ContainerImage, Outcome},
     plan::{Outline, OutlinedComponent, OutlinedContainer},
+    planned::Planned,
     policy::Policy,
-    progress::{Observed, Progress, State, reason},
+    progress::{ContainerProgress, Observed, Progress, State, reason},
     release::{Release, release},
     spec::Resolved,
     steps::Split,
     stop::Stop,
     unchanged::{settle, unchanged},
 };
+use work::Work;
 
 /// The containers of one component, and their package.
 #[workflow]
@@ -35,6 +46,14 @@ pub struct BuildComponent {
     ended: bool,
     sources: Sources,
     bases: Bases,
+    planned: Planned,
+    desk: Desk,
+    consent: Option<Approve>,
+    /// The workflow that someone started, where it is another one.
+    root: Option<String>,
+    /// Whether a container takes so long, or waits, that someone may be looking: then the root is
+    /// told of each that ends. It hears of all of them when the component ends.
+    is_watched: bool,
 }
 
 #[workflow_methods]
@@ -47,7 +66,8 @@ impl BuildComponent {
     ) -> WorkflowResult<BuildOutput> {
         let (input, split) = split(ctx, Kind::Component, &input).await?;
         let outline = &split.outline;
-        ctx.state_mut(|s| s.progress = Progress::of(outline));
+        let handed = split.resolved.clone().unwrap_or_default();
+        let outcomes = ctx.state_mut(|s| s.open(outline, &handed));
         let policy = Policy::new(ctx.task_queue(), split.settings, None);
         if let Some(output) = unchanged(ctx, &policy, Kind::Component, &input, &split).await? {
             ctx.state_mut(|s| settle(&mut s.progress, &output));
@@ -56,20 +76,12 @@ impl BuildComponent {
         let release = release(ctx, &policy, &split).await?;
         ctx.state_mut(|s| s.progress.version = release.version.clone());
         let component = &outline.components[0];
-        ctx.state_mut(|s| {
-            s.progress.wait(component);
-            s.bases.given(split.resolved.iter().flat_map(|resolved| &resolved.images));
-        });
         let own = ctx.workflow_id().to_owned();
         let root = split.resolved.as_ref().map_or(&own, |resolved| &resolved.root);
         let group = ctx.cancellation_token().child_token();
         let fetching = sources(ctx, &policy, &split, &group);
-        let lanes = outline.max_parallel as usize;
-        let jobs = (0..component.containers.len()).collect();
-        let ready = |s: &Self, index: &usize| {
-            s.ended || s.bases.know(component.containers[*index].from.iter())
-        };
-        let building = in_order(ctx, jobs, lanes, ready, async |index: usize| {
+        let work = Work { ctx, outline, group: &group, root, outcomes: RefCell::new(outcomes) };
+        let building = work.run(async |index: usize, token: WorkflowCancellationToken| {
             let container = &component.containers[index];
             let source = || container.source.iter();
             let fetched = ctx.wait_condition(|s| s.sources.know(source()) || s.ended).await;
@@ -77,22 +89,30 @@ impl BuildComponent {
             let published = release.published(&component.name).cloned();
             let resolved = ctx.state(|s| s.sources.resolved(root, source()));
             let images = ctx.state(|s| s.bases.images(container.from.iter()));
+            let given = ctx.state(|s| s.desk.resources(index).cloned());
             let document = images.map(|images| {
-                json!({
+                let mut document = json!({
                     "app": input["app"],
                     "version": release.version,
                     "defaults": inherit(&input["defaults"], &input["component"]),
                     "component": component.name,
                     "container": input["component"]["containers"][index],
                     "resolved": Resolved { published, images, ..resolved },
-                })
+                });
+                if let Some(given) = given {
+                    grant(&mut document["container"], &given);
+                }
+                document
             });
-            let outcome = build_one(ctx, outline, &release, &group, container, document).await;
+            let outcome = build_one(ctx, outline, &release, &token, container, document).await;
             ctx.state_mut(|s| s.bases.note(&component.name, &container.name, &outcome));
             outcome
         });
         let ((), outcomes) = join!(fetching, building);
         let mut ending = Ending::of(outcomes, ctx.cancellation_token().is_cancelled());
+        if ending.is_complete() && outline.approval.is_some() {
+            ending.consent(consent::wait(ctx).await);
+        }
         if ending.is_complete() {
             let made = deliverable(ctx, component, ending.images.clone());
             ending.deliver(deliver(ctx, &policy, outline, &release, made).await);
@@ -115,9 +135,164 @@ impl BuildComponent {
 
     /// What a step saw a container wait for.
     #[signal(name = "observed")]
-    pub fn observed(&mut self, ctx: &mut SyncWorkflowContext<Self>, seen: RawValue) {
-        self.progress.observe(json_of(&seen));
-        ctx.set_current_details(self.progress.markdown());
+    pub async fn observed(ctx: &mut WorkflowContext<Self>, seen: RawValue) {
+        let (details, root) = ctx.state_mut(|s| {
+            s.progress.observe(json_of(&seen));
+            let is_first = !std::mem::replace(&mut s.is_watched, true);
+            (s.progress.markdown(), s.root.clone().filter(|_| is_first))
+        });
+        ctx.set_current_details(details);
+        if let Some(root) = root {
+            tell_ends(ctx, &root, None).await;
+        }
+    }
+
+    /// What was decided, as the workflow that started this one passes it on.
+    #[signal(name = "decided")]
+    pub async fn decided(ctx: &mut WorkflowContext<Self>, order: RawValue) {
+        decide::obey(ctx, &order).await;
+    }
+
+    /// What will be done: names, sources, order.
+    #[query(name = "plan")]
+    pub fn plan(&self, _ctx: &WorkflowContextView) -> Planned {
+        self.planned.clone()
+    }
+
+    #[update_validator(pause)]
+    fn check_pause(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
+        self.check(&Decision::Pause(read(asked)?))
+    }
+
+    /// Holds back what is not launched yet.
+    #[update(name = "pause")]
+    pub async fn pause(
+        ctx: &mut WorkflowContext<Self>,
+        asked: RawValue,
+    ) -> Result<String, Refusal> {
+        decide::follow(ctx, Decision::Pause(read(&asked)?)).await
+    }
+
+    #[update_validator(resume)]
+    fn check_resume(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
+        self.check(&Decision::Resume(read(asked)?))
+    }
+
+    /// Lets go on what was held back.
+    #[update(name = "resume")]
+    pub async fn resume(
+        ctx: &mut WorkflowContext<Self>,
+        asked: RawValue,
+    ) -> Result<String, Refusal> {
+        decide::follow(ctx, Decision::Resume(read(&asked)?)).await
+    }
+
+    #[update_validator(cancel_container)]
+    fn check_cancel_container(
+        &self,
+        _ctx: &WorkflowContextView,
+        asked: &RawValue,
+    ) -> Result<(), Refusal> {
+        self.check(&Decision::Cancel(read(asked)?))
+    }
+
+    /// Cancels one container; the others go on.
+    #[update(name = "cancel_container")]
+    pub async fn cancel_container(
+        ctx: &mut WorkflowContext<Self>,
+        asked: RawValue,
+    ) -> Result<String, Refusal> {
+        decide::follow(ctx, Decision::Cancel(read(&asked)?)).await
+    }
+
+    #[update_validator(retry_container)]
+    fn check_retry_container(
+        &self,
+        _ctx: &WorkflowContextView,
+        asked: &RawValue,
+    ) -> Result<(), Refusal> {
+        self.check(&Decision::Retry(read(asked)?))
+    }
+
+    /// Builds a failed container once more.
+    #[update(name = "retry_container")]
+    pub async fn retry_container(
+        ctx: &mut WorkflowContext<Self>,
+        asked: RawValue,
+    ) -> Result<String, Refusal> {
+        decide::follow(ctx, Decision::Retry(read(&asked)?)).await
+    }
+
+    #[update_validator(extend)]
+    fn check_extend(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
+        self.check(&Decision::Extend(read(asked)?))
+    }
+
+    /// Gives one of a container's clocks more time.
+    #[update(name = "extend")]
+    pub async fn extend(
+        ctx: &mut WorkflowContext<Self>,
+        asked: RawValue,
+    ) -> Result<String, Refusal> {
+        decide::follow(ctx, Decision::Extend(read(&asked)?)).await
+    }
+
+    #[update_validator(approve)]
+    fn check_approve(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
+        consent::check(&self.progress, asked)
+    }
+
+    /// Consents to the delivery, or refuses it.
+    #[update(name = "approve")]
+    pub fn approve(
+        &mut self,
+        _ctx: &mut SyncWorkflowContext<Self>,
+        asked: RawValue,
+    ) -> Result<String, Refusal> {
+        consent::answer(&mut self.consent, &asked)
+    }
+}
+
+impl BuildComponent {
+    /// Every container is to be begun, but those that a parent knows to be done or cancelled.
+    fn open(&mut self, outline: &Outline, handed: &Resolved) -> work::Outcomes {
+        let component = &outline.components[0];
+        self.progress = Progress::of(outline);
+        self.planned = Planned::of(outline);
+        self.desk = Desk::of(component);
+        self.bases.given(&handed.images);
+        self.root = Some(handed.root.clone()).filter(|root| !root.is_empty());
+        self.desk.hold(&handed.paused);
+        self.desk.skip(&handed.cancelled);
+        let rows = component.containers.iter().zip(&mut self.progress.containers);
+        let outcome = |(index, (container, row)): (usize, (_, &mut ContainerProgress))| {
+            let container: &OutlinedContainer = container;
+            if handed.paused.contains(&container.name) {
+                row.set(State::Paused);
+            }
+            if handed.cancelled.contains(&container.name) {
+                row.set(State::Cancelled);
+            }
+            let image = handed.done.iter().find(|image| image.container == container.name)?;
+            row.set(State::Done);
+            row.reference = Some(image.reference.clone());
+            self.desk.set(index, Standing::Ended(DONE));
+            Some(Ok(BuildOutput {
+                app: outline.app.clone(),
+                version: outline.version.clone(),
+                outcome: Outcome::Succeeded,
+                images: vec![image.clone()],
+                package: None,
+            }))
+        };
+        let outcomes: work::Outcomes = rows.enumerate().map(outcome).collect();
+        for (container, outcome) in component.containers.iter().zip(&outcomes) {
+            if let Some(outcome) = outcome {
+                self.bases.note(&component.name, &container.name, outcome);
+            }
+        }
+        self.progress.wait(component);
+        outcomes
     }
 }
 
@@ -168,9 +343,25 @@ fn deliverable(
     }
 }
 
-/// Tells the root that a container waits no more for others of its component. A root that has gone
-/// needs to know nothing.
-async fn tell(
+/// Tells the root of containers that have ended: of one, or of all.
+async fn tell_ends(ctx: &WorkflowContext<BuildComponent>, root: &str, name: Option<&str>) {
+    let rows = ctx.state(|s| s.progress.containers.clone());
+    let is_meant = |row: &ContainerProgress| name.is_none_or(|name| row.container == name);
+    for row in rows.into_iter().filter(|row| row.state.is_final() && is_meant(row)) {
+        let seen = Observed {
+            component: row.component,
+            container: row.container,
+            platform: String::new(),
+            state: row.state,
+            reason: row.reason.unwrap_or_default(),
+            since: String::new(),
+        };
+        tell(ctx, root, seen).await;
+    }
+}
+
+/// Tells the root that a container waits no more for others of its component.
+async fn tell_of(
     ctx: &WorkflowContext<BuildComponent>,
     document: &Value,
     component: &OutlinedComponent,
@@ -178,25 +369,23 @@ async fn tell(
 ) {
     let root = document["resolved"]["root"].as_str().filter(|root| *root != ctx.workflow_id());
     let (Some(root), Some(_)) = (root, component.own(container).next()) else { return };
-    let observed = Observed {
+    let seen = Observed {
         component: component.name.clone(),
         container: container.name.clone(),
+        platform: String::new(),
         state: State::Packing,
         reason: String::new(),
         since: String::new(),
     };
-    let signal = raw(&json!(observed));
-    let root = ctx.external_workflow(root, None);
-    let _ = root.signal(BuildApp::observed, signal, SignalWorkflowOptions::default()).await;
+    tell(ctx, root, seen).await;
 }
 
-/// One container; without a document it is not begun. Where the first failure is to end the others,
-/// they are cancelled as a group.
+/// One container; without a document it is not begun.
 async fn build_one(
     ctx: &WorkflowContext<BuildComponent>,
     outline: &Outline,
     release: &Release,
-    group: &WorkflowCancellationToken,
+    token: &WorkflowCancellationToken,
     one: &OutlinedContainer,
     document: Result<Value, Stop>,
 ) -> Result<BuildOutput, Stop> {
@@ -205,7 +394,8 @@ async fn build_one(
     let note = |state, reference: Option<String>, reason: Option<String>| {
         ctx.state_mut(|s| {
             for row in s.progress.rows(component, Some(container)) {
-                (row.state, row.reference, row.reason) = (state, reference.clone(), reason.clone());
+                row.set(state);
+                (row.reference, row.reason) = (reference.clone(), reason.clone());
             }
         });
         ctx.set_current_details(ctx.state(|s| s.progress.markdown()));
@@ -219,22 +409,32 @@ async fn build_one(
     let found_by = attributes(&outline.app, version, Some(component), Some(container));
     let outcome = match document {
         Ok(document) => {
-            tell(ctx, &document, of, one).await;
-            child(ctx, || BuildContainer::run, container, document, found_by, group).await
+            tell_of(ctx, &document, of, one).await;
+            let commit = one.source.as_ref().and_then(|key| ctx.state(|s| s.sources.commit(key)));
+            let what = names::container(component, container);
+            let summary = summary(&what, version, commit.as_deref());
+            let run = || BuildContainer::run;
+            child(ctx, run, container, summary, document, found_by, token).await
         }
         Err(stop) => Err(stop),
     };
-    if outline.fail_fast && outcome.is_err() {
-        ctx.state_mut(|s| s.ended = true);
-        group.cancel_with_reason("another container failed, and failFast is set");
-    }
     match &outcome {
         Ok(output) => {
             let reference = output.images.first().map(|image| image.reference.clone());
             note(State::Done, reference, None);
         }
         Err(Stop::Cancelled) => note(State::Cancelled, None, None),
-        Err(stop) => note(State::Failed, None, stop.first().map(|one| reason(&one.message))),
+        Err(stop) => {
+            note(State::Failed, None, stop.first().map(|one| reason(&one.message)));
+            let first = stop.first();
+            let log = first.and_then(|first| first.log.clone());
+            let attempt = first.and_then(|first| first.attempt);
+            ctx.state_mut(|s| {
+                for row in s.progress.rows(component, Some(container)) {
+                    (row.log, row.attempt) = (log.clone(), attempt.unwrap_or(row.attempt));
+                }
+            });
+        }
     }
     outcome.map_err(|stop| stop.of(component, container))
 }

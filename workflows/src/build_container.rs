@@ -1,31 +1,41 @@
 //! `BuildContainer`: one container becomes one image.
 
 mod calls;
+mod granted;
+mod hold;
+mod platforms;
 
-use std::{cell::Cell, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
+    rc::Rc,
+};
 
-use futures::{FutureExt, pin_mut};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     SyncWorkflowContext, TimerOptions, TimerResult, WorkflowCancellationToken, WorkflowContext,
-    WorkflowContextView, WorkflowResult, join, select,
+    WorkflowContextView, WorkflowResult, join,
 };
 
 use crate::{
     bounds,
-    build::{COMMIT, OUTCOME, attributes, json_of, split},
+    build::{COMMIT, OUTCOME, attributes, json_of, now, split},
+    decision::{Decision, Order, Refusal, read},
     document::Kind,
-    failure::{FailedAttempt, FailureType},
+    failure::FailedAttempt,
     names,
     output::{BuildOutput, ContainerImage, Made, Outcome, Times},
-    plan::{BuildPlan, Clocks, ContainerPlan, GitSource, Work},
+    plan::{BuildPlan, ContainerPlan, GitSource, Work},
+    planned::Planned,
     policy::{self, Grants, Policy, next_attempt},
     progress::{ContainerProgress, Progress, State, reason},
     spec::Yields,
-    steps::{AwaitInput, Built, LaunchInput, Rendered, Reuse, Split},
+    steps::{AwaitInput, Built, Context, LaunchInput, Rendered, Reuse, Split},
     stop::Stop,
 };
+use granted::Granted;
+use hold::Hold;
 
 /// One container becomes one image.
 #[workflow]
@@ -34,6 +44,9 @@ pub struct BuildContainer {
     progress: Progress,
     /// Whether a step told it of a wait.
     told: bool,
+    planned: Planned,
+    hold: Hold,
+    granted: Granted,
 }
 
 #[workflow_methods]
@@ -46,7 +59,10 @@ impl BuildContainer {
     ) -> WorkflowResult<BuildOutput> {
         let (_, split) = split(ctx, Kind::Container, &input).await?;
         let plan = split.container.clone().unwrap_or_else(|| unreachable!("split gives it"));
-        ctx.state_mut(|s| s.progress = Progress::of(&split.outline));
+        ctx.state_mut(|s| {
+            s.progress = Progress::of(&split.outline);
+            s.planned = Planned::of(&split.outline);
+        });
         let outcome = Build::new(ctx, &plan, &split).run().await;
         let outcome = outcome.map_err(|stop| stop.of(&plan.component, &plan.container));
         close(ctx, &plan, &split, &outcome);
@@ -72,6 +88,67 @@ impl BuildContainer {
         self.progress.observe(json_of(&seen));
         ctx.set_current_details(self.progress.markdown());
     }
+
+    /// What was decided, as the workflow that started this one passes it on.
+    #[signal(name = "decided")]
+    pub fn decided(&mut self, _ctx: &mut SyncWorkflowContext<Self>, order: RawValue) {
+        let Ok(order) = serde_json::from_value::<Order>(json_of(&order)) else { return };
+        match order.decision {
+            Decision::Pause(_) => self.hold.set(true),
+            Decision::Resume(_) => self.hold.set(false),
+            Decision::Extend(extend) => {
+                self.granted.grant(&extend);
+            }
+            Decision::Cancel(_) | Decision::Retry(_) => {}
+        }
+    }
+
+    /// What will be done: names, sources, order.
+    #[query(name = "plan")]
+    pub fn plan(&self, _ctx: &WorkflowContextView) -> Planned {
+        self.planned.clone()
+    }
+
+    #[update_validator(pause)]
+    fn check_pause(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
+        Decision::Pause(read(asked)?).check(&self.progress)?;
+        self.hold.check(true)
+    }
+
+    /// Holds the container back, unless it is launched.
+    #[update(name = "pause")]
+    pub fn pause(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _asked: RawValue) -> String {
+        self.hold.set(true);
+        "paused".to_owned()
+    }
+
+    #[update_validator(resume)]
+    fn check_resume(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
+        Decision::Resume(read(asked)?).check(&self.progress)?;
+        self.hold.check(false)
+    }
+
+    /// Lets it go on.
+    #[update(name = "resume")]
+    pub fn resume(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _asked: RawValue) -> String {
+        self.hold.set(false);
+        "resumed".to_owned()
+    }
+
+    #[update_validator(extend)]
+    fn check_extend(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
+        Ok(Decision::Extend(read(asked)?).check(&self.progress)?)
+    }
+
+    /// Gives one of the clocks more time.
+    #[update(name = "extend")]
+    pub fn extend(
+        &mut self,
+        _ctx: &mut SyncWorkflowContext<Self>,
+        asked: RawValue,
+    ) -> Result<String, Refusal> {
+        Ok(self.granted.grant(&read(&asked)?))
+    }
 }
 
 type Ctx = WorkflowContext<BuildContainer>;
@@ -85,8 +162,12 @@ fn close(ctx: &Ctx, plan: &ContainerPlan, split: &Split, outcome: &Result<Contai
     };
     show(ctx, |row| {
         row.state = state;
+        row.settle();
         row.reference = outcome.as_ref().ok().map(|image| image.reference.clone());
-        row.reason = outcome.as_ref().err().and_then(Stop::first).map(|one| one.message.clone());
+        let first = outcome.as_ref().err().and_then(Stop::first);
+        row.since = None;
+        row.reason = first.map(|one| one.message.clone());
+        row.log = first.and_then(|one| one.log.clone());
     });
     let commit = outcome.as_ref().ok().and_then(|image| image.commit.clone());
     let mut updates = vec![OUTCOME.value_set(word)];
@@ -112,7 +193,7 @@ fn show(ctx: &Ctx, change: impl FnOnce(&mut ContainerProgress)) {
 }
 
 fn set_state(ctx: &Ctx, state: State) {
-    show(ctx, |row| (row.state, row.reason) = (state, None));
+    show(ctx, |row| row.set(state));
 }
 
 /// One run of the workflow.
@@ -123,8 +204,21 @@ struct Build<'a> {
     policy: Policy,
     /// Cancelled with the workflow, and when the whole clock runs out.
     token: WorkflowCancellationToken,
-    /// Whether a launch was begun and has not answered: it may create its Pod at any moment.
-    launching: Cell<bool>,
+    /// Which one of several platforms, each of which has Pods of its own; empty where there is one
+    /// image, and for the container as a whole.
+    platform: String,
+    /// The platforms of which a launch was begun and has not answered: it may create its Pod at any
+    /// moment.
+    launching: Rc<RefCell<BTreeSet<String>>>,
+    /// Whether what was made is removed already.
+    tidied: Cell<bool>,
+}
+
+/// An image that has been built, and what it took.
+struct Done {
+    built: Built,
+    attempts: u32,
+    earlier: Vec<FailedAttempt>,
 }
 
 impl<'a> Build<'a> {
@@ -135,7 +229,9 @@ impl<'a> Build<'a> {
             split,
             policy: Policy::new(ctx.task_queue(), split.settings, Some(plan.work.clocks())),
             token: ctx.cancellation_token().child_token(),
-            launching: Cell::new(false),
+            platform: String::new(),
+            launching: Rc::default(),
+            tidied: Cell::new(false),
         }
     }
 
@@ -145,7 +241,8 @@ impl<'a> Build<'a> {
             Work::Build(build) => {
                 let outcome = self.within_clock(self.build(build)).await;
                 // Nothing was made for what is used again.
-                if !outcome.as_ref().is_ok_and(|image| image.reused) {
+                let is_tidy = |image: &ContainerImage| image.reused || self.tidied.get();
+                if !outcome.as_ref().is_ok_and(is_tidy) {
                     self.clean_up(outcome.is_ok()).await;
                 }
                 outcome
@@ -158,33 +255,6 @@ impl<'a> Build<'a> {
         Ok(self.image(&names::repository_of(image), built))
     }
 
-    /// The work, ended by the whole clock at the latest.
-    async fn within_clock(
-        &self,
-        work: impl Future<Output = Result<ContainerImage, Stop>>,
-    ) -> Result<ContainerImage, Stop> {
-        let Clocks { whole, .. } = self.plan.work.clocks();
-        let clock = WorkflowCancellationToken::new();
-        let timer = TimerOptions::builder(Duration::from_secs(whole))
-            .cancellation_token(clock.clone())
-            .summary("the whole clock".to_owned())
-            .build();
-        let timer = self.ctx.timer(timer);
-        let work = work.fuse();
-        pin_mut!(timer, work);
-        select! {
-            outcome = work => {
-                clock.cancel();
-                outcome
-            }
-            _ = timer => {
-                self.token.cancel_with_reason("the whole clock ran out");
-                let message = format!("the whole clock ran out after {whole} s");
-                Err(Stop::because(FailureType::DeadlineExceeded, message))
-            }
-        }
-    }
-
     async fn build(&self, build: &BuildPlan) -> Result<ContainerImage, Stop> {
         let commit = match self.resolved_commit(&build.source) {
             Some(commit) => commit,
@@ -193,40 +263,57 @@ impl<'a> Build<'a> {
         set_state(self.ctx, State::Packing);
         let (rendered, context) = if build.reuse.is_some() {
             // An image that is there already needs no context.
-            let rendered = self.render(&commit).await?;
+            let rendered = self.render(&commit, true).await?;
             if let Some(built) = rendered.reused.clone() {
                 return Ok(self.built(build, built, &commit, &rendered));
             }
-            (rendered, self.upload(build, &commit).await?)
+            // Its worker may be an older one, which leaves that to a step of its own.
+            let context = match rendered.context.clone() {
+                Some(context) => context,
+                None => self.upload(build, &commit).await?,
+            };
+            (rendered, context)
         } else {
-            let (rendered, context) = join!(self.render(&commit), self.upload(build, &commit));
+            let (rendered, context) =
+                join!(self.render(&commit, false), self.upload(build, &commit));
             let (rendered, context) = (rendered?, context?);
             match rendered.reused.clone() {
                 Some(built) => return Ok(self.built(build, built, &commit, &rendered)),
                 None => (rendered, context),
             }
         };
+        let done = match rendered.platforms.as_slice() {
+            [] => self.attempts(build, &rendered, &context).await?,
+            _ => self.on_every_platform(build, &rendered, &context).await?,
+        };
+        let Done { built, attempts, earlier } = done;
+        let image = self.built(build, built, &commit, &rendered);
+        Ok(ContainerImage { attempts, reused: false, earlier, ..image })
+    }
+
+    /// One Pod after the other, until one has made the image or no other one makes sense.
+    async fn attempts(
+        &self,
+        build: &BuildPlan,
+        rendered: &Rendered,
+        context: &Context,
+    ) -> Result<Done, Stop> {
         let mut grants = Grants { resources: build.resources.clone(), growths: 0 };
         let mut earlier = Vec::new();
         for attempt in 1.. {
-            let input = self.launch_input(attempt, build, &grants, &rendered, &context);
+            let input = self.launch_input(attempt, build, &grants, rendered, context);
             let stop = match self.attempt(input).await {
-                Ok(built) => {
-                    let image = self.built(build, built, &commit, &rendered);
-                    return Ok(ContainerImage {
-                        attempts: attempt,
-                        reused: false,
-                        earlier,
-                        ..image
-                    });
-                }
+                Ok(built) => return Ok(Done { built, attempts: attempt, earlier }),
                 Err(stop) => stop,
             };
             match self.again(&stop, attempt, &grants).await? {
                 Some(next) => grants = next,
                 None => return Err(stop.after(earlier)),
             }
-            earlier.extend(stop.first().map(|failure| FailedAttempt::of(attempt, failure)));
+            earlier.extend(stop.first().map(|failure| FailedAttempt {
+                platform: Some(self.platform.clone()).filter(|it| !it.is_empty()),
+                ..FailedAttempt::of(attempt, failure)
+            }));
             earlier.drain(..earlier.len().saturating_sub(bounds::EARLIER));
         }
         unreachable!("an attempt has a number")
@@ -235,13 +322,12 @@ impl<'a> Build<'a> {
     /// One Pod, from its launch to its end.
     async fn attempt(&self, input: LaunchInput) -> Result<Built, Stop> {
         let attempt = input.id.attempt;
-        show(self.ctx, |row| {
-            (row.state, row.attempt, row.reason) = (State::Queued, attempt, None);
-        });
+        self.stands(State::Queued, None, Some(attempt));
         let LaunchInput { id, build, rendered, .. } = input.clone();
         let launched = self.launch(input).await?;
-        set_state(self.ctx, State::Building);
+        self.stands(State::Building, None, None);
         let input = AwaitInput {
+            platform: build.platform().map(str::to_owned),
             id,
             launched,
             repository: build.repository,
@@ -269,7 +355,9 @@ impl<'a> Build<'a> {
             let token = self.token.clone();
             let timer = TimerOptions::builder(pause).cancellation_token(token).build();
             let why = Some(reason(&failure.message));
-            show(self.ctx, |row| (row.state, row.reason) = (State::Queued, why));
+            self.stands(State::Queued, why, None);
+            let since = Some(now(self.ctx));
+            show(self.ctx, |row| row.since = since);
             if self.ctx.timer(timer).await == TimerResult::Cancelled {
                 return Err(Stop::Cancelled);
             }
@@ -322,6 +410,7 @@ impl<'a> Build<'a> {
             digest: built.digest,
             size: built.size,
             platform: built.platform,
+            platforms: built.platforms,
             commit: None,
             attempts: 0,
             reused: false,

@@ -286,6 +286,12 @@ pub fn is_owned_flag(flag: &str) -> bool {
     OWNED_FLAGS.contains(&flag)
 }
 
+/// Whether a flag of Kaniko says what it builds for.
+pub fn is_platform(flag: &str) -> bool {
+    let name = flag.trim_start_matches('-').split(['=', ' ']).next().unwrap_or_default();
+    matches!(name, "custom-platform" | "customPlatform")
+}
+
 /// One more flag for Kaniko.
 pub fn kaniko_flag(value: &str) -> Check {
     let Some(flag) = value.strip_prefix("--") else {

@@ -52,6 +52,10 @@ pub enum FailureType {
     Conflict,
     /// The version belongs to another build.
     VersionExists,
+    /// A person refused the delivery.
+    Rejected,
+    /// A person cancelled this container, and not the build.
+    ContainerCancelled,
     /// A mistake of Kilnworks itself.
     Internal,
 }
@@ -105,6 +109,10 @@ impl FailureType {
             }
             Self::Conflict => "wait for the other build to end, or give another id",
             Self::VersionExists => "give another version",
+            Self::ContainerCancelled => "someone wanted that; build it again where it is wanted",
+            Self::Rejected => {
+                "see the reason that was given; the images are there, the package is not"
+            }
             Self::Internal => "report it, with the workflow's history",
         }
     }
@@ -150,6 +158,9 @@ pub struct Failure {
     /// Name of the container.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub container: String,
+    /// Which one of several platforms it was built for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
     /// Which attempt, counted from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
@@ -191,6 +202,9 @@ pub struct Failure {
 pub struct FailedAttempt {
     /// Counted from 1.
     pub attempt: u32,
+    /// Which one of several platforms it was built for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
     /// One of the public failure types.
     #[serde(rename = "type")]
     #[schemars(with = "String")]
@@ -213,6 +227,7 @@ impl FailedAttempt {
     pub fn of(attempt: u32, failure: &Failure) -> Self {
         Self {
             attempt,
+            platform: failure.platform.clone(),
             kind: failure.kind,
             message: tail(&failure.message, 512),
             pod: failure.pod.clone(),
@@ -230,6 +245,7 @@ impl Failure {
             message: cut(message.into()),
             component: String::new(),
             container: String::new(),
+            platform: None,
             attempt: None,
             pod: None,
             node: None,
@@ -252,6 +268,12 @@ impl Failure {
             remedy: format!("see to `{cause}`"),
             ..Self::new(kind, why)
         }
+    }
+
+    /// The failure of one of several platforms, which its message names.
+    pub(crate) fn on(self, platform: &str) -> Self {
+        let message = cut(format!("{platform}: {}", self.message));
+        Self { platform: Some(platform.to_owned()), message, ..self }
     }
 
     /// The failure, put down to a container unless it is one's already.

@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::{platform, steps::BuildId};
+
 /// Prefix of every label and annotation that we put on a Kubernetes object.
 pub const LABEL_PREFIX: &str = "kiln.io";
 
@@ -116,18 +118,20 @@ pub fn referrers_tag(digest: &str) -> String {
 
 /// Name of an attempt's Pod or Job: a DNS label of at most 63 characters. The same attempt of the
 /// same execution has the same name, whoever derives it; no other has.
-pub fn pod(app: &str, component: &str, container: &str, run_id: &str, attempt: u32) -> String {
-    let hash = attempt_hash(run_id, attempt);
-    let readable = format!("{app}-{component}-{container}");
+pub fn pod(id: &BuildId) -> String {
+    let hash = attempt_hash(&id.run_id, id.attempt, &id.platform);
+    let readable = format!("{}-{}-{}", id.app, id.component, id.container);
+    let of = platform::word(id.platform.trim_start_matches("linux/"));
+    let of = if of.is_empty() { of } else { format!("-{of}") };
     // "kiln-", "-" and ten digits of the hash leave 47; a Job appends 6 more for its Pod.
-    let readable = readable.get(..40).unwrap_or(&readable).trim_end_matches('-');
-    format!("kiln-{readable}-{hash}")
+    let readable = readable.get(..40 - of.len()).unwrap_or(&readable).trim_end_matches('-');
+    format!("kiln-{readable}{of}-{hash}")
 }
 
 /// The tag under which an attempt pushes its image last, beside the user's own. Where it is there,
 /// that attempt has pushed everything, even if its Pod is gone.
-pub fn attempt_tag(run_id: &str, attempt: u32) -> String {
-    format!("kiln-{}", attempt_hash(run_id, attempt))
+pub fn attempt_tag(id: &BuildId) -> String {
+    format!("kiln-{}", attempt_hash(&id.run_id, id.attempt, &id.platform))
 }
 
 /// What tells a Pod or Job that equal builds share, as a label's value: the same attempt at the same
@@ -150,21 +154,26 @@ pub fn member(run_id: &str) -> String {
     format!("{MEMBER_PREFIX}{}", label_hash(run_id))
 }
 
-fn attempt_hash(run_id: &str, attempt: u32) -> String {
-    hex(format!("{run_id}/{attempt}").as_bytes())[..10].to_owned()
+fn attempt_hash(run_id: &str, attempt: u32, platform: &str) -> String {
+    let of = if platform.is_empty() { String::new() } else { format!("/{platform}") };
+    hex(format!("{run_id}/{attempt}{of}").as_bytes())[..10].to_owned()
 }
 
 /// Where all logs lie in the store.
 pub const LOGS: &str = "logs/";
 
-/// Where the log of an attempt lies in the store: everything under this prefix.
-pub fn log_prefix(run_id: &str, attempt: u32) -> String {
-    format!("{}{attempt}/", logs_prefix(run_id))
+/// Where the log of an attempt lies in the store: everything under this prefix. `platform` is which
+/// one of several, else empty.
+pub fn log_prefix(run_id: &str, platform: &str, attempt: u32) -> String {
+    format!("{}{attempt}/", logs_prefix(run_id, platform))
 }
 
-/// Where the logs of all attempts of an execution lie.
-pub fn logs_prefix(run_id: &str) -> String {
-    format!("{LOGS}{run_id}/")
+/// Where the logs of all attempts of an execution lie, for one platform where there are several.
+pub fn logs_prefix(run_id: &str, platform: &str) -> String {
+    match platform::word(platform).as_str() {
+        "" => format!("{LOGS}{run_id}/"),
+        word => format!("{LOGS}{run_id}/{word}/"),
+    }
 }
 
 /// A value as a label: a hash, as a label allows 63 characters of few kinds.

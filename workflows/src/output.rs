@@ -53,8 +53,12 @@ pub struct ContainerImage {
     pub digest: String,
     /// Size in bytes: config and layers as they are stored, compressed.
     pub size: u64,
-    /// `os/architecture`.
+    /// `os/architecture`; of several all of them, as `linux/amd64,linux/arm64`.
     pub platform: String,
+    /// The image of each platform, where there are several: `digest` and `reference` are their
+    /// index's then, and `size` is that of all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<PlatformImage>,
     /// Commit that it was built from; none where the image was used as it is.
     #[serde(default)]
     pub commit: Option<String>,
@@ -75,6 +79,18 @@ pub struct ContainerImage {
     /// How long each part took.
     #[serde(default)]
     pub times: Times,
+}
+
+/// The image of one of several platforms.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlatformImage {
+    /// `os/architecture`, and its variant where the spec names one.
+    pub platform: String,
+    /// `sha256:…` of its manifest.
+    pub digest: String,
+    /// Size in bytes: config and layers as they are stored, compressed.
+    pub size: u64,
 }
 
 /// What an image was made of.

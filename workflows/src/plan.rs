@@ -1,5 +1,6 @@
 //! What will be done: a spec with every default filled in and every fault found.
 
+mod clocks;
 mod delivery;
 mod graph;
 mod lower;
@@ -11,13 +12,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use clocks::{Clock, Clocks};
 pub use shared::LONGEST_CLOCK;
+pub(crate) use shared::seconds as clock_of;
 
 use crate::{
     document::{Document, Kind},
     fault::Faults,
     names,
-    spec::{BuildSecret, CaSpec, FileSpec, Yields},
+    spec::{Approval, BuildSecret, CaSpec, FileSpec, OnFailure, Yields},
 };
 
 /// Reads a document and says what will be done for it, or every fault of its shape and meaning.
@@ -45,6 +48,12 @@ pub struct Plan {
     /// Whether the first container that fails ends the others; without it they go on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fail_fast: bool,
+    /// What becomes of the build while a container has failed.
+    #[serde(default, skip_serializing_if = "OnFailure::is_default")]
+    pub on_failure: OnFailure,
+    /// Whose consent the package needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// In the order of the document.
     pub components: Vec<ComponentPlan>,
     /// Whether the version is to be found: it is none until then.
@@ -93,6 +102,8 @@ impl Plan {
                 from: one.work.as_build().map(|build| build.from.clone()).unwrap_or_default(),
                 registry: Some(one.registry.clone())
                     .filter(|own| place.as_ref().is_some_and(|place| place.registry != *own)),
+                whole: (!self.on_failure.is_default()).then(|| one.work.clocks().whole),
+                platforms: one.work.as_build().map(BuildPlan::several).unwrap_or_default().to_vec(),
             };
             OutlinedComponent {
                 name: component.name.clone(),
@@ -107,6 +118,8 @@ impl Plan {
             version: self.version.clone(),
             max_parallel: self.max_parallel,
             fail_fast: self.fail_fast,
+            on_failure: self.on_failure,
+            approval: self.approval,
             sources,
             components: self.components.iter().map(component).collect(),
             auto_version: self.auto_version,
@@ -173,6 +186,12 @@ pub struct Outline {
     /// Whether the first container that fails ends the others; without it they go on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fail_fast: bool,
+    /// What becomes of the build while a container has failed.
+    #[serde(default, skip_serializing_if = "OnFailure::is_default")]
+    pub on_failure: OnFailure,
+    /// Whose consent the package needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// Each distinct source once.
     pub sources: Vec<GitSource>,
     /// In the order of the document.
@@ -203,6 +222,12 @@ pub struct OutlinedContainer {
     /// How its registry is reached, where that is not its package's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<Registry>,
+    /// Its whole clock in seconds, where its failure is waited with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<u64>,
+    /// What it is built for, where that is several platforms.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<String>,
 }
 
 /// The names of a component and its containers.
@@ -371,6 +396,10 @@ pub struct BuildPlan {
     /// With which builds it takes turns; none is those of its app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fairness_key: Option<String>,
+    /// What it is built for, each once and sorted, so that the same platforms make the same index;
+    /// none is whatever node takes the Pod.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<String>,
     /// What becomes of the last stage.
     #[serde(default)]
     pub yields: Yields,
@@ -378,6 +407,21 @@ pub struct BuildPlan {
     pub resources: Resources,
     /// The five clocks.
     pub clocks: Clocks,
+}
+
+impl BuildPlan {
+    /// The platforms that it has an index of: none where there is one image.
+    pub fn several(&self) -> &[String] {
+        if self.platforms.len() > 1 { &self.platforms } else { &[] }
+    }
+
+    /// The one platform that it is built for, where one is named.
+    pub fn platform(&self) -> Option<&str> {
+        match self.platforms.as_slice() {
+            [one] => Some(one),
+            _ => None,
+        }
+    }
 }
 
 /// A git repository at a revision.
@@ -428,20 +472,4 @@ pub struct Resources {
     /// Requested scratch space, and its limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ephemeral_storage: Option<String>,
-}
-
-/// The five clocks, in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Clocks {
-    /// Waiting for a free place.
-    pub queued: u64,
-    /// Waiting for a node.
-    pub scheduling: u64,
-    /// Pulling the executor's image and mounting what it needs.
-    pub pulling: u64,
-    /// Running the executor.
-    pub building: u64,
-    /// All of it.
-    pub whole: u64,
 }

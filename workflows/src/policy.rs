@@ -40,6 +40,8 @@ pub enum Step {
     AwaitBuild,
     /// Look up an image.
     ResolveImage,
+    /// Put the index of several platforms.
+    Index,
     /// Make a package.
     Deliver,
     /// Remove what was made, after a failure or a cancel.
@@ -62,6 +64,11 @@ impl Policy {
     /// The policy of workflows on a task queue; a container's build has clocks of its own.
     pub fn new(task_queue: &str, settings: EngineSettings, clocks: Option<Clocks>) -> Self {
         Self { queues: TaskQueues::of(task_queue), settings, clocks }
+    }
+
+    /// The same by other clocks.
+    pub(crate) fn with(&self, clocks: Clocks) -> Self {
+        Self { clocks: Some(clocks), ..self.clone() }
     }
 
     /// The options of a step. `summary` is what the engine's UI shows beside its name.
@@ -101,7 +108,7 @@ impl Policy {
             Step::FetchSource => row(&queues.source, HOUR, ahead),
             // What it cannot find out in time, the build finds out.
             Step::Compare => row(&queues.source, HOUR, HOUR),
-            Step::Render => row(&queues.source, 30 * MINUTE, whole),
+            Step::Render => row(&queues.source, HOUR, whole),
             Step::Upload => row(&queues.source, HOUR, whole),
             // It counts its own clock, from when it was first scheduled. The slack lets it say so.
             Step::Launch => {
@@ -110,7 +117,7 @@ impl Policy {
             }
             // It counts its own clocks; the whole clock is the workflow's.
             Step::AwaitBuild => row(&queues.await_build, whole, whole),
-            Step::ResolveImage => row(&queues.main, 5 * MINUTE, whole),
+            Step::ResolveImage | Step::Index => row(&queues.main, 5 * MINUTE, whole),
             Step::CheckVersion => row(&queues.main, 5 * MINUTE, DAY),
             // It reads the source, and copies what the registry does not mount.
             Step::Deliver => row(&queues.source, HOUR, DAY),

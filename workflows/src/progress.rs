@@ -1,12 +1,16 @@
 //! Where a build stands: the answer of the query `progress`.
 
+mod markdown;
+mod platforms;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::platforms::PlatformProgress;
 use crate::{
     bases::waits_for,
     bounds,
-    failure::head,
+    failure::{FailureType, head},
     output::BuildOutput,
     plan::{Outline, OutlinedComponent},
     stop::Stop,
@@ -21,6 +25,12 @@ pub struct Progress {
     /// Version of the app.
     #[serde(default)]
     pub version: Option<String>,
+    /// What the build as a whole waits for, as `for approval`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
+    /// Since when, as RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
     /// One per container, in plan order.
     pub containers: Vec<ContainerProgress>,
 }
@@ -38,12 +48,30 @@ pub struct ContainerProgress {
     /// Why, in words, where there is something to say.
     #[serde(default)]
     pub reason: Option<String>,
+    /// Since when it waits for that, as RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
     /// Which attempt.
     #[serde(default)]
     pub attempt: u32,
     /// The image, once it is there.
     #[serde(default)]
     pub reference: Option<String>,
+    /// Where the log of its failure is: an URL of the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    /// Where each platform stands, where there are several. `state` is then that of the one that is
+    /// furthest behind, and `reason` tells of all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<PlatformProgress>,
+}
+
+impl ContainerProgress {
+    /// Puts it into a state that needs no reason.
+    pub fn set(&mut self, state: State) {
+        (self.state, self.reason, self.since) = (state, None, None);
+        self.settle();
+    }
 }
 
 /// What a container does or waits for.
@@ -59,6 +87,8 @@ pub enum State {
     Fetching,
     /// Its Dockerfile is rendered and its context put into the store.
     Packing,
+    /// Someone paused it: it is not launched until it is resumed.
+    Paused,
     /// It waits for room in the cluster.
     Queued,
     /// Its Pod waits for a node.
@@ -67,6 +97,8 @@ pub enum State {
     Pulling,
     /// The executor runs.
     Building,
+    /// It failed, and the build waits for a person's decision about it.
+    Undecided,
     /// The image is in its registry.
     Done,
     /// There is no image.
@@ -82,10 +114,12 @@ impl State {
             Self::Waiting => "waiting",
             Self::Fetching => "fetching",
             Self::Packing => "packing",
+            Self::Paused => "paused",
             Self::Queued => "queued",
             Self::Scheduling => "scheduling",
             Self::Pulling => "pulling",
             Self::Building => "building",
+            Self::Undecided => "undecided",
             Self::Done => "done",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
@@ -106,6 +140,9 @@ pub struct Observed {
     pub component: String,
     /// Name of the container; empty where all of them wait.
     pub container: String,
+    /// Which one of several platforms; empty where a container has one image.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub platform: String,
     /// What it waits in.
     pub state: State,
     /// Why, in the cluster's own words.
@@ -126,12 +163,15 @@ impl Progress {
             component.containers.iter().map(|container| ContainerProgress {
                 component: component.name.clone(),
                 container: container.name.clone(),
+                platforms: PlatformProgress::of(&container.platforms),
                 ..ContainerProgress::default()
             })
         });
         Self {
             app: outline.app.clone(),
             version: outline.version.clone(),
+            waiting: None,
+            since: None,
             containers: containers.collect(),
         }
     }
@@ -152,14 +192,16 @@ impl Progress {
         for container in &component.containers {
             let Some(reason) = waits_for(component.own(container)) else { continue };
             for row in self.rows(&component.name, Some(&container.name)) {
-                (row.state, row.reason) = (State::Waiting, Some(reason.clone()));
+                if !row.state.is_final() && row.state != State::Paused {
+                    (row.state, row.reason) = (State::Waiting, Some(reason.clone()));
+                }
             }
         }
     }
 
     /// Puts every container into a state.
     pub fn set_all(&mut self, state: State) {
-        self.containers.iter_mut().for_each(|row| (row.state, row.reason) = (state, None));
+        self.containers.iter_mut().for_each(|row| row.set(state));
     }
 
     /// Puts a component's containers into a state.
@@ -169,8 +211,10 @@ impl Progress {
 
     /// Puts a component's containers into a state, and says why.
     pub(crate) fn set_for(&mut self, component: &str, state: State, reason: Option<&String>) {
-        let rows = self.rows(component, None);
-        rows.for_each(|row| (row.state, row.reason) = (state, reason.cloned()));
+        for row in self.rows(component, None) {
+            row.set(state);
+            row.reason = reason.cloned();
+        }
     }
 
     /// Notes how a component's build ended, container by container.
@@ -185,8 +229,15 @@ impl Progress {
         for row in self.rows(component, None) {
             let image = images.iter().find(|image| image.container == row.container);
             let failure = failures.iter().find(|failure| failure.container == row.container);
-            row.state = if image.is_some() { State::Done } else { other };
+            row.state = match failure.map(|failure| failure.kind) {
+                _ if image.is_some() => State::Done,
+                Some(FailureType::ContainerCancelled) => State::Cancelled,
+                _ => other,
+            };
+            row.settle();
+            row.since = None;
             row.reference = image.map(|image| image.reference.clone());
+            row.log = failure.and_then(|failure| failure.log.clone());
             row.reason = failure.map(|failure| reason(&failure.message));
             let attempts = image.map(|image| image.attempts);
             row.attempt = attempts.or(failure.and_then(|failure| failure.attempt)).unwrap_or(0);
@@ -203,26 +254,15 @@ impl Progress {
         for row in &mut self.containers {
             let is_meant = is_for(&row.component, &observed.component)
                 && is_for(&row.container, &observed.container);
-            if is_meant && !row.state.is_final() {
+            if is_meant && !observed.platform.is_empty() && !row.state.is_final() {
+                let why = Some(reason(&observed.reason)).filter(|reason| !reason.is_empty());
+                row.stand(&observed.platform, observed.state, why, None);
+            } else if is_meant && !row.state.is_final() {
                 row.state = observed.state;
                 row.reason = Some(reason(&observed.reason)).filter(|reason| !reason.is_empty());
+                row.since =
+                    Some(head(&observed.since, bounds::TERM)).filter(|since| !since.is_empty());
             }
         }
-    }
-
-    /// The same as a Markdown table, for the engine's UI.
-    pub fn markdown(&self) -> String {
-        let mut text = String::from("| container | state | |\n|---|---|---|\n");
-        for row in &self.containers {
-            let note = row.reason.as_deref().or(row.reference.as_deref()).unwrap_or_default();
-            let note = note.replace(['|', '\n'], " ");
-            text += &format!(
-                "| {}/{} | {} | {note} |\n",
-                row.component,
-                row.container,
-                row.state.word()
-            );
-        }
-        text
     }
 }

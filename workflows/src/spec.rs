@@ -13,6 +13,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::output::ContainerImage;
+
 /// The only accepted `apiVersion`.
 pub const API_VERSION: &str = "kilnworks/v1";
 
@@ -43,6 +45,13 @@ pub struct AppSpec {
     /// Whether there is a build at all where nothing changed. Left out, there is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_if: Option<OnlyIf>,
+    /// What becomes of the build while a container has failed: it ends with the others, or waits
+    /// for a person's decision, at most as long as the container's whole clock. Default: `fail`.
+    #[serde(default, skip_serializing_if = "OnFailure::is_default")]
+    pub on_failure: OnFailure,
+    /// Whose consent the package needs. Default: nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// Files of the app's package.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileSpec>,
@@ -89,6 +98,13 @@ pub struct ComponentInput {
     /// Whether there is a build at all where nothing changed. Left out, there is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_if: Option<OnlyIf>,
+    /// What becomes of the build while a container has failed: it ends with the others, or waits
+    /// for a person's decision, at most as long as the container's whole clock. Default: `fail`.
+    #[serde(default, skip_serializing_if = "OnFailure::is_default")]
+    pub on_failure: OnFailure,
+    /// Whose consent the package needs. Default: nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// The component.
     pub component: ComponentSpec,
     /// Set by a parent workflow; left out by everyone else.
@@ -134,6 +150,42 @@ pub struct Resolved {
     /// from it is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<String>,
+    /// Containers that are not to be launched until they are resumed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paused: Vec<String>,
+    /// Containers that someone cancelled before they were begun.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cancelled: Vec<String>,
+    /// Images of an earlier run of the same component, which are not built again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub done: Vec<ContainerImage>,
+}
+
+/// What becomes of a build while a container has failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum OnFailure {
+    /// It ends once the other containers have.
+    #[default]
+    Fail,
+    /// It waits for a decision: `retry_container` or `cancel_container`.
+    Wait,
+}
+
+impl OnFailure {
+    /// Whether it need not be written.
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+    pub fn is_default(&self) -> bool {
+        *self == Self::Fail
+    }
+}
+
+/// Where a build waits for a person's consent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Approval {
+    /// Every image is there; the package of what was started is not made before `approve`.
+    BeforeDeliver,
 }
 
 /// A component: containers that are released together.
@@ -227,6 +279,10 @@ pub struct Shared {
     /// Without it nothing that is built is used again. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<bool>,
+    /// What images are built for, such as `[linux/amd64, linux/arm64]`: each on a node of its kind,
+    /// and several become one image index. Left out, it is whatever node takes the Pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platforms: Option<Vec<String>>,
 }
 
 /// Whether an image that was built of the same things is used again.

@@ -13,7 +13,7 @@ use temporalio_macros::activity_definitions;
 
 use crate::{
     document::Kind,
-    output::{Base, BuildOutput, ContainerImage, Package},
+    output::{Base, BuildOutput, ContainerImage, Package, PlatformImage},
     plan::{BuildPlan, Clocks, ContainerPlan, Delivery, GitSource, Outline, Place, Registry},
     spec::Resolved,
     sweep::{SweepInput, SweepReport},
@@ -52,7 +52,8 @@ impl Steps {
     }
 
     /// Renders the Dockerfile as it is at a commit, and looks whether its image is there already:
-    /// then it has the build's own name and tags when this ends.
+    /// then it has the build's own name and tags when this ends. Where it is not and that is asked
+    /// for, it does what `upload` does.
     #[activity(name = "render")]
     pub fn render(_: RenderInput) -> Result<Rendered, ActivityError> {
         unimplemented!()
@@ -71,8 +72,15 @@ impl Steps {
     }
 
     /// Waits for the end of the executor: a digest that the registry has, or a classified failure.
+    /// After a success it does what `clean_up` does.
     #[activity(name = "await_build")]
     pub fn await_build(_: AwaitInput) -> Result<Built, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Puts the index of the images of several platforms under the tags of the image.
+    #[activity(name = "index")]
+    pub fn index(_: IndexInput) -> Result<Built, ActivityError> {
         unimplemented!()
     }
 
@@ -103,8 +111,8 @@ impl Steps {
 }
 
 pub use steps::{
-    AwaitBuild, CheckVersion, CleanUp, Compare, Deliver, FetchSource, Launch, Render, ResolveImage,
-    Split as SplitStep, Sweep, Upload,
+    AwaitBuild, CheckVersion, CleanUp, Compare, Deliver, FetchSource, Index, Launch, Render,
+    ResolveImage, Split as SplitStep, Sweep, Upload,
 };
 
 /// A document and what it should be.
@@ -218,6 +226,10 @@ pub struct RenderInput {
     /// The images that it is built from, as `name@sha256:…`, by `component/container`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub images: BTreeMap<String, String>,
+    /// Whether the context is put into the store, too, where the image is not there already: one
+    /// step less.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_context: bool,
 }
 
 /// What is rendered for a container.
@@ -250,6 +262,39 @@ pub struct Rendered {
     /// The image, where it is there already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reused: Option<Built>,
+    /// The platforms, where there are several. The key above tells their index.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<RenderedPlatform>,
+    /// The context, where it was put into the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Context>,
+}
+
+impl Rendered {
+    /// What is rendered for one of its platforms alone. It has no tags: those are the index's.
+    pub fn of(&self, one: &RenderedPlatform) -> Self {
+        Self {
+            tags: Vec::new(),
+            key: one.key.clone(),
+            reused: None,
+            platforms: Vec::new(),
+            ..self.clone()
+        }
+    }
+}
+
+/// What is known of the image of one of several platforms before it is built.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RenderedPlatform {
+    /// As the spec names it.
+    pub platform: String,
+    /// Content key of its image; none where that cannot be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The image, where it is there already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reused: Option<Built>,
 }
 
 /// A context to put into the store.
@@ -269,6 +314,20 @@ pub struct UploadInput {
     pub lfs: bool,
 }
 
+impl UploadInput {
+    /// The context of what is rendered, where it is wanted with that.
+    pub fn of(input: &RenderInput) -> Option<Self> {
+        let build = input.plan.work.as_build().filter(|_| input.with_context)?;
+        Some(Self {
+            id: input.id.clone(),
+            source: build.source.clone(),
+            commit: input.commit.clone(),
+            context_dir: build.context_dir.clone(),
+            lfs: build.lfs,
+        })
+    }
+}
+
 /// A context in the store.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -277,6 +336,13 @@ pub struct Context {
     pub key: String,
     /// Size of the packed context in bytes.
     pub size: u64,
+    /// The directory in the archive that is the context; empty where the archive itself is, as
+    /// earlier versions packed it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub root: String,
+    /// SHA-256 of the packed context, where the store keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
     /// False where it was there already.
     pub sent: bool,
 }
@@ -299,6 +365,10 @@ pub struct BuildId {
     pub root: String,
     /// Counted from 1; 0 before the first one.
     pub attempt: u32,
+    /// Which one of several platforms, each of which has attempts of its own; empty where a
+    /// container has one image.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub platform: String,
     /// Whether the root was told of a wait of this build. Then it is told of its end, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub told: bool,
@@ -373,6 +443,9 @@ pub struct AwaitInput {
     pub registry: Registry,
     /// The clocks; scheduling, pulling and building are counted here.
     pub clocks: Clocks,
+    /// What it is built for, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
 }
 
 /// Where an image that may be used again is found.
@@ -398,6 +471,29 @@ pub struct Built {
     /// Seconds from the Pod's creation to the end of its executor; 0 where there was no Pod.
     #[serde(default)]
     pub pod_seconds: f64,
+    /// The images of its platforms, where it is an index that was built.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub platforms: Vec<PlatformImage>,
+    /// Whether all that its execution made in the cluster is removed already: then nobody needs to
+    /// clean up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tidied: bool,
+}
+
+/// An index to put.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IndexInput {
+    /// Whose it is.
+    pub id: BuildId,
+    /// The image, without tag. Every platform's image is there.
+    pub repository: String,
+    /// All tags of the image.
+    pub tags: Vec<String>,
+    /// The images, in the order of the index.
+    pub images: Vec<PlatformImage>,
+    /// How its registry is reached.
+    pub registry: Registry,
 }
 
 /// An image to look up.

@@ -10,6 +10,7 @@ use temporalio_workflow::WorkflowTermination;
 use crate::{
     bounds,
     failure::{FailedAttempt, Failure, FailureDetails, FailureType, tail},
+    output::ContainerImage,
     plan::OutlinedComponent,
 };
 
@@ -41,6 +42,25 @@ impl Stop {
         }
     }
 
+    /// The images that were finished all the same.
+    pub(crate) fn images(self) -> Vec<ContainerImage> {
+        match self {
+            Self::Cancelled => Vec::new(),
+            Self::Failed(details) => details.images,
+        }
+    }
+
+    /// Whether anything failed beside what someone cancelled.
+    pub(crate) fn is_of_itself(&self) -> bool {
+        match self {
+            Self::Cancelled => true,
+            Self::Failed(details) => {
+                let mut kinds = details.failures.iter().map(|failure| failure.kind);
+                kinds.any(|kind| kind != FailureType::ContainerCancelled)
+            }
+        }
+    }
+
     /// What the search attribute of the outcome says.
     pub fn word(&self) -> String {
         match self {
@@ -55,6 +75,15 @@ impl Stop {
             && let Some(failure) = details.failures.first_mut()
         {
             failure.earlier = earlier;
+        }
+        self
+    }
+
+    /// Names the platform that it was built for, in every failure.
+    pub(crate) fn on(mut self, platform: &str) -> Self {
+        if let Self::Failed(details) = &mut self {
+            let failures = std::mem::take(&mut details.failures);
+            details.failures = failures.into_iter().map(|it| it.on(platform)).collect();
         }
         self
     }

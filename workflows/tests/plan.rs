@@ -103,6 +103,22 @@ fn each_fault_is_named_with_its_place_its_value_and_what_is_accepted() {
             json!([{"name": "../x", "secret": "s", "key": "k"}]),
             format!("{at}.secrets[0].name: `../x`"),
         ),
+        (
+            "/defaults/platforms",
+            json!(["linux/amd64", "arm64"]),
+            "defaults.platforms[1]: `arm64`; accepted are `linux/386`, `linux/amd64`".to_owned(),
+        ),
+        ("/defaults/platforms", json!([]), "defaults.platforms: `[]`; accepted is a list".to_owned()),
+        (
+            "/defaults/platforms",
+            json!("linux/arm64"),
+            "defaults.platforms: `\"linux/arm64\"`; accepted is a value of type array".to_owned(),
+        ),
+        (
+            "/components/0/platforms",
+            json!(["linux/arm64", "linux/amd64", "linux/arm64"]),
+            "components[0].platforms[2]: `linux/arm64` is `components[0].platforms[0]` too".to_owned(),
+        ),
         (&in_container("image"), json!("debian"), format!("{at}.image: `debian`; accepted is a full")),
         (
             "/components/0/containers/-",
@@ -188,6 +204,55 @@ fn the_closest_value_given_wins() {
     let build = plan.work.as_build().unwrap();
     assert_eq!(plan.registry.secret.as_deref(), Some("components"));
     assert_eq!((build.resources.cpu.as_str(), build.resources.memory.as_str()), ("2", "4Gi"));
+}
+
+#[test]
+fn platforms_are_sorted_and_the_closest_given_wins() {
+    let mut document = spec();
+    document["defaults"]["platforms"] = json!(["linux/s390x"]);
+    document["components"][0]["platforms"] = json!(["linux/arm64", "linux/amd64"]);
+    let platforms =
+        |document: Value| container(document).work.as_build().unwrap().platforms.clone();
+    assert_eq!(platforms(document.clone()), ["linux/amd64", "linux/arm64"]);
+    let outline = read(document.clone()).unwrap().outline();
+    assert_eq!(outline.components[0].containers[0].platforms.len(), 2);
+    document["components"][0]["containers"][0]["platforms"] = json!(["linux/arm/v7"]);
+    let outline = read(document.clone()).unwrap().outline();
+    assert!(outline.components[0].containers[0].platforms.is_empty(), "one image is one image");
+    assert_eq!(platforms(document), ["linux/arm/v7"]);
+    let json = serde_json::to_value(read(spec()).unwrap()).unwrap().to_string();
+    assert!(!json.contains("platforms"), "a spec without any is the plan that it was");
+}
+
+#[test]
+fn what_does_not_go_with_platforms_is_refused() {
+    let both = json!(["linux/amd64", "linux/arm64"]);
+    let mut document = spec();
+    document["defaults"]["platforms"] = both.clone();
+    let containers = &mut document["components"][0]["containers"];
+    *containers = json!([
+        {"name": "a", "yields": "files"},
+        {"name": "b", "kaniko": ["--single-snapshot", "--custom-platform=linux/arm64"]},
+        {"name": "c", "image": "registry.example.com/x:1", "platforms": both},
+        {"name": "d", "image": "registry.example.com/x:1"},
+        {"name": "e", "platforms": ["linux/amd64"]},
+        {"name": "f", "from": "e"},
+        {"name": "g", "from": "f", "platforms": ["linux/arm64"]},
+    ]);
+    let chart = json!({"name": "chart", "chart": "chart", "platforms": both});
+    document["components"].as_array_mut().unwrap().push(chart);
+    let found = faults(document);
+    let expected = [
+        "components[0].containers[0].yields: `files` are of one platform; there are 2",
+        "components[0].containers[1].kaniko[1]: `--custom-platform=linux/arm64` is not accepted",
+        "components[0].containers[2].platforms: not accepted beside `image`",
+        "components[1].platforms: not accepted beside a `chart` without containers",
+        "components[0].containers[5].from: `web/e` is not built for `linux/arm64`, as `web/f` is",
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (fault, expected) in found.iter().zip(expected) {
+        assert!(fault.starts_with(expected), "{fault} is not {expected}");
+    }
 }
 
 #[test]

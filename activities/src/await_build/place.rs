@@ -22,7 +22,7 @@ pub(super) async fn place(
     input: &AwaitInput,
     built: &Built,
 ) -> anyhow::Result<()> {
-    let own = names::attempt_tag(&input.id.run_id, input.id.attempt);
+    let own = names::attempt_tag(&input.id);
     let tags: Vec<_> = input.tags.iter().cloned().chain([own]).collect();
     if let Some(pushed) = &input.launched.joined {
         let pushed = names::repository_of(pushed);
@@ -33,8 +33,9 @@ pub(super) async fn place(
         copy(registry, input, &built.digest, own, &tags).await?;
     }
     let Some(Reuse { repository, key }) = &input.reuse else { return Ok(()) };
-    // The key is for the worker's platform: a node of another kind made something else.
-    if built.platform != own_platform() {
+    // Where no platform is named the key is for the worker's: a node of another kind made something
+    // else.
+    if input.platform.is_none() && built.platform != own_platform() {
         return Ok(());
     }
     let tags = [names::reuse_tag(key)];

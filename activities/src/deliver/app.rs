@@ -36,6 +36,7 @@ async fn add(
         component: image.component,
         container: image.container,
         init: image.init,
+        platform: image.entry.platform,
     }));
     parts.charts.extend(package.charts.into_iter().map(|chart| Chart {
         source: ChartSource::Placed(origin(&chart.entry.digest)),

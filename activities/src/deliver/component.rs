@@ -15,6 +15,7 @@ use oci_client::manifest::{OciDescriptor, OciImageManifest};
 
 use super::{Making, Parts};
 use crate::{
+    index::platform_of,
     package::{
         chart,
         layout::Role,
@@ -38,16 +39,30 @@ pub(super) async fn parts(making: &Making<'_>, component: &str) -> anyhow::Resul
         };
         match image.files {
             true => yielded(making, &mut parts, image, &origin).await?,
-            false => parts.images.push(Image {
-                component: image.component.clone(),
-                container: image.container.clone(),
-                init: image.init,
-                origin,
-            }),
+            false => parts.images.extend(images(image, &origin)?),
         }
     }
     packed(making, &mut parts, component).await?;
     Ok(parts)
+}
+
+/// A container's image, or that of each of its platforms: there is no index in an index.
+fn images(image: &ContainerImage, origin: &Origin) -> anyhow::Result<Vec<Image>> {
+    let one = |origin, platform| Image {
+        component: image.component.clone(),
+        container: image.container.clone(),
+        init: image.init,
+        platform,
+        origin,
+    };
+    if image.platforms.is_empty() {
+        return Ok(vec![one(origin.clone(), None)]);
+    }
+    let each = image.platforms.iter().map(|it| {
+        let origin = Origin { digest: it.digest.clone(), ..origin.clone() };
+        Ok(one(origin, Some(platform_of(&it.platform)?)))
+    });
+    each.collect()
 }
 
 /// The files of a container's last stage. Each is named by its container and its path.

@@ -35,16 +35,34 @@ async fn of_image(
     record: &Record,
     image: &ContainerImage,
 ) -> anyhow::Result<()> {
-    // Who built an image that is used as it is must tell.
-    let Some(statement) = provenance::of_image(record, image) else { return Ok(()) };
-    once(package, &image.digest, &statement).await?;
+    for digest in digests(image) {
+        // Who built an image that is used as it is must tell.
+        let Some(statement) = provenance::of_image(record, image, digest) else { return Ok(()) };
+        of_digest(making, package, record, image, (digest, &statement)).await?;
+    }
+    Ok(())
+}
+
+/// Its own, and those of its platforms: a client that pulls one of several looks there.
+fn digests(image: &ContainerImage) -> impl Iterator<Item = &String> {
+    std::iter::once(&image.digest).chain(image.platforms.iter().map(|one| &one.digest))
+}
+
+async fn of_digest(
+    making: &Making<'_>,
+    package: &Repository,
+    record: &Record,
+    image: &ContainerImage,
+    (digest, statement): (&str, &Statement),
+) -> anyhow::Result<()> {
+    once(package, digest, statement).await?;
     if record.component.is_none() {
         return Ok(());
     }
     let registries = &making.input.registries;
     let registry = registries.get(&image.container).unwrap_or(&making.delivery.place.registry);
     let own = making.registry.open(&names::repository_of(&image.reference), registry).await?;
-    once(&own, &image.digest, &statement).await
+    once(&own, digest, statement).await
 }
 
 /// Attaches a statement where there is none, to what is there.

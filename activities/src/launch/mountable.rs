@@ -1,12 +1,16 @@
 //! Whether a Pod may mount what its build names.
 
 use k8s_openapi::api::core::v1::Secret;
-use kilnworks_workflows::{failure::FailureType, names, steps::LaunchInput};
+use kilnworks_workflows::{
+    failure::{Failure, FailureType},
+    names,
+    steps::LaunchInput,
+};
 use kube::{Api, ResourceExt};
 
 use crate::{
     cluster::{Cluster, unavailable},
-    error::fail,
+    error::{Ended, fail},
     mounts, redact, secrets,
     store::Access,
 };
@@ -19,6 +23,12 @@ pub(super) async fn check(
     access: &Access,
 ) -> anyhow::Result<()> {
     let namespace = &cluster.site.settings.namespace;
+    if access.fetch.is_some() && input.context.sha256.is_none() {
+        // It was uploaded under other settings. Another run of this step would find the same.
+        let key = &input.context.key;
+        let message = format!("the checksum of `{key}` is not known; start the build again");
+        return Err(Ended(Failure::new(FailureType::StoreUnavailable, message)).into());
+    }
     if let Some(secret) = &input.registry.secret {
         let host = mounts::host(&input.build.repository);
         let denied = FailureType::RegistryDenied;
@@ -28,8 +38,6 @@ pub(super) async fn check(
             return Err(fail(denied, message));
         }
     }
-    let store = access.env_from.iter().filter_map(|from| from.secret_ref.as_ref());
-    let store: Vec<_> = store.map(|secret| secret.name.as_str()).collect();
     let api = Api::<Secret>::namespaced(cluster.client.clone(), namespace);
     for wanted in &input.build.secrets {
         let secret = api.get_opt(&wanted.secret).await;
@@ -54,7 +62,7 @@ pub(super) async fn check(
                     secret.type_.as_deref().unwrap_or_default()
                 )
             }
-            Some(_) if store.contains(&wanted.secret.as_str()) => {
+            Some(_) if access.secret.as_ref() == Some(&wanted.secret) => {
                 format!("the Secret `{}` is the store's and no build may read it", wanted.secret)
             }
             Some(_) => continue,

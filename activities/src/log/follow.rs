@@ -14,15 +14,21 @@ use super::{
     live::{self, CHUNK},
     parts::Writer,
 };
-use crate::{cluster::Cluster, phase, redact};
+use crate::{cluster::Cluster, phase, phases::Pushing, redact};
 
 /// Silence after which a stream has nothing more to say of an executor that has ended. What it
 /// may have missed is read at once by another call; only a rotated file is in the stream alone.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
 /// Keeps the log of a created Pod or Job, up to its end. It never fails: what goes wrong is logged
-/// and tried again.
-pub async fn follow(logs: Logs<'_>, cluster: &Cluster, launched: &Launched, prefix: &str) {
+/// and tried again. What the log tells of the push is noted beside.
+pub async fn follow(
+    logs: Logs<'_>,
+    cluster: &Cluster,
+    launched: &Launched,
+    prefix: &str,
+    pushing: &Pushing,
+) {
     let Some(pod) = begun(cluster, launched).await else { return };
     let mut pause = Pause::default();
     let mut writer = loop {
@@ -37,7 +43,7 @@ pub async fn follow(logs: Logs<'_>, cluster: &Cluster, launched: &Launched, pref
     };
     let (pod, mut pause) = (pod.name_any(), Pause::default());
     loop {
-        match copy(cluster, launched, &pod, &mut writer).await {
+        match copy(cluster, launched, &pod, &mut writer, pushing).await {
             Ok(true) => return,
             Ok(false) => pause = Pause::default(),
             Err(error) => {
@@ -92,6 +98,7 @@ async fn copy(
     launched: &Launched,
     pod: &str,
     writer: &mut Writer<'_>,
+    pushing: &Pushing,
 ) -> anyhow::Result<bool> {
     let mut over = is_over(cluster, launched);
     let follows = !over;
@@ -116,7 +123,10 @@ async fn copy(
             read = stream.read(&mut chunk) => match read {
                 Ok(0) => break true,
                 Ok(count) => {
-                    let mut add = |at, line: &[u8]| writer.add(at, line);
+                    let mut add = |at, line: &[u8]| {
+                        pushing.look(at, line);
+                        writer.add(at, line);
+                    };
                     cutter.push(&chunk[..count], &redact::known(), &mut add);
                 }
                 // A build that is silent for a minute looks like a connection that died.

@@ -94,8 +94,9 @@ fn prefixes(pod: &Pod, run_id: Option<&str>) -> Vec<String> {
     if runs.is_empty() {
         runs.extend(label("run").cloned());
     }
-    let prefixes =
-        attempt.map(|attempt| runs.iter().map(move |run| names::log_prefix(run, attempt)));
+    let platform = label("platform").map_or("", String::as_str);
+    let of = |run: &String, attempt| names::log_prefix(run, platform, attempt);
+    let prefixes = attempt.map(|attempt| runs.iter().map(move |run| of(run, attempt)));
     prefixes.into_iter().flatten().collect()
 }
 

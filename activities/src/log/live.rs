@@ -7,8 +7,8 @@ use kube::{Api, api::LogParams};
 use super::cut::Cutter;
 use crate::{executor, redact};
 
-/// How much is read at once.
-pub const CHUNK: usize = 32 * 1024;
+/// How much is read at once. Every build that runs holds so much.
+pub const CHUNK: usize = 8 * 1024;
 
 /// Opens the log of a Pod's executor, from the second of a time on.
 pub async fn open(

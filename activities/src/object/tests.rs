@@ -9,8 +9,11 @@ use super::{Site, render_object};
 use crate::{
     fixtures::{full, minimal, settings},
     pod,
-    settings::LauncherKind,
-    store::Access,
+    settings::{Delivery, LauncherKind},
+    store::{
+        Access, ContextStore,
+        s3::{Bucket, S3Store},
+    },
     template::Template,
 };
 
@@ -68,9 +71,72 @@ fn a_full_pod() {
     insta::assert_yaml_snapshot!(rendered(LauncherKind::Pod, &full(), &s3()));
 }
 
+/// As the S3 store gives it.
+async fn presigned() -> Access {
+    let store = S3Store::open(Bucket {
+        name: "contexts".to_owned(),
+        endpoint: Some("http://s3.example".to_owned()),
+        region: None,
+        secret: None,
+        delivery: Delivery::Presigned("registry.example/kiln:1".to_owned()),
+    });
+    store.await.access("abc.tar.gz")
+}
+
+#[tokio::test]
+async fn a_pod_whose_context_is_fetched_for_it() {
+    insta::assert_yaml_snapshot!(rendered(LauncherKind::Pod, &minimal(), &presigned().await));
+}
+
+#[tokio::test]
+async fn a_template_cannot_take_away_what_fetches() {
+    let ours = pod::pod(
+        &settings(LauncherKind::Pod, None),
+        "instance",
+        &minimal(),
+        &presigned().await,
+        None,
+    );
+    let template = |text: &str| Template::new(Path::new("pod.yaml"), text.to_owned());
+    let over = |text: &str| {
+        serde_json::to_value(template(text).over(&ours, &minimal().id, "").unwrap()).unwrap()
+    };
+    let theirs = "metadata: {annotations: {kiln.io/context-url: theirs}}\n\
+        spec: {initContainers: [{name: fetch-context, command: [sh], args: [x]}]}";
+    assert_eq!(over(theirs), over(""));
+    let image = over("spec: {initContainers: [{name: fetch-context, image: mine}]}");
+    assert_eq!(image["spec"]["initContainers"][0]["image"], "mine");
+}
+
 #[test]
 fn a_job() {
     insta::assert_yaml_snapshot!(rendered(LauncherKind::Job, &minimal(), &s3()));
+}
+
+/// One of several platforms: its own name, nodes, flag and label.
+#[test]
+fn a_pod_for_a_platform() {
+    let mut input = full();
+    input.build.platforms = vec!["linux/arm/v7".to_owned()];
+    let one = rendered(LauncherKind::Pod, &input, &s3());
+    assert_eq!(one["metadata"], rendered(LauncherKind::Pod, &full(), &s3())["metadata"]);
+    input.id.platform = "linux/arm/v7".to_owned();
+    let several = rendered(LauncherKind::Pod, &input, &s3());
+    let nodes = json!({"kubernetes.io/os": "linux", "kubernetes.io/arch": "arm"});
+    for pod in [&one, &several] {
+        assert_eq!(pod["spec"]["nodeSelector"], nodes);
+        let args = pod["spec"]["containers"][0]["args"].as_array().unwrap();
+        assert!(args.contains(&json!("--custom-platform=linux/arm/v7")), "{args:?}");
+    }
+    assert_eq!(several["metadata"]["labels"]["kiln.io/platform"], "linux-arm-v7");
+    let name = several["metadata"]["name"].as_str().unwrap();
+    assert!(name.starts_with("kiln-shop-web-front-arm-v7-"), "{name}");
+    let last = |pod: &Value| {
+        let args = pod["spec"]["containers"][0]["args"].as_array().unwrap().clone();
+        let tags = args.into_iter().filter(|it| it.as_str().unwrap().starts_with("--destination="));
+        tags.collect::<Vec<_>>().pop()
+    };
+    assert_ne!(last(&one), last(&several), "each pushes under a tag of its own");
 }
 
 fn over(template: &str) -> anyhow::Result<Value> {
@@ -78,7 +144,7 @@ fn over(template: &str) -> anyhow::Result<Value> {
     let settings = settings(LauncherKind::Pod, None);
     let pod = pod::pod(&settings, "instance", &input, &s3(), None);
     let template = Template::new(Path::new("pod.yaml"), template.to_owned());
-    Ok(serde_json::to_value(template.over(&pod, &input.id)?)?)
+    Ok(serde_json::to_value(template.over(&pod, &input.id, "linux/arm64")?)?)
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 use kilnworks_workflows::{failure::FailureType, plan::Registry};
-use oci_client::manifest::{OCI_IMAGE_MEDIA_TYPE, OciDescriptor};
+use oci_client::manifest::{OCI_IMAGE_MEDIA_TYPE, OciDescriptor, Platform};
 
 use super::{
     contents::{Entry, Inside, Kind},
@@ -52,6 +52,8 @@ pub struct Image {
     pub container: String,
     /// Whether it is an init container.
     pub init: bool,
+    /// What it is for, where it is one of several; else its config tells.
+    pub platform: Option<Platform>,
     /// Where it is.
     pub origin: Origin,
 }

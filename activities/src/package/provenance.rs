@@ -108,12 +108,12 @@ pub fn of_package(record: &Record, name: &str, digest: &str) -> Statement {
     )
 }
 
-/// Where an image of a package comes from; none where it was used as it is: who built it must tell.
-pub fn of_image(record: &Record, image: &ContainerImage) -> Option<Statement> {
+/// Where an image of a package comes from, by its digest or that of one of its platforms; none where it was used as it is: who built it must tell.
+pub fn of_image(record: &Record, image: &ContainerImage, digest: &str) -> Option<Statement> {
     let made = image.made.as_deref()?;
     let name = image.reference.split('@').next().unwrap_or(&image.reference);
     Some(statement(
-        vec![resource(name, &image.digest)],
+        vec![resource(name, digest)],
         asked(image),
         done(image),
         vec![image],

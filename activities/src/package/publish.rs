@@ -1,14 +1,13 @@
 //! Publishes a package. Whoever finds its tag finds all of it: the index comes last. So a publish
 //! that died halfway is mended by another one, which sends only what is not there.
 
-use anyhow::Context;
 use futures::{StreamExt, TryStreamExt, stream};
 use kilnworks_workflows::{failure::FailureType, names};
-use oci_client::manifest::{ImageIndexEntry, OciDescriptor, Platform};
-use serde_json::Value;
+use oci_client::manifest::{ImageIndexEntry, OciDescriptor};
 
 use super::{
     existing::existing,
+    indexes::put_indexes,
     layout::{self, CHART, CHART_ARCHIVE, Notes, RECORD, TITLE},
     parts::{Chart, ChartSource, Contents, File, FileSource, Found, IMAGES, Image, Origin},
 };
@@ -16,9 +15,6 @@ use crate::{
     error::fail,
     registry::{Body, EMPTY, Manifest, RegistryClient, Repository, place_known},
 };
-
-/// Bytes of an image's config.
-const CONFIG_BYTES: u64 = 8 * 1024 * 1024;
 
 /// A package that is in its repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +47,7 @@ pub async fn publish(
     // A list, as a closure that lives on would tie this to one thread.
     let images: Vec<_> = found.images.iter().map(|image| put_image(to, image)).collect();
     let mut entries: Vec<_> = stream::iter(images).buffered(IMAGES).try_collect().await?;
+    put_indexes(to, &entries).await?;
     for (chart, manifest) in &found.charts {
         entries.push(put_chart(registry, to, chart, manifest).await?);
     }
@@ -90,27 +87,15 @@ async fn put_image(
 ) -> anyhow::Result<ImageIndexEntry> {
     let tags = [names::child_tag(&manifest.digest)];
     let manifest = place_known(from, &manifest.digest, to, &tags).await?;
-    let platform = platform(to, &manifest).await?;
+    let platform = match &image.platform {
+        Some(platform) => platform.clone(),
+        None => to.platform(&manifest).await?,
+    };
     Notes::default()
         .own("component", Some(&image.component))
         .own("container", Some(&image.container))
         .own("init", image.init.then_some("true"))
         .entry(&manifest, Some(platform))
-}
-
-/// The platform of an image, which its config tells.
-async fn platform(repository: &Repository, manifest: &Manifest) -> anyhow::Result<Platform> {
-    let reference = repository.reference(&manifest.digest);
-    let config = manifest.parts()?.config;
-    let config = config.with_context(|| format!("`{reference}` is not an image"))?;
-    let bytes = repository.read_blob(&config, CONFIG_BYTES).await?;
-    let mut config: Value = serde_json::from_slice(&bytes)
-        .with_context(|| format!("the config of `{reference}` is not one"))?;
-    if let Some(config) = config.as_object_mut() {
-        config.retain(|key, _| ["os", "architecture", "variant", "os.version"].contains(&&**key));
-    }
-    serde_json::from_value(config)
-        .with_context(|| format!("the config of `{reference}` names no platform"))
 }
 
 async fn put_chart(

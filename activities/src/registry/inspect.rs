@@ -39,6 +39,8 @@ pub(super) async fn look_up(
         size: size(&manifest),
         platform: platform(client, &reference, &manifest.config).await?,
         pod_seconds: 0.0,
+        platforms: Vec::new(),
+        tidied: false,
     })
 }
 

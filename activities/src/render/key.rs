@@ -62,6 +62,14 @@ pub fn key(inputs: &Inputs<'_>) -> String {
     names::hex(&text.0)
 }
 
+/// The key of an index, made of its images' in their order; none where one of them has none.
+pub fn of_index<'a>(keys: impl Iterator<Item = Option<&'a str>>) -> Option<String> {
+    let keys: Option<Vec<_>> = keys.collect();
+    let mut text = Text(format!("index {FORMAT}\n").into_bytes());
+    text.part("images", keys?);
+    Some(names::hex(&text.0))
+}
+
 fn pairs(map: &BTreeMap<String, String>) -> impl Iterator<Item = &str> {
     map.iter().flat_map(|(name, value)| [name.as_str(), value])
 }

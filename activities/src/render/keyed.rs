@@ -1,6 +1,10 @@
 //! What is rendered, with its base images pinned, and its content key.
 
-use kilnworks_workflows::{failure::FailureType, plan::ContainerPlan, steps::Rendered};
+use kilnworks_workflows::{
+    failure::FailureType,
+    plan::ContainerPlan,
+    steps::{Rendered, RenderedPlatform},
+};
 
 use super::{
     dockerfile,
@@ -35,23 +39,33 @@ where
         false => pin::unpinned(text, args, target)?,
     };
     dockerfile::bounded(build, &dockerfile, rendered.dockerignore.as_deref())?;
+    let own = own_platform();
     let inputs = Inputs {
         context: &rendered.content,
         dockerfile: &dockerfile,
         dockerignore: rendered.dockerignore.as_deref(),
         build_args: args,
         target,
-        platform: &own_platform(),
+        platform: build.platform().unwrap_or(&own),
         labels: &rendered.labels,
         flags: &build.flags,
         secrets: &build.secrets,
         executor,
     };
-    let key = reusable.then(|| key::key(&inputs));
-    Ok(Rendered { dockerfile, bases, key, ..rendered })
+    let platforms = build.several().iter().map(|platform| RenderedPlatform {
+        platform: platform.clone(),
+        key: reusable.then(|| key::key(&Inputs { platform, ..inputs })),
+        reused: None,
+    });
+    let platforms: Vec<_> = platforms.collect();
+    let key = match platforms.as_slice() {
+        [] => reusable.then(|| key::key(&inputs)),
+        all => key::of_index(all.iter().map(|one| one.key.as_deref())),
+    };
+    Ok(Rendered { dockerfile, bases, key, platforms, ..rendered })
 }
 
-/// What Kaniko builds for where no flag says otherwise: nodes are like the worker's own machine.
+/// What an image is keyed for where no platform is named: nodes are like the worker's own machine.
 pub fn own_platform() -> String {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",

@@ -158,12 +158,26 @@ fn equal_attempts_have_one_name_and_no_others_do() {
         ("prefix", other(|it| it.build.reuse = Some("localhost:5000/kiln-cache".to_owned()))),
         ("Secret", other(|it| it.registry.secret = Some("push".to_owned()))),
         ("attempt", other(|it| it.id.attempt = 2)),
+        ("platform", other(|it| it.build.platforms = vec!["linux/amd64".to_owned()])),
         ("installation", Share::of("another", &keyed()).map(|share| share.name)),
     ] {
         assert_ne!(changed.expect(what), name(), "{what}");
     }
     assert_eq!(other(|it| it.rendered.key = None), None);
     assert_eq!(other(|it| it.build.reuse = None), None, "reuse: never");
+}
+
+/// One of several keeps its log elsewhere than one alone.
+#[test]
+fn one_of_several_platforms_shares_with_its_like() {
+    let on = |platform: &str, of: &str| {
+        let mut input = keyed();
+        input.build.platforms = vec![platform.to_owned()];
+        input.id.platform = of.to_owned();
+        share(&input).name
+    };
+    let names = [on("linux/amd64", ""), on("linux/amd64", "linux/amd64"), on("linux/arm64", "")];
+    assert!(!names[1..].contains(&names[0]) && names[1] != names[2], "{names:?}");
 }
 
 #[tokio::test]
@@ -194,7 +208,7 @@ async fn an_equal_one_joins_it_even_without_room() {
     let (scenario, cluster) = Scenario::new(others.into(), calls);
     let launched = run(&cluster, equal(), async || Wish::Outcome).await.unwrap();
     assert_eq!((launched.name.as_str(), launched.uid.as_str()), (name().as_str(), "uid-1"));
-    let tag = names::attempt_tag(&keyed().id.run_id, 1);
+    let tag = names::attempt_tag(&keyed().id);
     assert_eq!(launched.joined, Some(format!("localhost:5000/team/shop-web-front:{tag}")));
     let sent = &scenario.sent()[3]["metadata"];
     assert_eq!(sent["resourceVersion"], "7", "this version of it, and no other");

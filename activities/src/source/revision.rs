@@ -9,7 +9,7 @@ use super::{
     mirror::Mirror,
     remote::{Depth, Head, Server},
 };
-use crate::error::fail;
+use crate::{error::fail, metrics::metrics};
 
 /// Finds the commit of a revision and has it in the mirror. None is the server's `HEAD`; else a
 /// full commit id is that commit, and a name is a branch before it is a tag.
@@ -41,6 +41,7 @@ fn fetch_head(mirror: &Mirror, server: &Server<'_>, head: &Head) -> anyhow::Resu
     let _alone = mirror.alone(server.cancel)?;
     let kept = format!("refs/kiln/{}", head.id);
     // What an annotated tag stands for is not fetched by its own name.
+    metrics().looked_up(false);
     let refspec = format!("+{}:{kept}", head.name.trim_end_matches("^{}"));
     server
         .fetch(&mirror.repo, &[&refspec], Depth::One)
@@ -52,7 +53,9 @@ fn fetch_head(mirror: &Mirror, server: &Server<'_>, head: &Head) -> anyhow::Resu
 /// Has a commit in the mirror: it is there, or is fetched by its id, or, from a server that gives
 /// out no commit by its id, with every branch and tag.
 pub fn ensure(mirror: &Mirror, server: &Server<'_>, commit: Oid) -> anyhow::Result<Oid> {
-    if let Some(tree) = mirror.tree_of(commit)? {
+    let found = mirror.tree_of(commit)?;
+    metrics().looked_up(found.is_some());
+    if let Some(tree) = found {
         return Ok(tree);
     }
     let _alone = mirror.alone(server.cancel)?;

@@ -3,6 +3,7 @@
 mod multipart;
 
 use std::{
+    fs::File,
     path::Path,
     time::{Duration, SystemTime},
 };
@@ -18,9 +19,13 @@ use aws_sdk_s3::{
 };
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, SecretEnvSource};
 use kilnworks_workflows::failure::FailureType;
+use sha2::{Digest, Sha256};
 
-use super::{Access, ContextStore, MAX_READ, Stored, Unfinished};
-use crate::error::fail;
+use super::{
+    Access, ContextStore, Fetch, MAX_READ, Stored, Unfinished,
+    presign::{self, Signer},
+};
+use crate::{blocking::blocking, error::fail, presigned, settings::Delivery};
 
 /// The region of a server that has none.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -36,11 +41,18 @@ pub struct Bucket {
     pub region: Option<String>,
     /// Secret with the executor's own credentials.
     pub secret: Option<String>,
+    /// How a context gets to its executor.
+    pub delivery: Delivery,
 }
+
+/// Where an object's metadata has its SHA-256. S3's own checksum of an object that was put in parts
+/// is one of its parts' checksums, and not every server keeps it.
+const SHA256: &str = "sha256";
 
 /// An S3 bucket.
 pub struct S3Store {
     client: Client,
+    signing: Client,
     bucket: Bucket,
     region: String,
 }
@@ -67,7 +79,8 @@ impl S3Store {
         if let Some(endpoint) = &bucket.endpoint {
             config = config.endpoint_url(endpoint).force_path_style(true);
         }
-        Self { client: Client::from_conf(config.build()), bucket, region }
+        let signing = presign::client(config.clone());
+        Self { client: Client::from_conf(config.build()), signing, bucket, region }
     }
 
     /// An error of the SDK as a failure that says what to look at.
@@ -88,8 +101,16 @@ impl S3Store {
         fail(FailureType::StoreUnavailable, message)
     }
 
-    async fn put_whole(&self, key: &str, body: ByteStream) -> anyhow::Result<()> {
-        let request = self.client.put_object().bucket(&self.bucket.name).key(key).body(body);
+    async fn put_whole(
+        &self,
+        key: &str,
+        body: ByteStream,
+        sha256: Option<&str>,
+    ) -> anyhow::Result<()> {
+        let mut request = self.client.put_object().bucket(&self.bucket.name).key(key).body(body);
+        if let Some(sha256) = sha256 {
+            request = request.metadata(SHA256, sha256);
+        }
         match request.send().await {
             Ok(_) => Ok(()),
             Err(error) => Err(self.explain("store", key, error)),
@@ -104,11 +125,23 @@ fn stored(key: &str, size: Option<i64>, modified: Option<DateTime>) -> Stored {
         size: size.unwrap_or_default().unsigned_abs(),
         // Of an unknown age is as good as new: nothing is removed for it.
         modified: modified.unwrap_or_else(SystemTime::now),
+        sha256: None,
     }
 }
 
+/// SHA-256 of a file, in hexadecimal digits.
+async fn checksum(file: &Path) -> anyhow::Result<String> {
+    let file = file.to_owned();
+    let summed = blocking(move |_| {
+        let (mut hash, mut file) = (Sha256::new(), File::open(file)?);
+        std::io::copy(&mut file, &mut hash)?;
+        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    });
+    summed.await.context("cannot read what is to be stored")
+}
+
 /// An error and its causes in a line. The SDK's own long form repeats the server's whole answer.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut said = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -141,7 +174,11 @@ impl ContextStore for S3Store {
     async fn find(&self, key: &str) -> anyhow::Result<Option<Stored>> {
         let request = self.client.head_object().bucket(&self.bucket.name).key(key);
         match request.send().await {
-            Ok(head) => Ok(Some(stored(key, head.content_length, head.last_modified))),
+            Ok(head) => {
+                let sha256 = head.metadata().and_then(|metadata| metadata.get(SHA256)).cloned();
+                let stored = stored(key, head.content_length, head.last_modified);
+                Ok(Some(Stored { sha256, ..stored }))
+            }
             Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => {
                 Ok(None)
             }
@@ -162,27 +199,32 @@ impl ContextStore for S3Store {
         Ok(found)
     }
 
-    async fn put(&self, key: &str, file: &Path) -> anyhow::Result<()> {
+    async fn put(&self, key: &str, file: &Path) -> anyhow::Result<Stored> {
         let found = tokio::fs::metadata(file).await;
         let size = found.context("cannot measure what is to be stored")?.len();
+        let sha256 = checksum(file).await?;
         match size > multipart::PART {
-            true => multipart::put(self, key, file, size).await?,
+            true => multipart::put(self, key, file, size, &sha256).await?,
             false => {
                 let body = ByteStream::from_path(file).await;
-                self.put_whole(key, body.context("cannot read what is to be stored")?).await?;
+                let body = body.context("cannot read what is to be stored")?;
+                self.put_whole(key, body, Some(&sha256)).await?;
             }
         }
         // The SDK sends a checksum that the server verifies; this catches a server that does not.
-        let stored = self.find(key).await?.map(|stored| stored.size);
-        if stored != Some(size) {
-            let message = format!("the store says that `{key}` has {stored:?} bytes, not {size}");
-            return Err(fail(FailureType::StoreUnavailable, message));
+        match self.find(key).await? {
+            Some(stored) if stored.size == size => Ok(stored),
+            stored => {
+                let stored = stored.map(|stored| stored.size);
+                let message =
+                    format!("the store says that `{key}` has {stored:?} bytes, not {size}");
+                Err(fail(FailureType::StoreUnavailable, message))
+            }
         }
-        Ok(())
     }
 
     async fn write(&self, key: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
-        self.put_whole(key, ByteStream::from(bytes)).await
+        self.put_whole(key, ByteStream::from(bytes), None).await
     }
 
     async fn read(&self, key: &str) -> anyhow::Result<Option<Vec<u8>>> {
@@ -233,6 +275,24 @@ impl ContextStore for S3Store {
     }
 
     fn access(&self, key: &str) -> Access {
+        match &self.bucket.delivery {
+            Delivery::Direct => self.direct(key),
+            Delivery::Presigned(image) => {
+                let signer = Signer::new(&self.signing, &self.bucket.name, key);
+                let access = presigned::access(Fetch { image: image.clone(), signer });
+                Access { secret: self.bucket.secret.clone(), ..access }
+            }
+        }
+    }
+
+    fn wants_checksum(&self) -> bool {
+        self.bucket.delivery != Delivery::Direct
+    }
+}
+
+impl S3Store {
+    /// By the executor itself.
+    fn direct(&self, key: &str) -> Access {
         let variable = |name: &str, value: &str| EnvVar {
             name: name.to_owned(),
             value: Some(value.to_owned()),
@@ -247,7 +307,13 @@ impl ContextStore for S3Store {
             secret_ref: Some(SecretEnvSource { name: name.clone(), optional: None }),
             ..EnvFromSource::default()
         });
-        Access { context: self.url(key), env, env_from: secret.collect(), ..Access::default() }
+        Access {
+            context: self.url(key),
+            env,
+            env_from: secret.collect(),
+            secret: self.bucket.secret.clone(),
+            ..Access::default()
+        }
     }
 }
 

@@ -37,7 +37,7 @@ impl VolumeStore {
     pub fn open(dir: &Path, mount: VolumeMount) -> anyhow::Result<Self> {
         if !dir.is_dir() {
             let message = format!(
-                "the store's directory `{}` is not there; is its volume mounted?",
+                "the store's directory `{}` (KILN_VOLUME_DIR) is not there; is its volume mounted?",
                 dir.display()
             );
             return Err(fail(FailureType::StoreUnavailable, message));
@@ -73,11 +73,12 @@ impl ContextStore for VolumeStore {
         run("list", prefix, move || list(&path, &root, |name| !is_unfinished(name))).await
     }
 
-    async fn put(&self, key: &str, file: &Path) -> anyhow::Result<()> {
-        let (path, file) = (self.path(key)?, file.to_owned());
+    async fn put(&self, key: &str, file: &Path) -> anyhow::Result<Stored> {
+        let (path, file, name) = (self.path(key)?, file.to_owned(), key.to_owned());
         run("store", key, move || {
             let mut from = File::open(file).context("cannot open what is to be stored")?;
-            put(&path, &mut from)
+            put(&path, &mut from)?;
+            stored(name, &fs::metadata(path)?)
         })
         .await
     }
@@ -214,7 +215,7 @@ fn is_missing(error: &std::io::Error) -> bool {
 }
 
 fn stored(key: String, meta: &fs::Metadata) -> anyhow::Result<Stored> {
-    Ok(Stored { key, size: meta.len(), modified: meta.modified()? })
+    Ok(Stored { key, size: meta.len(), modified: meta.modified()?, sha256: None })
 }
 
 /// Removes a file, and its directory where that is empty then.

@@ -111,7 +111,7 @@ async fn uploaded(object: &'static [u8], hosts: &str) -> anyhow::Result<Vec<u8>>
     assert!(!upload(&cache.sources, &store, input).await?.sent);
     assert!(store.find(&context.key).await?.is_some());
     let archive = stored.path().join(&context.key);
-    let tar = Command::new("tar").arg("xzOf").arg(archive).arg("large.bin").output()?;
+    let tar = Command::new("tar").arg("xzOf").arg(archive).arg("context/large.bin").output()?;
     Ok(tar.stdout)
 }
 

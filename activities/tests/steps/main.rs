@@ -4,6 +4,7 @@
 mod support;
 
 mod fetch;
+mod fetch_context;
 mod lfs;
 mod package_chart;
 mod package_files;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use kilnworks_activities::render::{keyed, pin::Found, read};
+use kilnworks_activities::render::{keyed, own_platform, pin::Found, read};
 use kilnworks_workflows::{
     bounds,
     document::Kind,
@@ -43,6 +43,7 @@ async fn rendered(repo: &Repo, version: Option<&str>, more: Value) -> anyhow::Re
         commit,
         published: None,
         images: BTreeMap::new(),
+        with_context: false,
     };
     let first = read(&cache.sources, input.clone()).await?;
     let second = read(&cache.sources, input).await?;
@@ -122,6 +123,7 @@ async fn on_others(template: &str, more: Value) -> anyhow::Result<Rendered> {
         commit,
         published: None,
         images: images.into(),
+        with_context: false,
     };
     read(&cache.sources, input).await
 }
@@ -322,6 +324,30 @@ async fn what_changes_an_image_changes_its_key() {
     let unpinned = with_key(&repo, unpinned, 'a').await.unwrap();
     assert_eq!((unpinned.key, unpinned.bases), (None, Vec::new()));
     assert!(unpinned.dockerfile.starts_with("FROM debian:12\n"));
+}
+
+#[tokio::test]
+async fn each_platform_has_a_key_of_its_own() {
+    let repo = Repo::new();
+    repo.write("Dockerfile", "FROM debian:12\nCOPY . /\n");
+    let on = async |platforms: &[&str]| {
+        with_key(&repo, json!({"platforms": platforms}), 'a').await.unwrap()
+    };
+    let none = with_key(&repo, json!({}), 'a').await.unwrap();
+    let own = on(&[&own_platform()]).await;
+    assert_eq!((&own.key, own.platforms.len()), (&none.key, 0), "it goes without saying");
+    let (arm, riscv) = (on(&["linux/arm/v7"]).await.key, on(&["linux/riscv64"]).await.key);
+    assert!(arm.is_some() && arm != riscv && arm != none.key && riscv != none.key);
+    let both = on(&["linux/riscv64", "linux/arm/v7"]).await;
+    let keys: Vec<_> = both.platforms.iter().map(|it| (it.platform.as_str(), &it.key)).collect();
+    assert_eq!(keys, [("linux/arm/v7", &arm), ("linux/riscv64", &riscv)]);
+    assert!(both.key.is_some() && ![&arm, &riscv, &none.key].contains(&&both.key));
+    let more = on(&["linux/riscv64", "linux/arm/v7", "linux/s390x"]).await;
+    assert_ne!(more.key, both.key);
+    let unpinned = json!({"platforms": ["linux/arm/v7", "linux/riscv64"], "pin": false});
+    let unpinned = with_key(&repo, unpinned, 'a').await.unwrap();
+    assert!(unpinned.key.is_none() && unpinned.platforms.iter().all(|it| it.key.is_none()));
+    assert_eq!(unpinned.platforms.len(), 2);
 }
 
 #[tokio::test]

@@ -47,7 +47,12 @@ impl Stored {
     fn listed(&self, context: &Context) -> Vec<String> {
         let tar = Command::new("tar").arg("tzvf").arg(self.path(context)).output().unwrap();
         assert!(tar.status.success(), "{}", String::from_utf8_lossy(&tar.stderr));
-        String::from_utf8(tar.stdout).unwrap().lines().map(str::to_owned).collect()
+        let listed = String::from_utf8(tar.stdout).unwrap();
+        let mut lines = listed.lines();
+        let root = lines.next().unwrap();
+        assert!(root.starts_with("drwxr-xr-x ") && root.ends_with(" context/"), "{root}");
+        assert_eq!(context.root, "context");
+        lines.map(|line| line.replacen(" context/", " ", 1)).collect()
     }
 }
 

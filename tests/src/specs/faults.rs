@@ -36,6 +36,10 @@ const SHARED: &[Fault] = &[
     ("cache", r#"{"repo": "nohost"}"#, "cache.repo"),
     ("pushSecret", r#""A_B""#, "pushSecret"),
     ("pullSecret", "{}", "pullSecret"),
+    ("platforms", "[]", "platforms"),
+    ("platforms", r#"["linux/amd64", "linux/x86_64"]"#, "platforms[1]"),
+    ("platforms", r#"["linux/arm64", "linux/arm64"]"#, "platforms[1]"),
+    ("platforms", r#""linux/arm64""#, "platforms"),
 ];
 
 const TOP: &[Fault] = &[

@@ -51,6 +51,14 @@ pub(crate) struct InstallationFlags {
     /// Secret with the executor's own read-only credentials. Default: the Pod's identity.
     #[arg(long, value_name = "NAME", env = "KILN_S3_SECRET")]
     pub(crate) s3_secret: Option<String>,
+    /// How a context gets to its executor: direct, which reads the bucket, or presigned, where a
+    /// container before it fetches that one context and no build sees credentials of the store.
+    /// Default: direct.
+    #[arg(long, value_name = "WAY", env = "KILN_CONTEXT_DELIVERY")]
+    pub(crate) context_delivery: Option<String>,
+    /// Image of kiln, for that container.
+    #[arg(long, value_name = "IMAGE", env = "KILN_FETCH_IMAGE")]
+    pub(crate) fetch_image: Option<String>,
     /// Region of the bucket.
     #[arg(long, value_name = "NAME", env = "AWS_REGION")]
     pub(crate) aws_region: Option<String>,
@@ -95,6 +103,9 @@ pub(crate) struct InstallationFlags {
     /// its Pod. Default: 20s.
     #[arg(long, value_name = "TIME", env = "KILN_GRACE")]
     pub(crate) grace: Option<String>,
+    /// Address on which the worker answers `/metrics`, `/healthz` and `/readyz`. Default: none.
+    #[arg(long, value_name = "ADDRESS", env = "KILN_LISTEN")]
+    pub(crate) listen: Option<String>,
     /// Worker versioning of the engine: off, pinned or auto-upgrade. Default: off.
     #[arg(long, value_name = "KIND", env = "KILN_VERSIONING")]
     pub(crate) versioning: Option<String>,

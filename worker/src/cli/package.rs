@@ -102,7 +102,7 @@ pub(crate) struct RenderArgs {
     /// Replace files that are there.
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
-    /// Which image of several platforms, as `linux/arm64`. Default: the first.
+    /// Which image of several platforms, as `linux/arm64`. Default: all of them, by their index.
     #[arg(long, value_name = "OS/ARCH")]
     pub(crate) platform: Option<String>,
     /// The package.

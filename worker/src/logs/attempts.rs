@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kilnworks_activities::{cluster::JOB_UID, phase, store::ContextStore};
-use kilnworks_workflows::names;
+use kilnworks_workflows::{names, platform};
 use kube::{Api, ResourceExt, api::ListParams};
 
 /// Where the Pods of builds are.
@@ -26,13 +26,14 @@ impl Attempts {
         store: &dyn ContextStore,
         pods: &Pods,
         run_id: String,
+        platform: &str,
     ) -> anyhow::Result<Self> {
-        let prefix = names::logs_prefix(&run_id);
+        let prefix = names::logs_prefix(&run_id, platform);
         let stored = store.list(&prefix).await?;
         let stored = stored
             .iter()
             .filter_map(|part| part.key.strip_prefix(&prefix)?.split('/').next()?.parse().ok());
-        let listed = listed(pods, &run_id).await?;
+        let listed = listed(pods, &run_id, platform).await?;
         let begun = listed.iter().filter(|pod| phase::has_begun(pod));
         let begun =
             begun.filter_map(|pod| pod.labels().get(&names::label("attempt"))?.parse().ok());
@@ -54,14 +55,20 @@ impl Attempts {
 }
 
 /// The Pod of an attempt, while it is there.
-pub(super) async fn pod(pods: &Pods, run_id: &str, attempt: u32) -> anyhow::Result<Option<Pod>> {
+pub(super) async fn pod(
+    pods: &Pods,
+    run_id: &str,
+    platform: &str,
+    attempt: u32,
+) -> anyhow::Result<Option<Pod>> {
     let (label, number) = (names::label("attempt"), attempt.to_string());
-    let mut listed = listed(pods, run_id).await?.into_iter();
+    let mut listed = listed(pods, run_id, platform).await?.into_iter();
     Ok(listed.find(|pod| pod.labels().get(&label) == Some(&number)))
 }
 
-/// The Pods of an execution: those that it made, and those that it shares with equal builds.
-async fn listed(pods: &Pods, run_id: &str) -> anyhow::Result<Vec<Pod>> {
+/// The Pods of an execution: those that it made, and those that it shares with equal builds. Of
+/// several platforms only those for one.
+async fn listed(pods: &Pods, run_id: &str, platform: &str) -> anyhow::Result<Vec<Pod>> {
     let made = format!("{}={run_id}", names::label("run"));
     let mut found = pods.pods.list(&ListParams::default().labels(&made)).await?.items;
     let member = ListParams::default().labels(&names::member(run_id));
@@ -75,6 +82,9 @@ async fn listed(pods: &Pods, run_id: &str) -> anyhow::Result<Vec<Pod>> {
         let of_job = ListParams::default().labels(&format!("{JOB_UID}={uid}"));
         found.extend(pods.pods.list(&of_job).await?);
     }
+    let word = platform::word(platform);
+    let of = names::label("platform");
+    found.retain(|pod| pod.labels().get(&of).map_or("", String::as_str) == word);
     Ok(found)
 }
 

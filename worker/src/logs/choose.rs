@@ -24,8 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// A container whose log is wanted.
 #[derive(Debug)]
 pub(super) struct Chosen {
-    /// `component/container`.
+    /// `component/container`, and the platform where there are several.
     pub(super) name: String,
+    /// Which one of several platforms; empty where there is one image.
+    pub(super) platform: String,
     /// Id of its own workflow.
     workflow_id: String,
     /// Id of the build that was named, and when that began: a child that is older belongs to an
@@ -92,19 +94,46 @@ pub(super) async fn choose(engine: &Engine, args: &LogsArgs) -> Result<Vec<Chose
         Some(wanted) => vec![one_of(&all, wanted)?],
         None => all,
     };
-    let chosen = wanted.into_iter().map(|(component, container)| Chosen {
-        workflow_id: match described.workflow_type() {
+    let chosen = wanted.iter().flat_map(|one| {
+        let Name { component, container, .. } = one;
+        let workflow_id = match described.workflow_type() {
             "BuildContainer" => args.id.clone(),
-            "BuildComponent" => child_workflow_id(&args.id, &container),
-            _ => child_workflow_id(&child_workflow_id(&args.id, &component), &container),
-        },
-        name: format!("{component}/{container}"),
-        root: root.clone(),
+            "BuildComponent" => child_workflow_id(&args.id, container),
+            _ => child_workflow_id(&child_workflow_id(&args.id, component), container),
+        };
+        let root = root.clone();
+        one.each().into_iter().map(move |(name, platform)| Chosen {
+            workflow_id: workflow_id.clone(),
+            name,
+            platform,
+            root: root.clone(),
+        })
     });
     Ok(chosen.collect())
 }
 
-type Name = (String, String);
+/// A container, and its platforms where there are several.
+#[derive(Clone, Debug, PartialEq)]
+struct Name {
+    component: String,
+    container: String,
+    platforms: Vec<String>,
+}
+
+impl Name {
+    fn full(&self) -> String {
+        format!("{}/{}", self.component, self.container)
+    }
+
+    /// Each log of it, by its name and its platform.
+    fn each(&self) -> Vec<(String, String)> {
+        let one = |platform: &String| (format!("{} {platform}", self.full()), platform.clone());
+        match self.platforms.as_slice() {
+            [] => vec![(self.full(), String::new())],
+            several => several.iter().map(one).collect(),
+        }
+    }
+}
 
 /// All containers of a build. A build that has ended tells of them by its end where no worker
 /// answers any more.
@@ -118,8 +147,12 @@ async fn all(engine: &Engine, args: &LogsArgs) -> Result<Vec<Name>, Error> {
         };
         let runs = described.status() == WorkflowExecutionStatus::Running;
         let progress = poll::ask(&build).await.unwrap_or_default();
-        let mut rows: Vec<_> =
-            progress.containers.into_iter().map(|row| (row.component, row.container)).collect();
+        let rows = progress.containers.into_iter().map(|row| Name {
+            component: row.component,
+            container: row.container,
+            platforms: row.platforms.into_iter().map(|one| one.platform).collect(),
+        });
+        let mut rows: Vec<_> = rows.collect();
         if rows.is_empty() && !runs {
             rows = by_end(outcome::wait(engine, &build).await?);
         }
@@ -141,16 +174,23 @@ fn by_end(outcome: Outcome) -> Vec<Name> {
         Outcome::Failed(details) => (details.images, details.failures),
         Outcome::Cancelled => return Vec::new(),
     };
-    let images = images.into_iter().map(|one| (one.component, one.container));
-    let failures = failures.into_iter().map(|one| (one.component, one.container));
-    images.chain(failures).filter(|(_, container)| !container.is_empty()).collect()
+    let images = images.into_iter().map(|one| Name {
+        component: one.component,
+        container: one.container,
+        platforms: one.platforms.into_iter().map(|one| one.platform).collect(),
+    });
+    let failures = failures.into_iter().map(|one| Name {
+        component: one.component,
+        container: one.container,
+        platforms: one.platform.into_iter().collect(),
+    });
+    images.chain(failures).filter(|one| !one.container.is_empty()).collect()
 }
 
 fn one_of(all: &[Name], wanted: &str) -> Result<Name, Error> {
-    let full = |(component, container): &Name| format!("{component}/{container}");
-    let named = |name: &&Name| full(name) == wanted || name.1 == wanted;
+    let named = |name: &&Name| name.full() == wanted || name.container == wanted;
     let listed = |names: Vec<&Name>| {
-        let names: Vec<_> = names.into_iter().map(|name| format!("`{}`", full(name))).collect();
+        let names: Vec<_> = names.into_iter().map(|name| format!("`{}`", name.full())).collect();
         names.join(", ")
     };
     let found: Vec<_> = all.iter().filter(named).collect();
@@ -165,11 +205,15 @@ fn one_of(all: &[Name], wanted: &str) -> Result<Name, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::one_of;
+    use super::{Name, one_of};
 
     #[test]
     fn a_container_is_named_in_full_or_alone() {
-        let name = |component: &str, container: &str| (component.to_owned(), container.to_owned());
+        let name = |component: &str, container: &str| Name {
+            component: component.to_owned(),
+            container: container.to_owned(),
+            platforms: Vec::new(),
+        };
         let all = [name("web", "server"), name("web", "init"), name("data", "init")];
         assert_eq!(one_of(&all, "server").unwrap(), all[0]);
         assert_eq!(one_of(&all, "data/init").unwrap(), all[2]);

@@ -46,11 +46,12 @@ pub(crate) async fn inspect(args: InspectArgs) -> Result<Exit, Error> {
             .map_err(|error| explain(anyhow::Error::from(error).context("the record")))?,
     };
     let record = package.record().map_err(explain)?;
-    document::show(args.output, &inspected, || table::print(&text(&package, &record, &whole)))?;
+    let text = text(&package, &record, &whole).map_err(explain)?;
+    document::show(args.output, &inspected, || table::print(&text))?;
     Ok(Exit::Success)
 }
 
-fn text(package: &Package, record: &Record, whole: &Whole) -> String {
+fn text(package: &Package, record: &Record, whole: &Whole) -> anyhow::Result<String> {
     let head = vec![
         vec!["package".to_owned(), package.of.title()],
         vec!["app".to_owned(), record.app.clone()],
@@ -62,11 +63,10 @@ fn text(package: &Package, record: &Record, whole: &Whole) -> String {
         vec!["build".to_owned(), record.run.workflow_id.clone()],
     ];
     let images = record.images.iter().filter(|one| !one.files);
+    let images: Vec<_> = images.map(|image| rows(package, image)).collect::<Result<_, _>>()?;
     let header = ["CONTAINER", "PLATFORM", "SIZE", "DIGEST", "COMMIT", "REUSED"];
-    let mut parts = vec![
-        table::plain(head.into_iter()),
-        table::rows(&header, images.map(|image| row(package, image))),
-    ];
+    let mut parts =
+        vec![table::plain(head.into_iter()), table::rows(&header, images.into_iter().flatten())];
     if !record.files.is_empty() {
         parts.push(files(record));
     }
@@ -77,17 +77,27 @@ fn text(package: &Package, record: &Record, whole: &Whole) -> String {
         });
         parts.push(table::rows(&["CHART", "VERSION", "DIGEST", "REFERENCE"], charts));
     }
-    parts.join("\n\n")
+    Ok(parts.join("\n\n"))
 }
 
 /// `sha256:` and twelve digits.
 const DIGEST: usize = 7 + 12;
 
-/// An image as it is in the package.
-fn row(package: &Package, image: &ContainerImage) -> Vec<String> {
+/// An image as it is in the package, and below it that of each of several platforms.
+fn rows(package: &Package, image: &ContainerImage) -> anyhow::Result<Vec<Vec<String>>> {
+    let held = package.digest_of(&image.component, &image.container)?;
+    let mut rows = vec![row(image, held.as_deref().unwrap_or("missing"))];
+    rows.extend(image.platforms.iter().map(|one| {
+        let name = format!("  {}/{}", image.component, image.container);
+        let digest = short(&one.digest, DIGEST);
+        let (size, none) = (units::bytes(one.size), || "-".to_owned());
+        vec![name, one.platform.clone(), size, digest, none(), none()]
+    }));
+    Ok(rows)
+}
+
+fn row(image: &ContainerImage, digest: &str) -> Vec<String> {
     let names = (&image.component, &image.container);
-    let held = package.images.iter().find(|it| (&it.component, &it.container) == names);
-    let digest = held.map_or("missing", |held| &held.entry.digest);
     vec![
         format!("{}/{}{}", names.0, names.1, if image.init { " (init)" } else { "" }),
         image.platform.clone(),

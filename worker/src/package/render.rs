@@ -33,7 +33,7 @@ pub(crate) async fn render(args: RenderArgs) -> Result<Exit, Error> {
     let package = reach::open(&args.package).await?;
     let explain = |error| reach::explain(error, reference);
     let record = package.record().map_err(explain)?;
-    let images = references(&package, args.platform.as_deref())?;
+    let images = references(&package, args.platform.as_deref()).await?;
     let mut rendered = Vec::new();
     for file in record.files.iter().filter(|file| file.template.is_some()) {
         let template = template(&package, file).await.map_err(explain)?;

@@ -50,7 +50,7 @@ impl Bars {
             line.set_prefix(format!("{:width$}", name(row)));
             line.set_message(words(row, self.clocks[index].shown));
         }
-        self.total.set_message(total(rows, elapsed));
+        self.total.set_message(total(progress, elapsed));
         if self.all.is_hidden() {
             self.all.set_draw_target(ProgressDrawTarget::stderr());
         }
@@ -158,10 +158,12 @@ fn phrase(state: State) -> (&'static str, &'static str) {
         State::Waiting => ("", "waits for its turn"),
         State::Fetching => ("[1/6]", "fetches the source"),
         State::Packing => ("[2/6]", "packs the context"),
+        State::Paused => ("", "is paused"),
         State::Queued => ("[3/6]", "waits for room in the cluster"),
         State::Scheduling => ("[4/6]", "waits for a node"),
         State::Pulling => ("[5/6]", "pulls the executor"),
         State::Building => ("[6/6]", "builds"),
+        State::Undecided => ("", "failed; waits for a decision"),
         State::Done => ("", "done"),
         State::Failed => ("", "failed"),
         State::Cancelled => ("", "cancelled"),
@@ -169,7 +171,8 @@ fn phrase(state: State) -> (&'static str, &'static str) {
 }
 
 /// One line for all of them.
-fn total(rows: &[ContainerProgress], elapsed: Duration) -> String {
+fn total(progress: &Progress, elapsed: Duration) -> String {
+    let rows = &progress.containers;
     let count = |wanted: fn(State) -> bool| rows.iter().filter(|row| wanted(row.state)).count();
     let done = count(|state| state == State::Done);
     let others = [
@@ -180,7 +183,9 @@ fn total(rows: &[ContainerProgress], elapsed: Duration) -> String {
     ];
     let others = others.into_iter().filter(|(count, _)| *count > 0);
     let others: String = others.map(|(count, word)| format!(", {count} {word}")).collect();
-    format!("{done} of {} done{others}, {}", rows.len(), time(elapsed))
+    let waits = progress.waiting.as_ref().map(|what| format!("; the build waits {what}"));
+    let waits = waits.unwrap_or_default();
+    format!("{done} of {} done{others}, {}{waits}", rows.len(), time(elapsed))
 }
 
 #[cfg(test)]
@@ -233,7 +238,13 @@ mod tests {
             words(&row(State::Waiting), None),
             words(&queued, Some(Duration::from_secs(75))),
             words(&row(State::Done), Some(Duration::from_secs(80))),
-            total(&[row(State::Done), queued, row(State::Waiting)], Duration::from_secs(81)),
+            total(
+                &Progress {
+                    containers: vec![row(State::Done), queued, row(State::Waiting)],
+                    ..Progress::default()
+                },
+                Duration::from_secs(81),
+            ),
         ];
         insta::assert_snapshot!(lines.join("\n"));
     }

@@ -12,12 +12,14 @@ pub(crate) struct Lines {
     age: Duration,
     from: Instant,
     seen: Vec<String>,
+    /// What the build as a whole waits for.
+    waiting: Option<String>,
 }
 
 impl Lines {
     /// Shows a build that is so old already.
     pub(super) fn of(age: Duration) -> Self {
-        Self { age, from: Instant::now(), seen: Vec::new() }
+        Self { age, from: Instant::now(), seen: Vec::new(), waiting: None }
     }
 
     /// Prints what has changed.
@@ -36,7 +38,14 @@ impl Lines {
             seen.clone_from(&now);
             changed.then(|| format!("[{:>7}] {}: {now}", time(elapsed), name(row)))
         });
-        changed.collect()
+        let mut changed: Vec<_> = changed.collect();
+        if self.waiting != progress.waiting {
+            self.waiting.clone_from(&progress.waiting);
+            let told = self.waiting.iter();
+            changed
+                .extend(told.map(|what| format!("[{:>7}] the build waits {what}", time(elapsed))));
+        }
+        changed
     }
 }
 

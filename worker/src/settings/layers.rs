@@ -79,6 +79,15 @@ impl Values {
 }
 
 #[cfg(test)]
+impl Values {
+    /// These, where they are not empty.
+    pub(crate) fn given(given: Vec<(&str, &str)>) -> Self {
+        let given = given.into_iter().filter(|(_, value)| !value.is_empty());
+        Self(given.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+}
+
+#[cfg(test)]
 impl<const N: usize> From<[(&str, &str); N]> for Values {
     fn from(given: [(&str, &str); N]) -> Self {
         Self(given.map(|(name, value)| (name.to_owned(), value.to_owned())).into())

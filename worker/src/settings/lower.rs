@@ -1,6 +1,6 @@
 //! From text to a value, noting each fault and going on with a default, so that all are found.
 
-use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 use kilnworks_workflows::fault::quoted;
@@ -93,6 +93,12 @@ impl<'a> Lowering<'a> {
             let url = Url::parse(given).ok()?;
             (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
         })
+    }
+
+    /// An address to listen on.
+    pub(crate) fn socket(&mut self, name: &str) -> Option<SocketAddr> {
+        let accepted = "an IP address with a port, such as `0.0.0.0:9464`";
+        self.parsed(name, accepted, |given| given.parse().ok())
     }
 
     /// A whole number.

@@ -1,5 +1,5 @@
 use clap::{CommandFactory, Parser};
-use kilnworks_activities::settings::{LauncherKind, StoreSettings, VolumeMount};
+use kilnworks_activities::settings::{Delivery, LauncherKind, StoreSettings, VolumeMount};
 
 use super::{Values, installation, layers};
 use crate::cli::Cli;
@@ -63,6 +63,32 @@ fn a_volume_is_a_claim_or_a_host_path() {
 }
 
 #[test]
+fn a_context_is_fetched_by_an_image_where_that_is_wanted() {
+    let bucket = ("s3-bucket", "b");
+    let presigned = ("context-delivery", "presigned");
+    let image = ("fetch-image", "registry.example/kiln:1");
+    let given = [
+        (installation(&Values::from([bucket, image])), Delivery::Direct),
+        (
+            installation(&Values::from([bucket, presigned, image])),
+            Delivery::Presigned("registry.example/kiln:1".to_owned()),
+        ),
+    ];
+    for (settings, expected) in given {
+        let StoreSettings::S3 { delivery, .. } = settings.unwrap().steps.store else {
+            panic!("the store is a bucket");
+        };
+        assert_eq!(delivery, expected);
+    }
+    let message = faults([bucket, presigned]);
+    assert!(message.contains("`fetch-image`: missing; set KILN_FETCH_IMAGE"), "{message}");
+    let message = faults([bucket, presigned, ("fetch-image", "kiln")]);
+    assert!(message.contains("an image with its registry"), "{message}");
+    let volume = [("store", "volume"), ("volume-dir", "/v"), ("volume-claim", "c"), presigned];
+    assert!(faults(volume).contains("accepted is `direct`"), "{}", faults(volume));
+}
+
+#[test]
 fn each_wrong_setting_has_its_message() {
     let bucket = ("s3-bucket", "b");
     for (name, given, accepted) in [
@@ -73,11 +99,14 @@ fn each_wrong_setting_has_its_message() {
         ("s3-endpoint", "minio:9000", "an address such as"),
         ("executor-image", "kaniko", "an image with its registry"),
         ("launcher", "Pod", "`pod` or `job`"),
+        ("context-delivery", "url", "`direct` or `presigned`"),
         ("max-builds", "0", "a number from 1 to 10000"),
         ("max-attempts", "many", "a number from 1 to 20"),
         ("cache-size", "10 apples", "a size such as"),
         ("heartbeat", "0s", "a time from 1s to 1h"),
         ("grace", "soon", "a time from 0s to 1h"),
+        ("listen", "9464", "an IP address with a port"),
+        ("listen", "localhost:9464", "an IP address with a port"),
         ("keep-contexts", "59days", "a time from 60days to 3650days"),
         ("keep-logs", "30days", "a time from 31days to 3650days"),
         ("sweep-after", "0s", "a time from 1s to 1day"),

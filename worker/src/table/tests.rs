@@ -14,6 +14,7 @@ fn image(container: &str, commit: Option<&str>, attempts: u32) -> ContainerImage
         digest,
         size: 48_123_456,
         platform: "linux/amd64".to_owned(),
+        platforms: Vec::new(),
         commit: commit.map(str::to_owned),
         attempts,
         reused: false,

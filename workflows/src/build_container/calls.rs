@@ -7,8 +7,8 @@ use temporalio_workflow::{ActivityOptions, WorkflowCancellationToken};
 use super::{Build, set_state};
 use crate::{
     failure::FailureType,
-    plan::{BuildPlan, GitSource},
-    policy::{self, Grants, Step},
+    plan::{BuildPlan, ContainerPlan, GitSource},
+    policy::{Grants, Step},
     progress::State,
     steps::{
         AwaitInput, BuildId, Built, CleanUpInput, Context, FetchInput, LaunchInput, Launched,
@@ -32,7 +32,7 @@ impl Build<'_> {
         Ok(self.ctx.execute_activity(Steps::fetch_source, input, options).await?.commit)
     }
 
-    pub(super) async fn render(&self, commit: &str) -> Result<Rendered, Stop> {
+    pub(super) async fn render(&self, commit: &str, with_context: bool) -> Result<Rendered, Stop> {
         let parent = self.split.resolved.as_ref();
         let input = RenderInput {
             id: self.id(0),
@@ -40,6 +40,7 @@ impl Build<'_> {
             commit: commit.to_owned(),
             published: parent.and_then(|resolved| resolved.published.clone()),
             images: parent.map(|resolved| resolved.images.clone()).unwrap_or_default(),
+            with_context,
         };
         let options = self.options(Step::Render, "render");
         Ok(self.ctx.execute_activity(Steps::render, input, options).await?)
@@ -73,11 +74,14 @@ impl Build<'_> {
         build.build_args.clear();
         build.labels.clear();
         build.tags.clear();
+        if !self.platform.is_empty() {
+            build.platforms = vec![self.platform.clone()];
+        }
         LaunchInput {
             id: self.id(attempt),
             build,
             registry: self.plan.registry.clone(),
-            rendered: rendered.clone(),
+            rendered: Rendered { context: None, ..rendered.clone() },
             context: context.clone(),
             spare_memory: grants.growths > 0,
         }
@@ -85,12 +89,7 @@ impl Build<'_> {
 
     pub(super) async fn launch(&self, input: LaunchInput) -> Result<Launched, Stop> {
         let queued = Duration::from_secs(input.build.clocks.queued);
-        let mut options = self.options(Step::Launch, "launch");
-        options.priority = Some(policy::turn(&self.plan.app, &input.build));
-        self.launching.set(true);
-        let launched = self.ctx.execute_activity(Steps::launch, input, options).await;
-        let launched = launched.map_err(Stop::from);
-        self.launching.set(matches!(launched, Err(Stop::Cancelled)));
+        let launched = self.launch_in_time(input).await;
         // It counts its own clock; where no worker took it in time, nobody did.
         launched.map_err(|stop| match stop.first().map(|first| first.kind) {
             Some(FailureType::DeadlineExceeded) => Stop::because(
@@ -105,8 +104,9 @@ impl Build<'_> {
     }
 
     pub(super) async fn await_build(&self, input: AwaitInput) -> Result<Built, Stop> {
-        let options = self.options(Step::AwaitBuild, "await");
-        Ok(self.ctx.execute_activity(Steps::await_build, input, options).await?)
+        let built = self.await_in_time(input).await?;
+        self.tidied.set(built.tidied);
+        Ok(built)
     }
 
     /// Removes what this execution made in the cluster, whatever happened, a cancel included.
@@ -114,7 +114,7 @@ impl Build<'_> {
         let input = CleanUpInput {
             workflow_id: self.ctx.workflow_id().to_owned(),
             run_id: self.first_run_id(),
-            launching: self.launching.get(),
+            launching: !self.launching.borrow().is_empty(),
         };
         let step = if succeeded { Step::TidyUp } else { Step::CleanUp };
         let detached = WorkflowCancellationToken::new();
@@ -124,14 +124,16 @@ impl Build<'_> {
     }
 
     fn options(&self, step: Step, verb: &str) -> ActivityOptions {
-        self.policy.options(step, self.summary(verb), self.token.clone())
+        self.policy().options(step, self.summary(verb), self.token.clone())
     }
 
-    fn summary(&self, verb: &str) -> String {
-        format!("{verb} {}/{}", self.plan.component, self.plan.container)
+    pub(super) fn summary(&self, verb: &str) -> String {
+        let of = if self.platform.is_empty() { "" } else { " for " };
+        let ContainerPlan { component, container, .. } = self.plan;
+        format!("{verb} {component}/{container}{of}{}", self.platform)
     }
 
-    fn id(&self, attempt: u32) -> BuildId {
+    pub(super) fn id(&self, attempt: u32) -> BuildId {
         let own = self.ctx.workflow_id().to_owned();
         let parent = self.split.resolved.as_ref();
         BuildId {
@@ -142,6 +144,7 @@ impl Build<'_> {
             workflow_id: own,
             run_id: self.first_run_id(),
             attempt,
+            platform: self.platform.clone(),
             told: self.ctx.state(|s| s.told),
         }
     }

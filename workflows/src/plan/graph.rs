@@ -45,7 +45,12 @@ pub(super) fn check(faults: &mut Faults, document: &Document, plan: &Plan, edges
     let mut known = Vec::new();
     for edge in edges {
         match found(plan, &edge.from) {
-            Some(ContainerPlan { work: Work::Build(_), .. }) => known.push(edge),
+            Some(ContainerPlan { work: Work::Build(base), .. }) => {
+                let build = found(plan, &edge.container).and_then(|one| one.work.as_build());
+                let own = build.map_or(&[][..], |build| &build.platforms);
+                faults.check(&edge.path, built_for(edge, own, &base.platforms));
+                known.push(edge);
+            }
             Some(ContainerPlan { work: Work::Use { image, .. }, .. }) => {
                 let name = quoted(&edge.from);
                 let image = quoted(image);
@@ -68,6 +73,21 @@ pub(super) fn check(faults: &mut Faults, document: &Document, plan: &Plan, edges
     });
     let why = "a component is built as a whole before those that are built from it";
     tell(faults, &of_components.collect::<Vec<_>>(), why);
+}
+
+/// Whether a container's base is there for each of its platforms. Where none is named, nodes tell,
+/// and nothing is known of it.
+fn built_for(edge: &Edge, own: &[String], base: &[String]) -> Result<(), String> {
+    let missing: Vec<_> = own.iter().filter(|it| !base.contains(it)).map(|it| quoted(it)).collect();
+    match missing.as_slice() {
+        [] => Ok(()),
+        _ => Err(format!(
+            "{} is not built for {}, as {} is; name them in its `platforms`, too",
+            quoted(&edge.from),
+            missing.join(", "),
+            quoted(&edge.container)
+        )),
+    }
 }
 
 fn component_of(name: &str) -> &str {

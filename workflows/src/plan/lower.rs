@@ -14,8 +14,8 @@ use crate::{
         weight,
     },
     spec::{
-        API_VERSION, AppSpec, ComponentInput, ComponentSpec, ContainerInput, ContainerSpec, Shared,
-        Yields,
+        API_VERSION, AppSpec, ComponentInput, ComponentSpec, ContainerInput, ContainerSpec,
+        OnFailure, Shared, Yields,
     },
 };
 
@@ -68,6 +68,7 @@ impl Lowering {
             self.faults.add("apiVersion", format!("{found}; accepted is `{API_VERSION}`"));
         }
         let app = self.head(&spec.app, spec.version.as_deref(), &spec.defaults);
+        self.endings(spec.fail_fast, spec.on_failure);
         let delivery = delivery::of_app(&mut self.faults, app.name, spec);
         self.claim("app", delivery.as_ref());
         let names = spec.components.iter().map(|component| component.name.as_str());
@@ -78,6 +79,8 @@ impl Lowering {
         let components = components.collect();
         Plan {
             fail_fast: spec.fail_fast,
+            on_failure: spec.on_failure,
+            approval: spec.approval,
             delivery,
             only_if_changed: spec.only_if.is_some(),
             is_app: true,
@@ -114,11 +117,22 @@ impl Lowering {
         }
     }
 
+    /// A failure cannot both end the others and be waited with.
+    fn endings(&mut self, fail_fast: bool, on_failure: OnFailure) {
+        if fail_fast && on_failure == OnFailure::Wait {
+            let message = "`wait`; accepted is `fail` where `failFast` is set";
+            self.faults.add("onFailure", message);
+        }
+    }
+
     fn component_alone(&mut self, input: &ComponentInput) -> Plan {
         let app = self.head(&input.app, input.version.as_deref(), &input.defaults);
         let component = self.component(app, "component", &input.component);
+        self.endings(input.fail_fast, input.on_failure);
         Plan {
             fail_fast: input.fail_fast,
+            on_failure: input.on_failure,
+            approval: input.approval,
             only_if_changed: input.only_if.is_some(),
             ..Plan::new(app, input.max_parallel, vec![component])
         }
@@ -191,6 +205,11 @@ impl Lowering {
             let message = "missing; give one container at least, or a `chart`";
             self.faults.add(member(path, "containers"), message);
         }
+        if spec.containers.is_empty() && spec.shared.platforms.is_some() {
+            let message =
+                "not accepted beside a `chart` without containers, of which nothing is built";
+            self.faults.add(member(path, "platforms"), message);
+        }
         let path = member(path, "containers");
         self.unique(&path, spec.containers.iter().map(|container| container.name.as_str()));
         let containers = spec.containers.iter().enumerate().map(|(index, container)| {
@@ -255,6 +274,7 @@ impl Lowering {
             ("secrets", !spec.secrets.is_empty()),
             ("cache", spec.shared.cache.is_some()),
             ("yields", spec.yields != Yields::Image),
+            ("platforms", spec.shared.platforms.is_some()),
         ];
         for (name, _) in given.iter().filter(|(_, given)| *given) {
             let message = "not accepted beside `image`, which is used as it is";
@@ -291,6 +311,8 @@ impl Lowering {
         for (index, value) in spec.kaniko.iter().enumerate() {
             self.faults.check(&format!("{}[{index}]", at("kaniko")), checks::kaniko_flag(value));
         }
+        let platforms = shared.platforms();
+        self.for_platforms(path, spec, &platforms);
         self.values(&at("buildArgs"), &spec.build_args);
         self.values(&at("labels"), &spec.labels);
         self.secrets(&at("secrets"), spec);
@@ -316,10 +338,25 @@ impl Lowering {
             reuse: shared.reuse().then(|| names::reuse_repository(prefix)),
             priority: shared.priority(),
             fairness_key: shared.fairness_key(),
+            platforms,
             yields: spec.yields,
             resources: shared.resources(),
             clocks: shared.clocks(),
         }))
+    }
+
+    /// Whether what a container asks for goes with the platforms that it is built for.
+    fn for_platforms(&mut self, path: &str, spec: &ContainerSpec, platforms: &[String]) {
+        if spec.yields == Yields::Files && platforms.len() > 1 {
+            let count = platforms.len();
+            let message = format!("`files` are of one platform; there are {count} in `platforms`");
+            self.faults.add(member(path, "yields"), message);
+        }
+        let flags = spec.kaniko.iter().enumerate().filter(|(_, flag)| checks::is_platform(flag));
+        for (index, flag) in flags.filter(|_| !platforms.is_empty()) {
+            let message = format!("{} is not accepted beside `platforms`", quoted(flag));
+            self.faults.add(format!("{}[{index}]", member(path, "kaniko")), message);
+        }
     }
 
     /// The containers that one is built from, each once.
@@ -414,6 +451,8 @@ impl Plan {
             version: app.version.map(str::to_owned),
             max_parallel,
             fail_fast: false,
+            on_failure: OnFailure::Fail,
+            approval: None,
             components,
             auto_version: app.auto,
             only_if_changed: false,

@@ -1,13 +1,14 @@
 //! The fields that an app, a component and a container share: checked once, where they are
 //! written, and looked up from the container outwards.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     bounds, checks,
     document::member,
     fault::{Faults, quoted},
     plan::{Cache, Clocks, GitSource, Registry, Resources},
+    platform,
     spec::{CacheSpec, GitSpec, RegistrySpec, ResourcesSpec, ReuseSpec, Shared, TimeoutsSpec},
 };
 
@@ -34,6 +35,25 @@ pub(super) fn check(faults: &mut Faults, path: &str, shared: &Shared) {
         optional(faults, &at(name), secret.as_ref(), checks::object_name);
     }
     optional(faults, &at("fairnessKey"), shared.fairness_key.as_ref(), checks::name);
+    if let Some(given) = &shared.platforms {
+        platforms(faults, &at("platforms"), given);
+    }
+}
+
+fn platforms(faults: &mut Faults, path: &str, given: &[String]) {
+    if given.is_empty() {
+        let message = "`[]`; accepted is a list such as `[linux/amd64, linux/arm64]`; leave it out \
+                       to build for whatever node takes the Pod";
+        faults.add(path, message);
+    }
+    faults.check(path, bounds::at_most(given.len(), bounds::PLATFORMS, "entries"));
+    for (index, one) in given.iter().enumerate() {
+        let at = format!("{path}[{index}]");
+        faults.check(&at, platform::check(one));
+        if let Some(first) = given[..index].iter().position(|earlier| earlier == one) {
+            faults.add(at, format!("{} is `{path}[{first}]` too; name it once", quoted(one)));
+        }
+    }
 }
 
 fn optional(
@@ -105,7 +125,8 @@ fn time(value: &str) -> Result<(), String> {
 /// The longest time that a spec may ask for: no build lasts longer than this, its whole clock.
 pub const LONGEST_CLOCK: Duration = Duration::from_secs(30 * 24 * 3600);
 
-fn seconds(value: &str) -> Option<u64> {
+/// A time as it is written for a clock, in seconds.
+pub(crate) fn seconds(value: &str) -> Option<u64> {
     if value.len() > bounds::TERM {
         return None;
     }
@@ -175,6 +196,13 @@ impl<'a> Inherited<'a> {
 
     pub(super) fn fairness_key(&self) -> Option<String> {
         self.get(|one| one.fairness_key.clone())
+    }
+
+    /// What images are built for, sorted and each once.
+    pub(super) fn platforms(&self) -> Vec<String> {
+        let given = self.get(|one| one.platforms.as_ref());
+        let sorted: BTreeSet<_> = given.into_iter().flatten().cloned().collect();
+        sorted.into_iter().collect()
     }
 
     /// Whether images are pinned.

@@ -5,7 +5,11 @@ use futures::{StreamExt, TryStreamExt, stream};
 use kilnworks_workflows::{failure::FailureType, names};
 
 use super::open::Archive;
-use crate::{error::fail, package::whole::size, registry::Repository};
+use crate::{
+    error::fail,
+    package::{indexes::put_indexes, whole::size},
+    registry::Repository,
+};
 
 /// Blobs that are sent side by side.
 const BLOBS: usize = 4;
@@ -45,6 +49,7 @@ impl Archive {
         }
         let sent = self.blobs(to, done).await?;
         self.manifests(to).await?;
+        put_indexes(to, &whole.package.index(&reference)?.manifests).await?;
         to.put_manifest(&whole.tag, &whole.package).await?;
         for (subject, digest) in &whole.referrers {
             let referrer = whole.find(digest).context("a referrer is missing")?;

@@ -20,12 +20,14 @@ fn image(container: &str, made: Option<Made>) -> ContainerImage {
         digest: text("sha256:aa"),
         size: 7,
         platform: text("linux/amd64"),
+        platforms: Vec::new(),
         commit: made.as_ref().map(|_| text("c0ffee")),
         attempts: 2,
         reused: false,
         files: false,
         made: made.map(Box::new),
         earlier: vec![FailedAttempt {
+            platform: None,
             attempt: 1,
             kind: FailureType::Evicted,
             message: text("the node was low on memory"),
@@ -77,11 +79,11 @@ fn a_packages_provenance() {
 #[test]
 fn an_images_provenance() {
     let record = record();
-    insta::assert_json_snapshot!(of_image(&record, &record.images[0]));
+    insta::assert_json_snapshot!(of_image(&record, &record.images[0], &record.images[0].digest));
 }
 
 #[test]
 fn of_an_image_of_someone_elses_nothing_is_said() {
     let record = record();
-    assert_eq!(of_image(&record, &record.images[2]), None);
+    assert_eq!(of_image(&record, &record.images[2], &record.images[2].digest), None);
 }

@@ -1,9 +1,14 @@
 //! Is in a package what its record says?
 
+use std::collections::BTreeMap;
+
 use kilnworks_workflows::record::{API_VERSION, Record};
 
 use crate::{
-    package::read::{self, Package},
+    package::{
+        indexes::{Whose, indexes},
+        read::{self, Package},
+    },
     registry::{Manifest, Repository},
 };
 
@@ -24,10 +29,12 @@ pub(super) async fn check(
     package: &Manifest,
 ) -> anyhow::Result<(Counts, Vec<String>)> {
     let index = read::kind(package).map_err(|other| anyhow::anyhow!("it is {other}"))?;
+    let entries = index.manifests.clone();
     let package = read::package(repository, package.clone(), index).await?;
     Ok(match serde_json::from_slice::<Record>(&package.record) {
         Ok(record) if record.api_version == API_VERSION => {
-            let faults = faults(&package, &record);
+            let indexes = indexes(&entries)?;
+            let faults = faults(&package, &record, &indexes);
             let (files, charts) = (record.files.len(), record.charts.len());
             let images = record.images.iter().filter(|one| !one.files).count();
             (Counts { images, files, charts }, faults)
@@ -40,14 +47,14 @@ pub(super) async fn check(
     })
 }
 
-fn faults(package: &Package, record: &Record) -> Vec<String> {
+fn faults(package: &Package, record: &Record, indexes: &BTreeMap<Whose, Manifest>) -> Vec<String> {
     let of = &package.of;
     let mut faults = Vec::new();
     let said = (&record.app, &record.component, &record.version);
     if said != (&of.app, &of.component, &of.version) {
         faults.push(format!("record: it is of `{}`, another one than the package", record.app));
     }
-    images(package, record, &mut faults);
+    images(package, record, indexes, &mut faults);
     files(package, record, &mut faults);
     for chart in &record.charts {
         if !package.charts.iter().any(|it| it.entry.digest == chart.digest) {
@@ -59,13 +66,21 @@ fn faults(package: &Package, record: &Record) -> Vec<String> {
 }
 
 /// Both ways: an image that the record does not tell of is nobody's.
-fn images(package: &Package, record: &Record, faults: &mut Vec<String>) {
+fn images(
+    package: &Package,
+    record: &Record,
+    indexes: &BTreeMap<Whose, Manifest>,
+    faults: &mut Vec<String>,
+) {
     for one in record.images.iter().filter(|one| !one.files) {
         let names = (&one.component, &one.container);
         let held: Vec<_> =
             package.images.iter().filter(|it| (&it.component, &it.container) == names).collect();
-        // What was used as it is may be an index, of which the package holds an image.
-        let same = held.iter().any(|it| it.entry.digest == one.digest);
+        // What was used as it is may be an index, of which the package holds an image. Of what was
+        // built for several platforms it holds each.
+        let of_several = indexes.get(&(names.0.clone(), names.1.clone()));
+        let same = held.iter().any(|it| it.entry.digest == one.digest)
+            || of_several.is_some_and(|index| index.digest == one.digest);
         if held.is_empty() || (!same && one.made.is_some()) {
             let (name, digest) = (format!("{}/{}", names.0, names.1), &one.digest);
             faults.push(format!("image {name}: `{digest}` of the record is not in the package"));

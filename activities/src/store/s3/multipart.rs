@@ -10,7 +10,7 @@ use aws_sdk_s3::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{S3Store, Unfinished};
+use super::{S3Store, SHA256, Unfinished};
 
 /// Size of a part in bytes, and the size above which a file is put in parts. The last part may be
 /// smaller.
@@ -24,12 +24,19 @@ const AT_ONCE: usize = 4;
 
 /// Puts a file in parts. The object is there once all of them are; when one fails, those that were
 /// sent are removed. Those of a worker that died are found by [`unfinished`].
-pub(super) async fn put(store: &S3Store, key: &str, file: &Path, size: u64) -> anyhow::Result<()> {
+pub(super) async fn put(
+    store: &S3Store,
+    key: &str,
+    file: &Path,
+    size: u64,
+    sha256: &str,
+) -> anyhow::Result<()> {
     let created = store
         .client
         .create_multipart_upload()
         .bucket(&store.bucket.name)
         .key(key)
+        .metadata(SHA256, sha256)
         .checksum_algorithm(ChecksumAlgorithm::Crc32)
         .send()
         .await

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use kilnworks_activities::package::read::{Image, Package};
+use kilnworks_activities::{
+    index::text,
+    package::read::{Image, Package},
+};
 use kilnworks_workflows::{names, output::ContainerImage};
 
 use crate::end::Error;
@@ -19,8 +22,11 @@ impl References {
 }
 
 /// `<the package's own repository>@<digest>` of each image: of several platforms the one that is
-/// asked for, else the first.
-pub(super) fn references(package: &Package, platform: Option<&str>) -> Result<References, Error> {
+/// asked for, else their index, which must be there.
+pub(super) async fn references(
+    package: &Package,
+    platform: Option<&str>,
+) -> Result<References, Error> {
     let mut found: BTreeMap<_, Vec<&Image>> = BTreeMap::new();
     for image in &package.images {
         let names = (image.component.clone(), image.container.clone());
@@ -37,15 +43,29 @@ pub(super) fn references(package: &Package, platform: Option<&str>) -> Result<Re
                 .at(format!("--platform {}", platform.unwrap_or_default()))
                 .hint(format!("it is there for {}", there.join(", "))));
         };
-        let reference = names::reference(package.repository.name(), &chosen.entry.digest);
-        references.insert(names, reference);
+        let digest = match platform.is_none() && images.len() > 1 {
+            true => index(package, &names.0, &names.1).await?,
+            false => chosen.entry.digest.clone(),
+        };
+        references.insert(names, names::reference(package.repository.name(), &digest));
     }
     Ok(References(references))
 }
 
-/// `os/architecture`, and its variant where it has one.
+/// The index of a container's images. A tool that copied the package did not take it along: it can
+/// be made of them, but not by who only reads.
+async fn index(package: &Package, component: &str, container: &str) -> Result<String, Error> {
+    let digest = package.digest_of(component, container)?.unwrap_or_default();
+    if package.repository.digest_of(&digest).await?.is_some() {
+        return Ok(digest);
+    }
+    let what = format!("the index of {component}/{container}, which is for several platforms");
+    let place = package.repository.reference(&digest);
+    Err(Error::input(format!("{what}, is not beside the package")).at(place).hint(
+        "`kiln package export` and `import` bring it along; `--platform` names one image of it",
+    ))
+}
+
 fn platform(image: &Image) -> String {
-    let Some(platform) = &image.entry.platform else { return "unknown".to_owned() };
-    let variant = platform.variant.as_ref().map(|variant| format!("/{variant}"));
-    format!("{}/{}{}", platform.os, platform.architecture, variant.unwrap_or_default())
+    image.entry.platform.as_ref().map_or_else(|| "unknown".to_owned(), text)
 }

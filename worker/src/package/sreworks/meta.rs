@@ -113,11 +113,10 @@ fn containers(
 ) -> anyhow::Result<Vec<Value>> {
     let one = |image: &&ContainerImage| {
         let names = (&image.component, &image.container);
-        let mut held = package.images.iter();
-        let held = held
-            .find(|it| (&it.component, &it.container) == names)
+        let held = package
+            .digest_of(names.0, names.1)?
             .with_context(|| format!("the image {}/{} is not in the package", names.0, names.1))?;
-        let reference = names::reference(package.repository.name(), &held.entry.digest);
+        let reference = names::reference(package.repository.name(), &held);
         anyhow::Ok(json!({"name": image.container, "image": reference}))
     };
     images.iter().filter(|image| image.init == init).map(one).collect()

@@ -1,0 +1,246 @@
+//! What this process counts, for Prometheus.
+//!
+//! It counts into the meter that the SDK counts into, so that one page has both. All names begin
+//! with `kiln_`, times are in seconds and sizes in bytes, and no label has a value that a user can
+//! choose. The meter puts `_total` behind a counter and `_seconds` behind a time.
+//!
+//! Steps count what they did once it is done: a step that ran twice is counted twice. What became
+//! of a build is counted by [`ended`], which no replay counts again.
+
+pub mod ended;
+
+use std::{
+    sync::{Arc, LazyLock, OnceLock},
+    time::Duration,
+};
+
+use kilnworks_workflows::{failure::FailureType, sweep::SweepReport};
+use strum::VariantArray;
+use temporalio_common::telemetry::metrics::{
+    CoreMeter, Counter, Gauge, HistogramDuration, MetricAttributes, MetricKeyValue,
+    MetricParameters, NewAttributes, NoOpCoreMeter,
+};
+
+/// Upper bounds of the buckets of [`PHASE`], in seconds: from a cached step to a very long build.
+pub const PHASE_BUCKETS: [f64; 14] =
+    [0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0];
+
+/// Name of the times of a build's phases, before its unit.
+pub const PHASE: &str = "kiln_build_phase_duration";
+
+/// The phases of a build. Pushing is the end of building, by the executor's own log.
+pub const PHASES: [&str; 5] = ["queued", "scheduling", "pulling", "building", "pushing"];
+
+static METRICS: OnceLock<Metrics> = OnceLock::new();
+
+/// Counts into this meter from now on. Called once, before the first step.
+pub fn count_into(meter: Arc<dyn CoreMeter>) {
+    let _ = METRICS.set(Metrics::of(meter));
+}
+
+/// What this process counts into: nowhere, where nobody wants to know.
+pub fn metrics() -> &'static Metrics {
+    static NOWHERE: LazyLock<Metrics> = LazyLock::new(|| Metrics::of(Arc::new(NoOpCoreMeter)));
+    METRICS.get().unwrap_or(&NOWHERE)
+}
+
+/// Names and values of labels.
+type Labels<'a> = [(&'static str, &'a str)];
+
+/// Everything that is counted.
+pub struct Metrics {
+    meter: Arc<dyn CoreMeter>,
+    builds: Counter,
+    attempts: Counter,
+    phases: HistogramDuration,
+    retries: Counter,
+    contexts: Counter,
+    context_bytes: Counter,
+    mirror_lookups: Counter,
+    swept: Counter,
+    swept_bytes: Counter,
+    sweeps: Counter,
+    watch_interruptions: Counter,
+    pods: Gauge,
+    pods_limit: Gauge,
+    backlog: Gauge,
+    backlog_age: Gauge,
+    ready: Gauge,
+    info: Gauge,
+}
+
+impl Metrics {
+    fn of(meter: Arc<dyn CoreMeter>) -> Self {
+        let named = |name: &'static str, description: &'static str| {
+            MetricParameters::builder().name(name).description(description).build()
+        };
+        let counter = |name, description| meter.counter(named(name, description));
+        let gauge = |name, description| meter.gauge(named(name, description));
+        let metrics = Self {
+            builds: counter("kiln_builds", "Builds that ended."),
+            attempts: counter("kiln_build_attempts", "Build Pods that ended or were given up."),
+            phases: meter.histogram_duration(named(PHASE, "How long a build was in a phase.")),
+            retries: counter("kiln_step_retries", "Failures of a step that the engine runs again."),
+            contexts: counter("kiln_contexts", "Contexts that were sent, or spared."),
+            context_bytes: counter("kiln_context_bytes", "Their packed size."),
+            mirror_lookups: counter("kiln_mirror_lookups", "Commits that were looked for here."),
+            swept: counter("kiln_swept", "What sweeps removed."),
+            swept_bytes: counter("kiln_swept_bytes", "Size of what sweeps removed of the store."),
+            sweeps: counter("kiln_sweeps", "Sweeps that reached their end."),
+            watch_interruptions: counter(
+                "kiln_watch_interruptions",
+                "Errors of the watch over the Pods.",
+            ),
+            pods: gauge("kiln_build_pods", "Build Pods of the installation that are unfinished."),
+            pods_limit: gauge("kiln_build_pods_limit", "How many of them there may be."),
+            backlog: gauge("kiln_queue_backlog", "Tasks that wait in the engine for a worker."),
+            backlog_age: gauge("kiln_queue_backlog_age_seconds", "Age of the oldest of them."),
+            ready: gauge("kiln_ready", "Whether a check of /readyz is passed."),
+            info: gauge("kiln_worker_info", "Always 1: tells the version."),
+            meter,
+        };
+        metrics.begin();
+        metrics
+    }
+
+    /// A series that begins with its first event hides that event from `rate()`, so what can be
+    /// foreseen begins at nothing.
+    fn begin(&self) {
+        for workflow in ended::WORKFLOWS {
+            for outcome in ["succeeded", "cancelled"] {
+                self.builds(0, workflow, outcome, "");
+            }
+            for kind in FailureType::VARIANTS {
+                self.builds(0, workflow, "failed", &kind.name());
+            }
+        }
+        self.builds(0, "BuildContainer", "reused", "");
+        self.builds(0, "BuildApp", "unchanged", "");
+        self.builds(0, "BuildComponent", "unchanged", "");
+        for kind in FailureType::VARIANTS.iter().filter(|kind| kind.new_attempt_mends()) {
+            self.attempts(0, Some(*kind));
+        }
+        self.attempts(0, None);
+        for is_spared in [true, false] {
+            self.contexts(0, 0, !is_spared);
+            self.mirror(0, is_spared);
+        }
+        self.sweeps(0);
+        self.swept(&SweepReport::default());
+        self.add(&self.watch_interruptions, 0, &[]);
+    }
+
+    fn builds(&self, count: u64, workflow: &str, outcome: &str, kind: &str) {
+        let labels = [("workflow", workflow), ("outcome", outcome), ("type", kind)];
+        self.add(&self.builds, count, &labels);
+    }
+
+    fn attempts(&self, count: u64, failure: Option<FailureType>) {
+        let outcome = if failure.is_some() { "failed" } else { "succeeded" };
+        let kind = failure.map(FailureType::name).unwrap_or_default();
+        self.add(&self.attempts, count, &[("outcome", outcome), ("type", &kind)]);
+    }
+
+    fn contexts(&self, count: u64, bytes: u64, sent: bool) {
+        let labels = [("result", if sent { "sent" } else { "spared" })];
+        self.add(&self.contexts, count, &labels);
+        self.add(&self.context_bytes, bytes, &labels);
+    }
+
+    fn mirror(&self, count: u64, hit: bool) {
+        let result = if hit { "hit" } else { "miss" };
+        self.add(&self.mirror_lookups, count, &[("result", result)]);
+    }
+
+    fn sweeps(&self, count: u64) {
+        self.add(&self.sweeps, count, &[]);
+    }
+
+    /// A Pod ended or was given up: with an image, or by a failure.
+    pub fn attempt(&self, failure: Option<FailureType>) {
+        self.attempts(1, failure);
+    }
+
+    /// A build was in one of [`PHASES`] for so long.
+    pub fn phase(&self, phase: &'static str, time: Duration) {
+        self.phases.record(time, &self.labels(&[("phase", phase)]));
+    }
+
+    /// A step failed for something that waiting mends.
+    pub fn retried(&self, step: &str, kind: FailureType) {
+        self.add(&self.retries, 1, &[("step", step), ("type", &kind.name())]);
+    }
+
+    /// A context was sent into the store, or was there already.
+    pub fn context(&self, bytes: u64, sent: bool) {
+        self.contexts(1, bytes, sent);
+    }
+
+    /// A commit was in its mirror, or had to be fetched.
+    pub fn looked_up(&self, hit: bool) {
+        self.mirror(1, hit);
+    }
+
+    /// A sweep has ended.
+    pub fn sweep(&self, report: &SweepReport) {
+        self.sweeps(1);
+        self.swept(report);
+    }
+
+    fn swept(&self, report: &SweepReport) {
+        let counts = [
+            ("object", report.objects.count),
+            ("context", report.contexts.count),
+            ("log", report.logs.count),
+            ("upload", report.unfinished_uploads),
+        ];
+        for (kind, count) in counts {
+            self.add(&self.swept, count, &[("kind", kind)]);
+        }
+        for (kind, amount) in [("context", report.contexts), ("log", report.logs)] {
+            self.add(&self.swept_bytes, amount.bytes, &[("kind", kind)]);
+        }
+    }
+
+    /// The watch over the Pods had an error.
+    pub fn watch_interrupted(&self) {
+        self.add(&self.watch_interruptions, 1, &[]);
+    }
+
+    /// How many build Pods are unfinished, and how many may be.
+    pub fn pods(&self, unfinished: usize, limit: u32) {
+        self.set(&self.pods, unfinished as u64, &[]);
+        self.set(&self.pods_limit, limit.into(), &[]);
+    }
+
+    /// What waits in a task queue: how many tasks of a kind, and the oldest for how many seconds.
+    pub fn backlog(&self, queue: &str, kind: &'static str, count: u64, seconds: u64) {
+        let labels = [("queue", queue), ("kind", kind)];
+        self.set(&self.backlog, count, &labels);
+        self.set(&self.backlog_age, seconds, &labels);
+    }
+
+    /// Whether a check is passed.
+    pub fn ready(&self, check: &'static str, is_passed: bool) {
+        self.set(&self.ready, is_passed.into(), &[("check", check)]);
+    }
+
+    /// Which version this is.
+    pub fn version(&self, version: &str) {
+        self.set(&self.info, 1, &[("version", version)]);
+    }
+
+    fn add(&self, counter: &Counter, value: u64, labels: &Labels<'_>) {
+        counter.add(value, &self.labels(labels));
+    }
+
+    fn set(&self, gauge: &Gauge, value: u64, labels: &Labels<'_>) {
+        gauge.record(value, &self.labels(labels));
+    }
+
+    fn labels(&self, labels: &Labels<'_>) -> MetricAttributes {
+        let labels =
+            labels.iter().map(|(name, value)| MetricKeyValue::new(*name, value.to_string()));
+        self.meter.new_attributes(NewAttributes::from(labels.collect::<Vec<_>>()))
+    }
+}

@@ -1,0 +1,109 @@
+//! The cluster's nodes, as far as a build for a platform asks for them.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::Node;
+use kilnworks_workflows::platform::Platform;
+use kube::{Api, api::ListParams};
+
+use crate::cluster::Cluster;
+
+/// The label of a node that says what operating system it runs.
+pub const OS: &str = "kubernetes.io/os";
+/// The label of a node that says what its processor is.
+pub const ARCHITECTURE: &str = "kubernetes.io/arch";
+
+/// Pause between two looks: one may have joined the cluster.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Whether a cluster has a node for what a build is for. Who may not list nodes is told nothing
+/// here; the scheduler says it in words of its own.
+#[derive(Debug, Default)]
+pub struct Nodes {
+    platform: Option<String>,
+    asked: Option<Instant>,
+    lack: Option<String>,
+}
+
+impl Nodes {
+    /// For this platform; without one there is nothing to lack.
+    pub fn of(platform: Option<&str>) -> Self {
+        Self { platform: platform.map(str::to_owned), ..Self::default() }
+    }
+
+    /// `no node for linux/arm64`, where that is so. A node may come: it is asked again after a
+    /// while.
+    pub async fn lack(&mut self, cluster: &Cluster) -> Option<&str> {
+        if self.asked.is_none_or(|at| at.elapsed() >= PAUSE)
+            && let Some(platform) = &self.platform
+        {
+            self.asked = Some(Instant::now());
+            let none = any(cluster, platform).await == Some(false);
+            self.lack = none.then(|| format!("no node for {platform}"));
+        }
+        self.lack.as_deref()
+    }
+
+    /// A reason with what is lacking before it; true where something is.
+    pub async fn explain(&mut self, cluster: &Cluster, reason: &str) -> (String, bool) {
+        match (self.lack(cluster).await, reason) {
+            (None, reason) => (reason.to_owned(), false),
+            (Some(lack), "") => (lack.to_owned(), true),
+            (Some(lack), reason) => (format!("{lack}: {reason}"), true),
+        }
+    }
+}
+
+/// Whether there is a node for a platform; none where that cannot be said.
+async fn any(cluster: &Cluster, platform: &str) -> Option<bool> {
+    let Platform { os, architecture, .. } = Platform::of(platform);
+    let labels = format!("{OS}={os},{ARCHITECTURE}={architecture}");
+    let nodes = Api::<Node>::all(cluster.client.clone());
+    let listed = nodes.list_metadata(&ListParams::default().labels(&labels).limit(1)).await;
+    listed.ok().map(|listed| !listed.items.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::fixtures::{Call, Scenario, call, refusal};
+
+    fn list(code: u16, body: Value) -> Call {
+        // As `ListParams` writes it.
+        let labels = "kubernetes.io%2Fos%3Dlinux%2Ckubernetes.io%2Farch%3Darm";
+        let path = format!("/api/v1/nodes?&labelSelector={labels}&limit=1");
+        Call { path, ..call("GET", "", code, body) }
+    }
+
+    fn nodes(items: Value) -> Value {
+        json!({"apiVersion": "v1", "kind": "PartialObjectMetadataList", "metadata": {}, "items": items})
+    }
+
+    async fn explained(calls: Vec<Call>, platform: Option<&str>) -> (String, bool) {
+        let (scenario, cluster) = Scenario::new(Vec::new(), calls);
+        let mut nodes = Nodes::of(platform);
+        let first = nodes.explain(&cluster, "0/1 nodes").await;
+        assert_eq!(
+            nodes.explain(&cluster, "0/1 nodes").await,
+            first,
+            "it is not asked twice at once"
+        );
+        scenario.end();
+        first
+    }
+
+    #[tokio::test]
+    async fn a_lack_is_told_before_the_schedulers_words() {
+        let arm = Some("linux/arm/v7");
+        let lacks = explained(vec![list(200, nodes(json!([])))], arm).await;
+        assert_eq!(lacks, ("no node for linux/arm/v7: 0/1 nodes".to_owned(), true));
+        let one = json!([{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}}]);
+        let plain = ("0/1 nodes".to_owned(), false);
+        assert_eq!(explained(vec![list(200, nodes(one))], arm).await, plain);
+        let refused = refusal(403, "Forbidden", "nodes is forbidden");
+        assert_eq!(explained(vec![list(403, refused)], arm).await, plain);
+        assert_eq!(explained(Vec::new(), None).await, plain);
+    }
+}

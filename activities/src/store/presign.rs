@@ -1,0 +1,54 @@
+//! Addresses by which one object of a bucket can be read for a while, and nothing else be done.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use aws_sdk_s3::{
+    Client,
+    config::{Builder, ResponseChecksumValidation},
+    presigning::PresigningConfig,
+};
+use kilnworks_workflows::failure::FailureType;
+
+use crate::error::fail;
+
+/// S3 signs for no longer: a week.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// A client that signs. The SDK's usual one adds a header to a read, which would be signed with it,
+/// and who has an address alone does not send that.
+pub(super) fn client(config: Builder) -> Client {
+    let validation = ResponseChecksumValidation::WhenRequired;
+    Client::from_conf(config.response_checksum_validation(validation).build())
+}
+
+/// Signs the address of one object.
+#[derive(Clone, Debug)]
+pub struct Signer {
+    client: Client,
+    bucket: String,
+    key: String,
+}
+
+impl Signer {
+    /// For an object of a bucket.
+    pub(super) fn new(client: &Client, bucket: &str, key: &str) -> Self {
+        Self { client: client.clone(), bucket: bucket.to_owned(), key: key.to_owned() }
+    }
+
+    /// An address that is good for this long, at most a week; with credentials that are temporary
+    /// themselves, not beyond them. The object need not be there, and nobody is asked.
+    pub async fn url(&self, life: Duration) -> anyhow::Result<String> {
+        let life = PresigningConfig::expires_in(life.min(LONGEST));
+        let life = life.context("a life of an address that nobody can sign")?;
+        let request = self.client.get_object().bucket(&self.bucket).key(&self.key);
+        match request.presigned(life).await {
+            Ok(request) => Ok(request.uri().to_owned()),
+            Err(error) => {
+                let error = super::s3::chain(&error);
+                let message = format!("cannot sign an address of `{}`: {error}", self.key);
+                Err(fail(FailureType::StoreUnavailable, message))
+            }
+        }
+    }
+}

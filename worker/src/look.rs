@@ -1,0 +1,131 @@
+//! Looks, every few seconds, how the worker and its neighbours are: for `/readyz`, and for what is
+//! not counted but measured.
+
+use std::{sync::Arc, time::Duration};
+
+use kilnworks_activities::{Activities, cluster::Watching, metrics::metrics};
+use kilnworks_workflows::names::TaskQueues;
+use temporalio_client::{
+    grpc::WorkflowService,
+    tonic::{IntoRequest, Status},
+};
+use temporalio_common::protos::temporal::api::{
+    enums::v1::TaskQueueType, taskqueue::v1::TaskQueue,
+    workflowservice::v1::DescribeTaskQueueRequest,
+};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::{
+    connect::Engine,
+    health::{Check, Health},
+    namespace,
+};
+
+/// Pause between two looks.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// How long a neighbour may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Rights are looked at once in so many looks: they change seldom, and take twenty questions.
+const RIGHTS: u32 = 60;
+
+/// Looks for as long as the process lives.
+pub(crate) async fn on(
+    engine: Engine,
+    activities: Arc<Activities>,
+    health: Arc<Health>,
+    queues: TaskQueues,
+) {
+    let mut tick = interval(PAUSE);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for look in 0_u32.. {
+        tick.tick().await;
+        let backlogs = async {
+            let answers = within(engine_answers(&engine)).await;
+            let is_there = answers.is_ok();
+            health.note(Check::Engine, answers);
+            if is_there {
+                measure(&engine, &queues).await;
+            }
+        };
+        let cluster = async {
+            health.note(Check::Cluster, within(told(activities.check_cluster())).await);
+            if look % RIGHTS == 0 {
+                health.note(Check::Rights, within(told(activities.check_rights())).await);
+            }
+        };
+        tokio::join!(backlogs, cluster);
+        watch(&activities, &health);
+    }
+}
+
+fn watch(activities: &Activities, health: &Health) {
+    let outcome = match activities.watching() {
+        Watching::Runs => Ok(()),
+        Watching::Begins => Err("the Pods could not be listed yet".to_owned()),
+        Watching::Ended => {
+            health.die("the watch over the Pods has ended");
+            Err("it has ended".to_owned())
+        }
+    };
+    if outcome.is_ok() {
+        let (unfinished, limit) = activities.pods();
+        metrics().pods(unfinished, limit);
+    }
+    health.note(Check::Watch, outcome);
+}
+
+async fn within(check: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+    let silent = || Err(format!("no answer within {} s", PATIENCE.as_secs()));
+    timeout(PATIENCE, check).await.unwrap_or_else(|_| silent())
+}
+
+async fn told(check: impl Future<Output = anyhow::Result<()>>) -> Result<(), String> {
+    check.await.map_err(|error| format!("{error:#}"))
+}
+
+async fn engine_answers(engine: &Engine) -> Result<(), String> {
+    match namespace::identity(engine).await {
+        Ok(_) => Ok(()),
+        Err(status) => Err(format!("{} at {}", status.message(), engine.address)),
+    }
+}
+
+/// Measures what waits in each queue. It is the same for every worker of the installation.
+async fn measure(engine: &Engine, queues: &TaskQueues) {
+    use TaskQueueType::{Activity, Workflow};
+    let all = [
+        ("main", &queues.main, Workflow, "workflow"),
+        ("main", &queues.main, Activity, "activity"),
+        ("source", &queues.source, Activity, "activity"),
+        ("launch", &queues.launch, Activity, "activity"),
+        ("await", &queues.await_build, Activity, "activity"),
+    ];
+    for (short, name, kind, word) in all {
+        match timeout(PATIENCE, backlog(engine, name, kind)).await {
+            Ok(Ok((count, seconds))) => metrics().backlog(short, word, count, seconds),
+            Ok(Err(status)) => {
+                tracing::debug!(queue = name, "cannot measure a queue: {}", status.message());
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// How many tasks wait in a queue, and for how many seconds the oldest of them.
+async fn backlog(engine: &Engine, name: &str, kind: TaskQueueType) -> Result<(u64, u64), Status> {
+    let request = DescribeTaskQueueRequest {
+        namespace: engine.namespace.clone(),
+        task_queue: Some(TaskQueue { name: name.to_owned(), ..TaskQueue::default() }),
+        task_queue_type: kind as i32,
+        report_stats: true,
+        ..DescribeTaskQueueRequest::default()
+    };
+    let mut service = engine.client.connection().clone();
+    let described = service.describe_task_queue(request.into_request()).await?.into_inner();
+    let stats = described.stats.unwrap_or_default();
+    let age = stats.approximate_backlog_age.map_or(0, |age| age.seconds);
+    let natural = |number: i64| u64::try_from(number).unwrap_or_default();
+    Ok((natural(stats.approximate_backlog_count), natural(age)))
+}

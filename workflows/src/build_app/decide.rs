@@ -1,0 +1,193 @@
+//! What is decided about an app's containers. What their components hold is decided there.
+
+use serde_json::json;
+use temporalio_workflow::{TimerResult, WorkflowContext, join_all};
+
+use super::{BuildApp, parts::Phase};
+use crate::{
+    BuildComponent,
+    build::raw,
+    consent::Asks,
+    decision::{Approve, Changed, Decision, Order, Refusal},
+    names::child_workflow_id,
+    policy,
+    progress::{ContainerProgress, Progress, State},
+};
+
+type Ctx = WorkflowContext<BuildApp>;
+
+impl Asks for BuildApp {
+    fn progress(&mut self) -> &mut Progress {
+        &mut self.progress
+    }
+
+    fn answer(&self) -> Option<&Approve> {
+        self.consent.as_ref()
+    }
+}
+
+impl BuildApp {
+    /// Why a decision is refused, where that is known here.
+    pub(super) fn check(&self, decision: &Decision) -> Result<(), Refusal> {
+        decision.check(&self.progress)?;
+        if self.parts.is_over() {
+            return Err("every container has ended, and the build with them".into());
+        }
+        if self.ended && matches!(decision, Decision::Retry(_)) {
+            return Err("a failure has ended the build, as `failFast` is set".into());
+        }
+        let left = || self.meant(decision).filter(|row| !row.state.is_final());
+        let is_paused = |row: &ContainerProgress| self.parts.paused.contains(&name(row));
+        match decision {
+            Decision::Pause(_) if left().next().is_none() => {
+                Err("nothing of it is left to be launched".into())
+            }
+            Decision::Pause(_) if left().all(is_paused) => Err("it is paused already".into()),
+            Decision::Resume(_) if !self.meant(decision).any(is_paused) => {
+                Err("it is not paused".into())
+            }
+            Decision::Pause(_) | Decision::Resume(_) => Ok(()),
+            Decision::Cancel(_) | Decision::Retry(_) | Decision::Extend(_) => {
+                match self.meant(decision).next() {
+                    Some(row) => self.check_one(decision, row),
+                    None => Err("there is no such container".into()),
+                }
+            }
+        }
+    }
+
+    fn check_one(&self, decision: &Decision, row: &ContainerProgress) -> Result<(), Refusal> {
+        let is_retry = matches!(decision, Decision::Retry(_));
+        let is_extend = matches!(decision, Decision::Extend(_));
+        let name = format!("`{}/{}`", row.component, row.container);
+        match (self.parts.phase(&row.component), is_retry) {
+            (Phase::Running, _) => Ok(()),
+            (Phase::Waiting, _) if is_extend => {
+                Err(format!("{name} is not being built; its clocks do not run").into())
+            }
+            (Phase::Waiting, true) if row.state != State::Cancelled => {
+                Err(format!("{name} is still to be begun").into())
+            }
+            (Phase::Ended, true) if row.state == State::Done => {
+                Err(format!("{name} is done; there is nothing to try again").into())
+            }
+            (_, false) if row.state.is_final() => {
+                Err(format!("{name} is {} already", row.state.words()).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn meant<'a>(&'a self, decision: &'a Decision) -> impl Iterator<Item = &'a ContainerProgress> {
+        let rows = self.progress.containers.iter();
+        rows.filter(|row| decision.is_about(&row.component, &row.container))
+    }
+
+    /// Follows a decision as far as no component that runs has to: gives the containers for which
+    /// it changed something.
+    fn take(&mut self, decision: &Decision) -> Vec<Changed> {
+        let mut changed = Vec::new();
+        for row in &mut self.progress.containers {
+            if !decision.is_about(&row.component, &row.container) {
+                continue;
+            }
+            let (name, phase) = (name(row), self.parts.phase(&row.component));
+            let is_new = match decision {
+                Decision::Pause(_) => !row.state.is_final() && self.parts.paused.insert(name),
+                Decision::Resume(_) => self.parts.paused.remove(&name),
+                Decision::Cancel(_) => phase == Phase::Waiting && self.parts.cancelled.insert(name),
+                Decision::Retry(retry) if phase == Phase::Ended => {
+                    self.parts.want(retry.clone());
+                    true
+                }
+                Decision::Retry(_) => self.parts.cancelled.remove(&name),
+                Decision::Extend(_) => false,
+            };
+            if is_new && phase != Phase::Running {
+                row.set(match decision {
+                    Decision::Pause(_) => State::Paused,
+                    Decision::Resume(_) | Decision::Retry(_) => State::Waiting,
+                    Decision::Cancel(_) => State::Cancelled,
+                    Decision::Extend(_) => continue,
+                });
+                changed.push(Changed { name: path(row), runs: false });
+            }
+        }
+        changed
+    }
+
+    /// Shows what a component that runs has done.
+    fn show_done(&mut self, decision: &Decision, changed: &[Changed]) {
+        for row in &mut self.progress.containers {
+            let name = path(row);
+            let Some(Changed { runs, .. }) = changed.iter().find(|one| one.name == name) else {
+                continue;
+            };
+            match decision {
+                Decision::Pause(_) if !runs => row.set(State::Paused),
+                Decision::Resume(_) if !runs => row.set(State::Waiting),
+                Decision::Retry(_) => row.set(State::Waiting),
+                Decision::Cancel(_) if row.state == State::Undecided => row.state = State::Failed,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn name(row: &ContainerProgress) -> (String, String) {
+    (row.component.clone(), row.container.clone())
+}
+
+fn path(row: &ContainerProgress) -> String {
+    format!("{}/{}", row.component, row.container)
+}
+
+/// Follows a decision: here, and in the components that run.
+pub(super) async fn follow(ctx: &Ctx, decision: Decision) -> Result<String, Refusal> {
+    let mut changed = ctx.state_mut(|s| s.take(&decision));
+    let is_meant = |component: &String| {
+        ctx.state(|s| s.meant(&decision).any(|row| row.component == *component))
+    };
+    let running: Vec<_> = ctx.state(|s| s.parts.running()).into_iter().filter(is_meant).collect();
+    let answers = join_all(running.iter().map(|component| order(ctx, component, &decision))).await;
+    let mut refusal = None;
+    for answer in answers {
+        match answer {
+            Ok(done) => {
+                ctx.state_mut(|s| s.show_done(&decision, &done));
+                changed.extend(done);
+            }
+            Err(why) => refusal = Some(why),
+        }
+    }
+    ctx.set_current_details(ctx.state(|s| s.progress.markdown()));
+    match refusal {
+        Some(why) if changed.is_empty() => Err(why.into()),
+        _ => Ok(decision.done(&changed)),
+    }
+}
+
+/// Passes a decision on to a component, and waits for its answer.
+async fn order(ctx: &Ctx, component: &str, decision: &Decision) -> Result<Vec<Changed>, String> {
+    let ended = || "its component has ended meanwhile; ask again".to_owned();
+    let runs = |s: &BuildApp| s.parts.phase(component) == Phase::Running;
+    let number = ctx.state_mut(|s| s.parts.order());
+    let asker = Some(ctx.workflow_id().to_owned());
+    let order = raw(&json!(Order { decision: decision.clone(), asker, number }));
+    let child = ctx.external_workflow(child_workflow_id(ctx.workflow_id(), component), None);
+    // It may be about to start.
+    while child.signal(BuildComponent::decided, order.clone(), Default::default()).await.is_err() {
+        if !ctx.state(runs) {
+            return Err(ended());
+        }
+        if ctx.timer(policy::ID_RETRY).await == TimerResult::Cancelled {
+            return Err("the build is being cancelled".to_owned());
+        }
+    }
+    let answered = ctx.wait_condition(|s| s.parts.is_answered(number) || !runs(s)).await;
+    let answer = ctx.state_mut(|s| s.parts.take_answer(number));
+    match answered {
+        Ok(()) => answer.unwrap_or_else(|| Err(ended())),
+        Err(_) => Err("the build is being cancelled".to_owned()),
+    }
+}

@@ -1,0 +1,170 @@
+//! A component's containers, built as many at once as may be, until nothing is left to be built
+//! and nobody has to decide anything.
+
+use std::{cell::RefCell, time::Duration};
+
+use futures::{FutureExt, pin_mut};
+use temporalio_workflow::{
+    TimerOptions, WorkflowCancellationToken, WorkflowContext, join, join_all, select,
+};
+
+use super::BuildComponent;
+use crate::{
+    build::{now, tell},
+    desk::{CANCELLED, DONE, FAILED, Standing},
+    failure::FailureType,
+    output::BuildOutput,
+    plan::{Outline, OutlinedContainer},
+    progress::{Observed, State},
+    spec::OnFailure,
+    stop::Stop,
+};
+
+type Outcome = Result<BuildOutput, Stop>;
+
+/// How each container ended the last time, as far as it has.
+pub(super) type Outcomes = Vec<Option<Outcome>>;
+
+/// The containers at work.
+pub(super) struct Work<'a> {
+    pub(super) ctx: &'a WorkflowContext<BuildComponent>,
+    pub(super) outline: &'a Outline,
+    pub(super) group: &'a WorkflowCancellationToken,
+    pub(super) root: &'a str,
+    pub(super) outcomes: RefCell<Outcomes>,
+}
+
+impl Work<'_> {
+    /// Builds every container, and gives how they ended in the order of the component.
+    pub(super) async fn run(
+        self,
+        build: impl AsyncFn(usize, WorkflowCancellationToken) -> Outcome,
+    ) -> Vec<Outcome> {
+        let containers = &self.outline.components[0].containers;
+        let lanes = containers.len().min(self.outline.max_parallel as usize);
+        let lanes = join_all((0..lanes).map(|_| self.lane(&build)));
+        let clocks = containers.iter().enumerate().filter_map(|(index, container)| {
+            Some(self.keep_clock(index, Duration::from_secs(container.whole?)))
+        });
+        join!(lanes, join_all(clocks));
+        self.ctx.state_mut(|s| s.desk.close());
+        let outcomes = self.outcomes.into_inner().into_iter().zip(containers);
+        let component = self.outline.components[0].name.as_str();
+        let never = |container: &OutlinedContainer| Err(cancelled(component, &container.name));
+        outcomes.map(|(outcome, one)| outcome.unwrap_or_else(|| never(one))).collect()
+    }
+
+    async fn lane(&self, build: &impl AsyncFn(usize, WorkflowCancellationToken) -> Outcome) {
+        loop {
+            let ready = |s: &BuildComponent| s.desk.next().is_some() || s.desk.is_over();
+            if self.ctx.wait_condition(ready).await.is_err() {
+                self.ctx.state_mut(|s| s.desk.close());
+            }
+            let token = self.group.child_token();
+            let Some(index) = self.ctx.state_mut(|s| {
+                let index = s.desk.next()?;
+                s.desk.set(index, Standing::Running(token.clone()));
+                Some(index)
+            }) else {
+                return;
+            };
+            let outcome = build(index, token).await;
+            self.end(index, outcome).await;
+        }
+    }
+
+    /// Takes note of how a container ended.
+    async fn end(&self, index: usize, outcome: Outcome) {
+        let is_asked = self.ctx.state(|s| s.desk.is_cancelled(index));
+        let component = self.outline.components[0].name.as_str();
+        let container = &self.outline.components[0].containers[index];
+        let name = &container.name;
+        let is_begun = self.ctx.state(|s| s.bases.images(container.from.iter())).is_ok();
+        let outcome = match outcome {
+            Err(Stop::Cancelled) if is_asked => Err(cancelled(component, name)),
+            outcome => outcome,
+        };
+        let waits = self.outline.on_failure == OnFailure::Wait;
+        let standing = match &outcome {
+            Ok(_) => Standing::Ended(DONE),
+            Err(stop) if is_asked || matches!(stop, Stop::Cancelled) => Standing::Ended(CANCELLED),
+            Err(_) if waits && is_begun => Standing::Undecided,
+            Err(_) => Standing::Ended(FAILED),
+        };
+        if self.outline.fail_fast && outcome.as_ref().is_err_and(Stop::is_of_itself) {
+            self.ctx.state_mut(|s| s.ended = true);
+            self.group.cancel_with_reason("another container failed, and failFast is set");
+        }
+        let undecided = matches!(standing, Standing::Undecided);
+        self.outcomes.borrow_mut()[index] = Some(outcome);
+        self.ctx.state_mut(|s| s.desk.set(index, standing));
+        if undecided {
+            self.ask(component, name).await;
+        } else if self.ctx.state(|s| s.is_watched && !s.desk.is_over()) {
+            super::tell_ends(self.ctx, self.root, Some(name)).await;
+        }
+    }
+
+    /// Says that someone has to decide about a container.
+    async fn ask(&self, component: &str, name: &str) {
+        let mut reason = String::new();
+        let since = now(self.ctx);
+        let details = self.ctx.state_mut(|s| {
+            for row in s.progress.rows(component, Some(name)) {
+                (row.state, row.since) = (State::Undecided, Some(since.clone()));
+                reason = row.reason.clone().unwrap_or_default();
+            }
+            s.progress.markdown()
+        });
+        self.ctx.set_current_details(details);
+        if self.root != self.ctx.workflow_id() {
+            let (component, container) = (component.to_owned(), name.to_owned());
+            let state = State::Undecided;
+            tell(
+                self.ctx,
+                self.root,
+                Observed { component, container, platform: String::new(), state, reason, since },
+            )
+            .await;
+        }
+    }
+
+    /// Waits no longer for a decision than the whole clock of the container, each time.
+    async fn keep_clock(&self, index: usize, whole: Duration) {
+        loop {
+            let asks = |s: &BuildComponent| s.desk.is_undecided(index) || s.desk.is_over();
+            let asked = self.ctx.wait_condition(asks).await;
+            if asked.is_err() || !self.ctx.state(|s| s.desk.is_undecided(index)) {
+                return;
+            }
+            let clock = WorkflowCancellationToken::new();
+            let timer = TimerOptions::builder(whole)
+                .cancellation_token(clock.clone())
+                .summary("a decision".to_owned())
+                .build();
+            let timer = self.ctx.timer(timer).fuse();
+            let decided = self.ctx.wait_condition(|s| !s.desk.is_undecided(index)).fuse();
+            pin_mut!(timer, decided);
+            select! {
+                _ = decided => clock.cancel(),
+                _ = timer => self.give_up(index),
+            };
+        }
+    }
+
+    fn give_up(&self, index: usize) {
+        let component = &self.outline.components[0];
+        let details = self.ctx.state_mut(|s| {
+            s.desk.set(index, Standing::Ended(FAILED));
+            let name = &component.containers[index].name;
+            s.progress.rows(&component.name, Some(name)).for_each(|row| row.state = State::Failed);
+            s.progress.markdown()
+        });
+        self.ctx.set_current_details(details);
+    }
+}
+
+fn cancelled(component: &str, container: &str) -> Stop {
+    let stop = Stop::because(FailureType::ContainerCancelled, "someone cancelled it");
+    stop.of(component, container)
+}

@@ -1,0 +1,266 @@
+//! What people decide about a running build: the payloads of the updates `pause`, `resume`,
+//! `cancel_container`, `retry_container` and `approve`, the same in all workflows. Public wire.
+//!
+//! They come raw and are read here, so that a wrong one is refused with what is wrong about it and
+//! never fails a workflow's task.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use temporalio_common::data_converters::RawValue;
+
+use crate::{
+    bounds::{self, at_most},
+    build::json_of,
+    checks,
+    fault::quoted,
+    plan::{Clock, clock_of},
+    progress::Progress,
+    spec::ResourcesSpec,
+};
+
+/// Why a decision is refused, as the one who asked reads it.
+pub(crate) type Refusal = Box<dyn std::error::Error + Send + Sync>;
+
+/// Payload of `pause` and `resume`: every container that is not launched yet, unless one or a
+/// component is named.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Scope {
+    /// Name of the component. Default: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// Name of the container. Default: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+}
+
+impl Scope {
+    pub(crate) fn holds(&self, component: &str, container: &str) -> bool {
+        let is = |wanted: &Option<String>, name| wanted.as_deref().is_none_or(|it| it == name);
+        is(&self.component, component) && is(&self.container, container)
+    }
+}
+
+/// Payload of `cancel_container`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Which {
+    /// Name of the component.
+    pub component: String,
+    /// Name of the container.
+    pub container: String,
+}
+
+/// Payload of `retry_container`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Retry {
+    /// Name of the component.
+    pub component: String,
+    /// Name of the container.
+    pub container: String,
+    /// What its Pod may use from now on; what is left out stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<ResourcesSpec>,
+}
+
+/// Payload of `extend`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Extend {
+    /// Name of the component.
+    pub component: String,
+    /// Name of the container.
+    pub container: String,
+    /// Which clock of its build.
+    pub clock: Clock,
+    /// How much longer it runs, as `30m` or `1h 30m`: one second to 30 days.
+    pub by: String,
+}
+
+impl Extend {
+    /// The same in seconds.
+    pub(crate) fn seconds(&self) -> Result<u64, String> {
+        clock_of(&self.by).ok_or_else(|| {
+            let accepted = "a time from 1s to 30days, as `30m`";
+            format!("by: {}; accepted is {accepted}", quoted(&self.by))
+        })
+    }
+}
+
+/// Payload of `approve`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Approve {
+    /// Given, the delivery is refused for this reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reject: Option<String>,
+}
+
+/// A decision about containers, as a parent passes it on to a child.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Decision {
+    Pause(Scope),
+    Resume(Scope),
+    Cancel(Which),
+    Retry(Retry),
+    Extend(Extend),
+}
+
+/// The payload of the signal `decided`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Order {
+    pub(crate) decision: Decision,
+    /// The workflow that waits for an [`Answer`].
+    #[serde(default)]
+    pub(crate) asker: Option<String>,
+    /// Which of its orders it is.
+    #[serde(default)]
+    pub(crate) number: u64,
+}
+
+/// The payload of the signal `answered`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Answer {
+    pub(crate) number: u64,
+    /// The containers that it is done for, or why it is refused.
+    pub(crate) outcome: Result<Vec<Changed>, String>,
+}
+
+/// A container for which a decision changed something.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Changed {
+    /// `component/container`.
+    pub(crate) name: String,
+    /// Whether its own workflow runs, which then says what it does.
+    pub(crate) runs: bool,
+}
+
+/// Reads a decision; none at all is an empty one.
+pub(crate) fn read<T: DeserializeOwned>(payload: &RawValue) -> Result<T, String> {
+    let value = match json_of(payload) {
+        Value::Null => json!({}),
+        value => value,
+    };
+    serde_json::from_value(value).map_err(|error| format!("the payload is refused: {error}"))
+}
+
+impl Decision {
+    /// What can be said against it by whoever knows the names alone.
+    pub(crate) fn check(&self, progress: &Progress) -> Result<(), String> {
+        match self {
+            Self::Pause(scope) | Self::Resume(scope) => known(
+                progress,
+                |component, container| scope.holds(component, container),
+                || {
+                    let name = |name: &Option<String>| name.clone().unwrap_or("*".to_owned());
+                    format!("{}/{}", name(&scope.component), name(&scope.container))
+                },
+            ),
+            Self::Cancel(Which { component, container }) => one(progress, component, container),
+            Self::Retry(Retry { component, container, resources }) => {
+                one(progress, component, container)?;
+                resources.as_ref().map_or(Ok(()), quantities)
+            }
+            Self::Extend(extend) => {
+                one(progress, &extend.component, &extend.container)?;
+                extend.seconds().map(|_| ())
+            }
+        }
+    }
+
+    /// Whether it is about this container.
+    pub(crate) fn is_about(&self, component: &str, container: &str) -> bool {
+        match self {
+            Self::Pause(scope) | Self::Resume(scope) => scope.holds(component, container),
+            Self::Cancel(Which { component: c, container: name })
+            | Self::Retry(Retry { component: c, container: name, .. })
+            | Self::Extend(Extend { component: c, container: name, .. }) => {
+                c == component && name == container
+            }
+        }
+    }
+
+    /// What was done, for whoever asked.
+    pub(crate) fn done(&self, changed: &[Changed]) -> String {
+        let names: Vec<_> = changed.iter().map(|one| one.name.clone()).collect();
+        let names = names.as_slice();
+        let resources = |retry: &Retry| match &retry.resources {
+            Some(resources) => format!(" with {}", json!(resources)),
+            None => String::new(),
+        };
+        match self {
+            Self::Pause(_) => format!("not launched until they are resumed: {}", listed(names)),
+            Self::Resume(_) => format!("resumed: {}", listed(names)),
+            Self::Cancel(_) => format!("cancelled: {}", listed(names)),
+            Self::Retry(retry) => format!("tried again: {}{}", listed(names), resources(retry)),
+            Self::Extend(Extend { clock, by, .. }) => {
+                format!("extended: {}, {} by {by}", listed(names), clock.word())
+            }
+        }
+    }
+}
+
+impl Approve {
+    /// What can be said against it by itself.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let reason = self.reject.as_deref().unwrap_or("none");
+        if reason.trim().is_empty() {
+            return Err("reject: ``; accepted is a reason".to_owned());
+        }
+        let fault = |fault| format!("reject: the reason has {fault}");
+        at_most(reason.len(), bounds::DECISION_BYTES, "bytes").map_err(fault)
+    }
+}
+
+fn quantities(resources: &ResourcesSpec) -> Result<(), String> {
+    let given = [
+        ("cpu", &resources.cpu),
+        ("memory", &resources.memory),
+        ("ephemeralStorage", &resources.ephemeral_storage),
+    ];
+    for (name, value) in given {
+        if let Some(value) = value {
+            checks::quantity(value).map_err(|fault| format!("resources.{name}: {fault}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn one(progress: &Progress, component: &str, container: &str) -> Result<(), String> {
+    let name = format!("{component}/{container}");
+    known(progress, |c, name| c == component && name == container, || name)
+}
+
+fn known(
+    progress: &Progress,
+    is_meant: impl Fn(&str, &str) -> bool,
+    wanted: impl FnOnce() -> String,
+) -> Result<(), String> {
+    let mut rows = progress.containers.iter();
+    if progress.containers.is_empty() {
+        return Err("the build has not read its spec yet; ask again".to_owned());
+    }
+    if rows.any(|row| is_meant(&row.component, &row.container)) {
+        return Ok(());
+    }
+    let names = progress.containers.iter();
+    let names: Vec<_> = names.map(|row| format!("{}/{}", row.component, row.container)).collect();
+    Err(format!("there is no container {}; there are {}", quoted(&wanted()), listed(&names)))
+}
+
+/// The first names of many.
+fn listed(names: &[String]) -> String {
+    const TOLD: usize = 10;
+    let told = names.iter().take(TOLD).map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0 => "nothing".to_owned(),
+        1..=TOLD => told,
+        all => format!("{told} and {} more", all - TOLD),
+    }
+}
