@@ -8,7 +8,7 @@ help: ## Say what can be made.
 demo: up build ## Build the example app on this machine, from git to images.
 	@deploy/local/demo
 
-test: up build binary ## Run every test, those on the real stack included.
+test: up build ## Run every test, those on the real stack included.
 	@tests/run
 
 contract: toolchains up build ## Run the example pipelines in five languages; takes Java and Node.js, too.

@@ -51,7 +51,10 @@ async fn example_builds(settings: &[(&str, &str)]) {
     assert_eq!(says("loader").await, "loaded from a private repository\n");
 
     let app = document["app"].as_str().expect("a name");
-    assert_eq!(names(&pods(&cluster, app).await), Vec::<String>::new(), "every Pod is removed");
+    eventually("every Pod to be removed", PATIENCE, async || {
+        pods(&cluster, app).await.is_empty().then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,8 +5,7 @@ use kilnworks_tests::{
     chart::Release,
     engine::{client, end, eventually, variable},
     stack::{
-        PATIENCE, Worker, cluster, example, names, pods, print, publish, published, spec, start,
-        unique,
+        PATIENCE, Worker, cluster, example, pods, print, publish, published, spec, start, unique,
     },
 };
 use kilnworks_workflows::{
@@ -57,7 +56,10 @@ async fn the_example_builds_by_a_worker_in_the_cluster() {
     let cluster = cluster().await;
     let said = print(&cluster, &report.expect("an image").reference).await;
     assert_eq!(said, "sold 12 pieces\n");
-    assert_eq!(names(&pods(&cluster, &app).await), Vec::<String>::new(), "every Pod is removed");
+    eventually("every Pod to be removed", PATIENCE, async || {
+        pods(&cluster, &app).await.is_empty().then_some(())
+    })
+    .await;
 
     rolls_out_while_a_build_runs(&release).await;
 
