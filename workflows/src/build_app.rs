@@ -3,8 +3,6 @@
 mod decide;
 mod parts;
 
-use std::{collections::BTreeMap, time::SystemTime};
-
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
@@ -15,21 +13,22 @@ use temporalio_workflow::{
 
 use crate::{
     bases::{Bases, waits_for},
-    bounds,
-    build::{OUTCOME, attributes, bounded, child, json_of, split, summary},
+    build::{OUTCOME, attributes, child, json_of, split, summary},
     build_component::BuildComponent,
     consent,
     decision::{Approve, Decision, Refusal, read},
+    deliver::{Deliverable, deliver},
     document::Kind,
-    failure::{FailedAttempt, Failure, FailureDetails, tail},
-    output::{BuildOutput, ContainerImage, Outcome, Package},
-    plan::{GitSource, Outline, OutlinedComponent, Registry},
+    ending::Ending,
+    output::{BuildOutput, ContainerImage},
+    plan::{Outline, OutlinedComponent},
     planned::Planned,
-    policy::{FETCHES, Policy, Step},
+    policy::Policy,
     progress::{Progress, State},
     release::{Release, release},
+    sources::{Sources, fetch_sources},
     spec::Resolved,
-    steps::{BuildId, DeliverInput, Delivered, FetchInput, Steps},
+    steps::Delivered,
     stop::Stop,
     unchanged::{settle, unchanged},
 };
@@ -334,206 +333,4 @@ async fn build_once(
     }
     show(ctx, |progress| progress.end(name, &outcome));
     outcome
-}
-
-/// What is known of the sources that are fetched ahead, by [`GitSource::key`].
-#[derive(Debug, Default)]
-pub(crate) struct Sources(BTreeMap<String, Option<String>>);
-
-impl Sources {
-    /// A source's commit. One that cannot be fetched has none: its containers fetch it themselves,
-    /// and its failure is then theirs, while the others go on.
-    pub(crate) fn note(&mut self, key: String, commit: Option<String>) {
-        self.0.insert(key, commit);
-    }
-
-    /// Whether nothing more is to be waited for.
-    pub(crate) fn know<'a>(&self, mut keys: impl Iterator<Item = &'a String>) -> bool {
-        keys.all(|key| self.0.contains_key(key))
-    }
-
-    /// What a child is handed: no more than it needs.
-    pub(crate) fn resolved<'a>(
-        &self,
-        root: &str,
-        keys: impl Iterator<Item = &'a String>,
-    ) -> Resolved {
-        let commit = |key: &String| Some((key.clone(), self.0.get(key)?.clone()?));
-        Resolved {
-            commits: keys.filter_map(commit).collect(),
-            root: root.to_owned(),
-            ..Resolved::default()
-        }
-    }
-
-    /// The commit of a source.
-    pub(crate) fn commit(&self, key: &str) -> Option<String> {
-        self.0.get(key)?.clone()
-    }
-}
-
-/// Fetches each source once, and gives its commit to `done` as soon as it is there.
-pub(crate) async fn fetch_sources<W>(
-    ctx: &WorkflowContext<W>,
-    policy: &Policy,
-    outline: &Outline,
-    group: &WorkflowCancellationToken,
-    done: impl Fn(String, Option<String>),
-) {
-    let sources = outline.sources.iter().collect();
-    bounded(sources, FETCHES, async |source: &GitSource| {
-        let summary = format!("fetch {}", source.url);
-        let options = policy.options(Step::FetchSource, summary, group.clone());
-        let own = ctx.workflow_id().to_owned();
-        let id = BuildId {
-            app: outline.app.clone(),
-            root: own.clone(),
-            workflow_id: own,
-            ..BuildId::default()
-        };
-        let input = FetchInput { id, source: source.clone() };
-        let fetched = ctx.execute_activity(Steps::fetch_source, input, options).await;
-        done(source.key(), fetched.ok().map(|fetched| fetched.commit));
-    })
-    .await;
-}
-
-/// What a package is made of.
-#[derive(Debug, Default)]
-pub(crate) struct Deliverable {
-    /// Name of the component; none for the app's own package.
-    pub(crate) component: Option<String>,
-    /// A component's images.
-    pub(crate) images: Vec<ContainerImage>,
-    /// How their registries are reached, where that is not the package's own.
-    pub(crate) registries: BTreeMap<String, Registry>,
-    /// An app's components.
-    pub(crate) components: Vec<Delivered>,
-    /// Commit of the files' source.
-    pub(crate) commit: Option<String>,
-}
-
-/// Makes the package of a component, or of the app.
-pub(crate) async fn deliver<W>(
-    ctx: &WorkflowContext<W>,
-    policy: &Policy,
-    outline: &Outline,
-    release: &Release,
-    made: Deliverable,
-) -> Result<Option<Package>, Stop> {
-    let summary = format!("deliver {}", made.component.as_deref().unwrap_or(&outline.app));
-    let options = policy.options(Step::Deliver, summary, ctx.cancellation_token());
-    let own = ctx.workflow_id().to_owned();
-    let time = |time: Option<SystemTime>| {
-        time.map(|time| humantime::format_rfc3339_millis(time).to_string()).unwrap_or_default()
-    };
-    let input = DeliverInput {
-        id: BuildId {
-            app: outline.app.clone(),
-            component: made.component.clone().unwrap_or_default(),
-            root: own.clone(),
-            workflow_id: own,
-            run_id: ctx.info().first_execution_run_id().to_owned(),
-            ..BuildId::default()
-        },
-        app: outline.app.clone(),
-        component: made.component,
-        version: release.version.clone(),
-        delivery: outline.delivery.clone(),
-        commit: made.commit,
-        images: made.images,
-        components: made.components,
-        registries: made.registries,
-        started: time(ctx.info().start_time()),
-        finished: time(ctx.workflow_time()),
-    };
-    Ok(ctx.execute_activity(Steps::deliver, input, options).await?)
-}
-
-/// Shortens what is told of earlier attempts, as hundreds of containers may have had some. Each
-/// container's own workflow has them in full.
-fn brief(earlier: &mut Vec<FailedAttempt>) {
-    earlier.drain(..earlier.len().saturating_sub(bounds::EARLIER_OF_MANY));
-    for attempt in earlier {
-        attempt.message = tail(&attempt.message, bounds::EARLIER_BYTES);
-    }
-}
-
-/// How the parts of a build ended, in plan order.
-pub(crate) struct Ending {
-    pub(crate) images: Vec<ContainerImage>,
-    stop: Option<Stop>,
-    package: Option<Package>,
-}
-
-impl Ending {
-    /// `asked` is whether someone cancelled the whole: then that is how it ends, whatever failed.
-    pub(crate) fn of(outcomes: Vec<Result<BuildOutput, Stop>>, asked: bool) -> Self {
-        let mut images: Vec<ContainerImage> = Vec::new();
-        let mut failures: Vec<Failure> = Vec::new();
-        let mut cancelled = asked;
-        for outcome in outcomes {
-            match outcome {
-                Ok(output) => images.extend(output.images),
-                Err(Stop::Cancelled) => cancelled = true,
-                Err(Stop::Failed(details)) => {
-                    failures.extend(details.failures);
-                    images.extend(details.images);
-                }
-            }
-        }
-        failures.sort_by_key(|failure| failure.cause.is_some());
-        images.iter_mut().for_each(|image| brief(&mut image.earlier));
-        failures.iter_mut().for_each(|failure| brief(&mut failure.earlier));
-        let stop = match (failures.is_empty(), cancelled) {
-            (false, _) if !asked => {
-                Some(Stop::Failed(Box::new(FailureDetails { failures, images: images.clone() })))
-            }
-            (_, true) => Some(Stop::Cancelled),
-            (_, false) => None,
-        };
-        Self { images, stop, package: None }
-    }
-
-    pub(crate) fn is_complete(&self) -> bool {
-        self.stop.is_none()
-    }
-
-    pub(crate) fn deliver(&mut self, outcome: Result<Option<Package>, Stop>) {
-        // From here on the package tells of it.
-        self.images.iter_mut().for_each(|image| image.made = None);
-        match outcome {
-            Ok(package) => self.package = package,
-            Err(Stop::Failed(mut details)) => {
-                details.images = self.images.clone();
-                self.stop = Some(Stop::Failed(details));
-            }
-            Err(Stop::Cancelled) => self.stop = Some(Stop::Cancelled),
-        }
-    }
-
-    /// Takes note of a person's word about the delivery.
-    pub(crate) fn consent(&mut self, consent: Result<(), Stop>) {
-        if let Err(stop) = consent {
-            self.deliver(Err(stop));
-        }
-    }
-
-    /// What the search attribute of the outcome says.
-    pub(crate) fn word(&self) -> String {
-        self.stop.as_ref().map_or_else(|| "succeeded".to_owned(), Stop::word)
-    }
-
-    pub(crate) fn output(self, app: &str, version: Option<&str>) -> Result<BuildOutput, Stop> {
-        match self.stop {
-            Some(stop) => Err(stop),
-            None => Ok(BuildOutput {
-                app: app.to_owned(),
-                version: version.map(str::to_owned),
-                outcome: Outcome::Succeeded,
-                images: self.images,
-                package: self.package,
-            }),
-        }
-    }
 }
