@@ -67,6 +67,9 @@ pub struct PlannedContainer {
     /// Its place in `sources`, counted from 0; none where an image is used as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<usize>,
+    /// The containers that it is built from, as `component/container`: they come first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<String>,
 }
 
 impl Planned {
@@ -94,6 +97,7 @@ fn component(component: &OutlinedComponent, keys: &[String]) -> PlannedComponent
     let containers = component.containers.iter().map(|container| PlannedContainer {
         name: container.name.clone(),
         source: keys.iter().position(|key| Some(key) == container.source.as_ref()),
+        from: container.from.clone(),
     });
     PlannedComponent { name: component.name.clone(), containers: containers.collect() }
 }
