@@ -12,12 +12,14 @@ use kilnworks_tests::{
 };
 use kilnworks_workflows::{
     BuildApp, BuildComponent, BuildContainer, Sweep,
+    build::raw,
     failure::{Failure, FailureType},
 };
 use serde_json::{Value, json};
 use strum::VariantArray;
 use temporalio_client::{
-    WorkflowCancelOptions, WorkflowFetchHistoryOptions, WorkflowGetResultOptions,
+    UntypedUpdate, UntypedWorkflow, WorkflowCancelOptions, WorkflowExecuteUpdateOptions,
+    WorkflowFetchHistoryOptions, WorkflowGetResultOptions,
 };
 use temporalio_common::{HasWorkflowDefinition, data_converters::RawValue};
 
@@ -90,14 +92,61 @@ async fn main() {
     let fails = arm(Fate::Fails(vec![failure(FailureType::BuildFailed)]));
     let fails = fails.fate("web/server linux/amd64", Fate::Hangs);
     record("container-platforms-failed", fails, BuildContainer::run, both, false).await;
+
+    let server = json!({"component": "web", "container": "server"});
+    let with = |more: Value| {
+        let mut payload = server.clone();
+        payload.as_object_mut().expect("names").extend(more.as_object().expect("more").clone());
+        payload
+    };
+    let mut waits = json!({
+        "app": "shop", "defaults": shop()["defaults"], "component": shop()["components"][0],
+    });
+    waits["onFailure"] = json!("wait");
+    waits["approval"] = json!("before-deliver");
+    let fails = Fate::Fails(vec![failure(FailureType::BuildFailed); 9]);
+    let asks = [
+        ("retry_container", with(json!({"resources": {"memory": "4Gi"}}))),
+        ("cancel_container", server.clone()),
+    ];
+    let fails = ok().fate("web/server", fails);
+    record_asked("component-decided", fails, BuildComponent::run, waits.clone(), &asks).await;
+    let asks = [("approve", json!({}))];
+    record_asked("component-approved", ok(), BuildComponent::run, waits, &asks).await;
+    let asks = [
+        ("extend", with(json!({"clock": "building", "by": "1h"}))),
+        ("extend", with(json!({"clock": "whole", "by": "1h"}))),
+        (CANCEL, Value::Null),
+    ];
+    record_asked("container-extended", hangs(), BuildContainer::run, container(), &asks).await;
+    let asks = [("pause", json!({})), ("resume", json!({})), (CANCEL, Value::Null)];
+    let queues = ok().fate("web/server", Fate::Queues);
+    record_asked("container-paused", queues, BuildContainer::run, container(), &asks).await;
 }
 
 fn failure(kind: FailureType) -> Failure {
     Failure::new(kind, format!("{kind:?} happened"))
 }
 
+/// Asks for the end of the workflow, once it awaits its build or waits for room.
+const CANCEL: &str = "cancel";
+
 async fn record<W>(name: &str, steps: FakeSteps, workflow: W, document: Value, cancel: bool)
 where
+    W: HasWorkflowDefinition<Input = RawValue>,
+{
+    let asks: &[_] = if cancel { &[(CANCEL, Value::Null)] } else { &[] };
+    record_asked(name, steps, workflow, document, asks).await;
+}
+
+/// Asks for each update as soon as it is not refused, one after the other.
+async fn record_asked<W>(
+    name: &str,
+    steps: FakeSteps,
+    workflow: W,
+    document: Value,
+    asks: &[(&str, Value)],
+) where
     W: HasWorkflowDefinition<Input = RawValue>,
 {
     let mut wanted = std::env::args().skip(1).peekable();
@@ -106,12 +155,22 @@ where
     }
     let events = with_fakes(steps.clone(), async |client, queue| {
         let handle = start(&client, workflow, &queue, ID, document).await;
-        if cancel {
-            eventually("the build to be awaited", Duration::from_secs(30), async || {
-                (steps.count("await web/server") == 1).then_some(())
+        for (ask, payload) in asks {
+            eventually(ask, Duration::from_secs(30), async || {
+                let begun = ["await web/server", "launch web/server"];
+                let is_begun = begun.iter().any(|step| steps.count(step) > 0);
+                if *ask == CANCEL {
+                    return is_begun.then_some(());
+                }
+                let build = client.get_workflow_handle::<UntypedWorkflow>(ID);
+                let options = WorkflowExecuteUpdateOptions::default();
+                let update = UntypedUpdate::new(*ask);
+                build.execute_update(update, raw(payload), options).await.ok().map(drop)
             })
             .await;
-            handle.cancel(WorkflowCancelOptions::default()).await.expect("it can be cancelled");
+            if *ask == CANCEL {
+                handle.cancel(WorkflowCancelOptions::default()).await.expect("it can be cancelled");
+            }
         }
         // However it ends, that it ends is what counts here.
         let _ = handle.get_result(WorkflowGetResultOptions::default()).await;
