@@ -106,7 +106,9 @@ pub(crate) async fn signed<'a>(
     clocks: &Clocks,
 ) -> anyhow::Result<Cow<'a, Object>> {
     let Some(fetch) = &access.fetch else { return Ok(Cow::Borrowed(object)) };
-    let life = Duration::from_secs(clocks.scheduling.saturating_add(clocks.pulling)) + SLACK;
+    // Whoever extends a clock of the Pod does so within the whole clock, or extends that.
+    let start = clocks.scheduling.saturating_add(clocks.pulling);
+    let life = Duration::from_secs(clocks.whole.max(start)) + SLACK;
     let url = fetch.signer.url(life).await?;
     let mut object = object.clone();
     object.annotate(annotation(), url);

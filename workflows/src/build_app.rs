@@ -269,7 +269,10 @@ async fn build_one(
         let wanted = ctx.state_mut(|s| s.parts.begin_again(name));
         match outcome {
             Err(stop) if again.is_ok() && !wanted.is_empty() => {
-                ctx.state_mut(|s| s.bases.forget(component));
+                ctx.state_mut(|s| {
+                    s.bases.forget(component);
+                    s.parts.keep_cancelled(name, &stop, &wanted);
+                });
                 wanted.iter().for_each(|retry| parts::grant(&mut document, retry));
                 done = stop.images();
             }
@@ -298,7 +301,8 @@ async fn build_once(
     let fetched = ctx.wait_condition(|s| is_ready(s) || s.ended).await;
     let places = component.containers.len().min(outline.max_parallel as usize);
     let name = component.name.as_str();
-    let may = |s: &BuildApp| s.free >= places && !s.parts.is_held(component);
+    // A base may be built again meanwhile.
+    let may = |s: &BuildApp| is_ready(s) && s.free >= places && !s.parts.is_held(component);
     let room = ctx.wait_condition(|s| may(s) || s.ended).await;
     if fetched.is_err() || room.is_err() || ctx.state(|s| s.ended) {
         show(ctx, |progress| progress.set(&component.name, State::Cancelled));

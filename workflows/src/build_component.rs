@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
-    WorkflowResult, join,
+    SyncWorkflowContext, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
+    WorkflowContextView, WorkflowResult, join,
 };
 
 use crate::{
@@ -86,8 +86,23 @@ impl BuildComponent {
         let building = work.run(async |index: usize, token: WorkflowCancellationToken| {
             let container = &component.containers[index];
             let source = || container.source.iter();
-            let fetched = ctx.wait_condition(|s| s.sources.know(source()) || s.ended).await;
-            fetched.map_err(|_| Stop::Cancelled)?;
+            // Nothing of it runs yet, so this is where it is held back.
+            let may = |s: &Self| s.ended || (s.sources.know(source()) && !s.desk.is_paused(index));
+            let mut options = WaitConditionOptions::default();
+            options.cancellation_token = Some(token.clone());
+            if ctx.wait_condition_with_options(may, options).await.is_err() {
+                ctx.state_mut(|s| {
+                    let rows = s.progress.rows(&component.name, Some(&container.name));
+                    rows.for_each(|row| row.set(State::Cancelled));
+                });
+                let asked = ctx.state(|s| s.desk.is_cancelled(index));
+                let outcome = match asked {
+                    true => Err(work::cancelled(&component.name, &container.name)),
+                    false => Err(Stop::Cancelled),
+                };
+                ctx.state_mut(|s| s.bases.note(&component.name, &container.name, &outcome));
+                return outcome;
+            }
             let published = release.published(&component.name).cloned();
             let resolved = ctx.state(|s| s.sources.resolved(root, source()));
             let images = ctx.state(|s| s.bases.images(container.from.iter()));
@@ -107,6 +122,12 @@ impl BuildComponent {
                 document
             });
             let outcome = build_one(ctx, outline, &release, &token, container, document).await;
+            let outcome = match outcome {
+                Err(Stop::Cancelled) if ctx.state(|s| s.desk.is_cancelled(index)) => {
+                    Err(work::cancelled(&component.name, &container.name))
+                }
+                outcome => outcome,
+            };
             ctx.state_mut(|s| s.bases.note(&component.name, &container.name, &outcome));
             outcome
         });
@@ -140,11 +161,14 @@ impl BuildComponent {
     pub async fn observed(ctx: &mut WorkflowContext<Self>, seen: RawValue) {
         let (details, root) = ctx.state_mut(|s| {
             s.progress.observe(json_of(&seen));
-            let is_first = !std::mem::replace(&mut s.is_watched, true);
-            (s.progress.markdown(), s.root.clone().filter(|_| is_first))
+            (s.progress.markdown(), s.root.clone())
         });
         ctx.set_current_details(details);
-        if let Some(root) = root {
+        // An older worker told nobody.
+        if let Some(root) = root
+            && ctx.patched("component-tells-ends")
+            && !ctx.state_mut(|s| std::mem::replace(&mut s.is_watched, true))
+        {
             tell_ends(ctx, &root, None).await;
         }
     }
@@ -256,6 +280,11 @@ impl BuildComponent {
 }
 
 impl BuildComponent {
+    /// Whether the workflow that someone started is told of each end.
+    fn tells(&self) -> bool {
+        self.is_watched && self.root.is_some()
+    }
+
     /// Every container is to be begun, but those that a parent knows to be done or cancelled.
     fn open(&mut self, outline: &Outline, handed: &Resolved) -> work::Outcomes {
         let component = &outline.components[0];
@@ -264,6 +293,10 @@ impl BuildComponent {
         self.desk = Desk::of(component);
         self.bases.given(&handed.images);
         self.root = Some(handed.root.clone()).filter(|root| !root.is_empty());
+        for name in &handed.cancelled {
+            let outcome = Err(work::cancelled(&component.name, name));
+            self.bases.note(&component.name, name, &outcome);
+        }
         self.desk.hold(&handed.paused);
         self.desk.skip(&handed.cancelled);
         let rows = component.containers.iter().zip(&mut self.progress.containers);

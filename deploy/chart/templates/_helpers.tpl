@@ -40,7 +40,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
 {{- define "kilnworks.buildId" -}}
-{{ .Values.versioning.buildId | default .Values.image.tag | default .Chart.AppVersion }}
+{{ .Values.versioning.buildId | default (.Values.image.digest | trimPrefix "sha256:" | trunc 12) | default .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
 {{- /* The claim that workers mount. A claim is of one namespace. */ -}}

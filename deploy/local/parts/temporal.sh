@@ -15,5 +15,7 @@ start_part temporal "$BIN/temporal" server start-dev --ip 127.0.0.1 --port "$POR
   --ui-port "$PORT_TEMPORAL_UI" --http-port "$PORT_TEMPORAL_HTTP" --metrics-port "$PORT_TEMPORAL_METRICS" \
   --dynamic-config-value matching.useNewMatcher=true \
   --dynamic-config-value matching.enableFairness=true \
+  --dynamic-config-value matching.numTaskqueueReadPartitions=1 \
+  --dynamic-config-value matching.numTaskqueueWritePartitions=1 \
   --log-level warn "${attributes[@]}"
 wait_for temporal 60 "${answers[@]}"

@@ -58,12 +58,16 @@ impl BuildApp {
 
     fn check_one(&self, decision: &Decision, row: &ContainerProgress) -> Result<(), Refusal> {
         let is_retry = matches!(decision, Decision::Retry(_));
+        let has_resources = matches!(decision, Decision::Retry(retry) if retry.resources.is_some());
         let is_extend = matches!(decision, Decision::Extend(_));
         let name = format!("`{}/{}`", row.component, row.container);
         match (self.parts.phase(&row.component), is_retry) {
             (Phase::Running, _) => Ok(()),
             (Phase::Waiting, _) if is_extend => {
                 Err(format!("{name} is not being built; its clocks do not run").into())
+            }
+            (Phase::Waiting, true) if has_resources => {
+                Err(format!("{name} is still to be begun; retry it without resources").into())
             }
             (Phase::Waiting, true) if row.state != State::Cancelled => {
                 Err(format!("{name} is still to be begun").into())
@@ -93,6 +97,8 @@ impl BuildApp {
             }
             let (name, phase) = (name(row), self.parts.phase(&row.component));
             let is_new = match decision {
+                // One that runs may refuse it.
+                Decision::Pause(_) if phase == Phase::Running => false,
                 Decision::Pause(_) => !row.state.is_final() && self.parts.paused.insert(name),
                 Decision::Resume(_) => self.parts.paused.remove(&name),
                 Decision::Cancel(_) => phase == Phase::Waiting && self.parts.cancelled.insert(name),
@@ -123,6 +129,9 @@ impl BuildApp {
             let Some(Changed { runs, .. }) = changed.iter().find(|one| one.name == name) else {
                 continue;
             };
+            if matches!(decision, Decision::Pause(_)) {
+                self.parts.paused.insert((row.component.clone(), row.container.clone()));
+            }
             match decision {
                 Decision::Pause(_) if !runs => row.set(State::Paused),
                 Decision::Resume(_) if !runs => row.set(State::Waiting),

@@ -7,7 +7,9 @@ use serde_json::Value;
 use crate::{
     decision::{Answer, Changed, Retry},
     desk::grant as grant_to,
+    failure::FailureType,
     plan::{Outline, OutlinedComponent},
+    stop::Stop,
 };
 
 /// Where a component stands.
@@ -55,9 +57,10 @@ impl Parts {
 
     /// Whether every container of a component is held back, so that it needs no room.
     pub(super) fn is_held(&self, component: &OutlinedComponent) -> bool {
-        let mut names = component.containers.iter().map(|one| one.name.clone());
-        !component.containers.is_empty()
-            && names.all(|name| self.paused.contains(&(component.name.clone(), name)))
+        let names = component.containers.iter();
+        let names = names.map(|one| (component.name.clone(), one.name.clone()));
+        let mut left = names.filter(|name| !self.cancelled.contains(name)).peekable();
+        left.peek().is_some() && left.all(|name| self.paused.contains(&name))
     }
 
     /// A component is begun: its containers that are held back, and those that are cancelled.
@@ -96,6 +99,17 @@ impl Parts {
             self.phases.insert(component.to_owned(), Phase::Waiting);
         }
         wanted
+    }
+
+    /// What someone cancelled while its component ran stays so, unless it is wanted again.
+    pub(super) fn keep_cancelled(&mut self, component: &str, stop: &Stop, wanted: &[Retry]) {
+        let Stop::Failed(details) = stop else { return };
+        let kept = details.failures.iter().filter(|failure| {
+            failure.kind == FailureType::ContainerCancelled
+                && failure.cause.is_none()
+                && !wanted.iter().any(|retry| retry.container == failure.container)
+        });
+        self.cancelled.extend(kept.map(|one| (component.to_owned(), one.container.clone())));
     }
 
     /// The number of the next order.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
-use temporalio_workflow::WorkflowContext;
+use temporalio_workflow::{TimerResult, WorkflowContext, join_all};
 
 use super::BuildComponent;
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     decision::{Answer, Approve, Changed, Decision, Order, Refusal},
     desk::Standing,
     names::child_workflow_id,
+    policy,
     progress::{Progress, State},
 };
 
@@ -33,6 +34,12 @@ impl BuildComponent {
         decision.check(&self.progress)?;
         if self.ended && matches!(decision, Decision::Retry(_)) {
             return Err("a failure has ended the build, as `failFast` is set".into());
+        }
+        let row = self.progress.containers.iter();
+        let mut row = row.filter(|row| decision.is_about(&row.component, &row.container));
+        let is_begun = row.next().is_some_and(|row| row.state != State::Waiting);
+        if matches!(decision, Decision::Extend(_)) && !is_begun {
+            return Err("it is not being built yet; its clocks do not run".into());
         }
         Ok(self.desk.check(decision)?)
     }
@@ -103,10 +110,22 @@ async fn pass_on(ctx: &Ctx, decision: &Decision) {
         return;
     }
     let order = Order { decision: decision.clone(), asker: None, number: 0 };
-    for name in ctx.state(|s| s.desk.running(decision)) {
-        let id = child_workflow_id(ctx.workflow_id(), &name);
-        let child = ctx.external_workflow(id, None);
-        // Where it has ended there is nothing to hold back.
-        let _ = child.signal(BuildContainer::decided, raw(&json!(order)), Default::default()).await;
+    let order = &raw(&json!(order));
+    let names = ctx.state(|s| s.desk.running(decision));
+    join_all(names.iter().map(|name| pass_on_to(ctx, decision, order, name))).await;
+}
+
+/// It may be about to start, and is held back here until then. Where it has ended there is nothing
+/// to hold back.
+async fn pass_on_to(ctx: &Ctx, decision: &Decision, order: &RawValue, name: &String) {
+    const TRIES: u32 = 3;
+    let id = child_workflow_id(ctx.workflow_id(), name);
+    for _ in 0..TRIES {
+        let child = ctx.external_workflow(id.clone(), None);
+        let told = child.signal(BuildContainer::decided, order.clone(), Default::default()).await;
+        let runs = || ctx.state(|s| s.desk.running(decision).contains(name));
+        if told.is_ok() || !runs() || ctx.timer(policy::ID_RETRY).await == TimerResult::Cancelled {
+            return;
+        }
     }
 }

@@ -92,7 +92,10 @@ impl Work<'_> {
             Err(_) => Standing::Ended(FAILED),
         };
         if self.outline.fail_fast && outcome.as_ref().is_err_and(Stop::is_of_itself) {
-            self.ctx.state_mut(|s| s.ended = true);
+            self.ctx.state_mut(|s| {
+                s.ended = true;
+                s.desk.close();
+            });
             self.group.cancel_with_reason("another container failed, and failFast is set");
         }
         let undecided = matches!(standing, Standing::Undecided);
@@ -100,7 +103,7 @@ impl Work<'_> {
         self.ctx.state_mut(|s| s.desk.set(index, standing));
         if undecided {
             self.ask(component, name).await;
-        } else if self.ctx.state(|s| s.is_watched && !s.desk.is_over()) {
+        } else if self.ctx.state(|s| s.tells() && !s.desk.is_over()) {
             super::tell_ends(self.ctx, self.root, Some(name)).await;
         }
     }
@@ -146,7 +149,12 @@ impl Work<'_> {
             let decided = self.ctx.wait_condition(|s| !s.desk.is_undecided(index)).fuse();
             pin_mut!(timer, decided);
             select! {
-                _ = decided => clock.cancel(),
+                decided = decided => {
+                    clock.cancel();
+                    if decided.is_err() {
+                        return; // The build is cancelled: a lane closes the desk.
+                    }
+                }
                 _ = timer => self.give_up(index),
             };
         }
@@ -164,7 +172,7 @@ impl Work<'_> {
     }
 }
 
-fn cancelled(component: &str, container: &str) -> Stop {
+pub(super) fn cancelled(component: &str, container: &str) -> Stop {
     let stop = Stop::because(FailureType::ContainerCancelled, "someone cancelled it");
     stop.of(component, container)
 }

@@ -73,6 +73,7 @@ impl Build<'_> {
 
     /// The launch, once more for as long as someone has extended its clock by meanwhile.
     pub(super) async fn launch_in_time(&self, mut input: LaunchInput) -> Result<Launched, Stop> {
+        input.build.clocks = self.clocks();
         loop {
             let counted = self.ctx.state(|s| s.granted.0.queued);
             let launched = self.launch_unless_held(input.clone()).await;
