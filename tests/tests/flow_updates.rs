@@ -407,3 +407,59 @@ async fn a_clock_is_extended_while_it_runs() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_ends_a_build_that_waits_for_a_decision_beside_one_that_runs() {
+    let mut document = component();
+    document["onFailure"] = json!("wait");
+    document["maxParallel"] = json!(1);
+    let fails = Fate::Fails(vec![failure(FailureType::BuildFailed); 9]);
+    let steps = FakeSteps::default().fate("web/server", fails).fate("web/migrate", Fate::Hangs);
+    with_fakes(steps.clone(), async |client, queue| {
+        let handle = start(&client, BuildComponent::run, &queue, &queue, document).await;
+        stands(&client, &queue, "server", State::Undecided).await;
+        ran(&steps, "await web/migrate", 1).await;
+        cancel(&handle).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_ends_the_others_ends_a_paused_one_too() {
+    let mut document = component();
+    document["failFast"] = json!(true);
+    document["maxParallel"] = json!(1);
+    let fails = Fate::Fails(vec![failure(FailureType::BuildFailed); 9]);
+    let steps = FakeSteps::default().fate("web/server", fails).hold_launches(4);
+    with_fakes(steps.clone(), async |client, queue| {
+        let handle = start(&client, BuildComponent::run, &queue, &queue, document).await;
+        ran(&steps, "launch web/server", 1).await;
+        ask(&client, &queue, "pause", web("migrate")).await.expect("paused");
+        steps.go();
+        let ended = tokio::time::timeout(PATIENCE, end(&handle)).await.expect("its end");
+        assert_eq!(ended.failure().0, "BuildFailed");
+        assert_eq!(steps.count("launch web/migrate"), 0);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_that_is_paused_and_then_cancelled_holds_up_nobody() {
+    let mut document = shop();
+    document["maxParallel"] = json!(2);
+    let steps = FakeSteps::default().fate("web/server", Fate::Queues);
+    with_fakes(steps.clone(), async |client, queue| {
+        let handle = start(&client, BuildApp::run, &queue, &queue, document.clone()).await;
+        ran(&steps, "launch web/server", 1).await;
+        let data = document["components"][1]["containers"].as_array().expect("containers");
+        for one in data {
+            let name = one["name"].as_str().expect("a name");
+            let which = json!({"component": "data", "container": name});
+            ask(&client, &queue, "pause", which.clone()).await.expect("paused");
+            ask(&client, &queue, "cancel_container", which).await.expect("cancelled");
+        }
+        steps.room();
+        assert_eq!(end(&handle).await.failure().0, "ContainerCancelled");
+    })
+    .await;
+}
