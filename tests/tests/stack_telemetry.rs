@@ -262,11 +262,9 @@ async fn one_build_is_one_trace_and_its_log_says_whose_it_is() {
         "RunActivity:split",
         "RunActivity:fetch_source",
         "RunActivity:render",
-        "RunActivity:upload",
         "RunActivity:launch",
         "RunActivity:await_build",
         "RunActivity:deliver",
-        "RunActivity:clean_up",
         "Pod:scheduling",
         "Pod:pulling",
         "Pod:building",
@@ -313,7 +311,7 @@ fn the_log_says_whose_it_is(worker: &Worker, app: &str, trace: &str) {
     let message = |line: &&Value| line["message"] == "uploaded a context";
     let line = lines.iter().find(message).expect("it uploads");
     let span = &line["span"];
-    assert_eq!(span["step"], "upload", "{line}");
+    assert_eq!(span["step"], "render", "{line}");
     assert_eq!(span["workflow_id"], format!("{app}/web/server"), "{line}");
     assert_eq!((&span["app"], &span["container"]), (&json!(app), &json!("server")), "{line}");
     assert_eq!(span["trace_id"], trace, "{line}");
