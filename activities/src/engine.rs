@@ -8,7 +8,7 @@ use kilnworks_workflows::{
     build::raw,
     failure::FailureType,
     progress::{Observed, State},
-    steps::BuildId,
+    steps::{BuildId, Launched},
 };
 use opentelemetry::{Context, KeyValue, trace::TraceContextExt};
 use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowSignalOptions};
@@ -32,10 +32,7 @@ pub async fn beating<T>(
     ctx: &ActivityContext,
     step: impl Future<Output = anyhow::Result<T>>,
 ) -> Result<T, ActivityError> {
-    // A step without a heartbeat timeout has one of zero.
-    let timeout = ctx.info().heartbeat_timeout.filter(|time| !time.is_zero());
-    let timeout = timeout.unwrap_or(Duration::from_secs(60));
-    let mut beat = tokio::time::interval(timeout / 4);
+    let mut beat = tokio::time::interval(heartbeat(ctx) / 4);
     // Boxed: a step is large, and is passed on through many hands.
     let mut step = Box::pin(alone(ctx, step));
     loop {
@@ -50,13 +47,28 @@ pub async fn beating<T>(
     }
 }
 
+/// How long the engine waits for a step's next heartbeat.
+pub(crate) fn heartbeat(ctx: &ActivityContext) -> Duration {
+    // A step without a heartbeat timeout has one of zero.
+    let timeout = ctx.info().heartbeat_timeout.filter(|time| !time.is_zero());
+    timeout.unwrap_or(Duration::from_secs(60))
+}
+
 /// Runs a step to its end, and says in every line that it logs whose it is.
 pub async fn alone<T>(
     ctx: &ActivityContext,
     step: impl Future<Output = anyhow::Result<T>>,
 ) -> Result<T, ActivityError> {
-    let name = &ctx.info().activity_type;
-    let span = span(ctx);
+    called(ctx, &ctx.info().activity_type, step).await
+}
+
+/// The same by another name than the engine has for it: a step may do the work of the next one.
+pub(crate) async fn called<T>(
+    ctx: &ActivityContext,
+    name: &str,
+    step: impl Future<Output = anyhow::Result<T>>,
+) -> Result<T, ActivityError> {
+    let span = span(ctx, name);
     // On the heap, or each layer around a large step would hold it twice.
     let outcome = fault::around(name, Box::pin(step)).instrument(span.clone()).await;
     outcome.map_err(|error| {
@@ -69,13 +81,13 @@ pub async fn alone<T>(
 }
 
 /// What a line of the log says of its step. The names are documented, as tools go by them.
-fn span(ctx: &ActivityContext) -> tracing::Span {
+fn span(ctx: &ActivityContext, name: &str) -> tracing::Span {
     let info = ctx.info();
     let trace = Context::current().span().span_context().clone();
     // At this level no filter of the log leaves it out.
     tracing::error_span!(
         "step",
-        step = info.activity_type,
+        step = name,
         run = info.attempt,
         workflow_id = info.workflow_id,
         run_id = info.workflow_run_id,
@@ -179,6 +191,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub struct Observer {
     client: Option<Client>,
     id: BuildId,
+    launched: Option<Launched>,
     seen: Option<(State, String)>,
     since: (Instant, SystemTime),
     /// What was told last, and when; of an earlier step it is not known what.
@@ -190,7 +203,13 @@ impl Observer {
     pub fn new(client: Option<Client>, id: BuildId) -> Self {
         // What an earlier step or run told stands until it is told otherwise.
         let told = id.told.then(|| (Instant::now(), None));
-        Self { client, id, seen: None, since: (Instant::now(), SystemTime::now()), told }
+        let since = (Instant::now(), SystemTime::now());
+        Self { client, id, launched: None, seen: None, since, told }
+    }
+
+    /// Notes the Pod or Job that the build has now.
+    pub fn has(&mut self, launched: &Launched) {
+        self.launched = Some(launched.clone());
     }
 
     /// Notes what the build waits for now. To be called with every change, and every second or so.
@@ -222,7 +241,8 @@ impl Observer {
         }
     }
 
-    async fn tell(&self, state: State, reason: &str) {
+    /// Tells it at once, whatever was told before.
+    pub async fn tell(&self, state: State, reason: &str) {
         let Some(client) = &self.client else { return };
         let observed = Observed {
             component: self.id.component.clone(),
@@ -231,6 +251,8 @@ impl Observer {
             state,
             reason: redact::known().text(reason),
             since: humantime::format_rfc3339_seconds(self.since.1).to_string(),
+            attempt: self.id.attempt,
+            launched: self.launched.clone(),
         };
         let payload = serde_json::json!(observed);
         let own = self.id.workflow_id.as_str();

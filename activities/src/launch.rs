@@ -247,6 +247,7 @@ fn launched(kind: LaunchedKind, meta: ObjectMeta) -> Launched {
         name: meta.name.unwrap_or_default(),
         uid: meta.uid.unwrap_or_default(),
         joined: None,
+        built: None,
     }
 }
 

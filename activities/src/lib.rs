@@ -9,6 +9,7 @@ pub mod clean_up;
 pub mod cluster;
 pub mod compare;
 pub mod deliver;
+pub mod detached;
 pub mod dockerfile;
 pub mod engine;
 pub mod error;
@@ -68,7 +69,8 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::{
     cluster::Cluster,
-    engine::{Observer, alone, beating, named, telling},
+    detached::Detached,
+    engine::{Observer, alone, beating, called, named, telling},
     log::Logs,
     object::Site,
     registry::RegistryClient,
@@ -88,6 +90,7 @@ pub struct Activities {
     cluster: Cluster,
     registry: RegistryClient,
     sweep: SweepSettings,
+    detached: Detached,
 }
 
 impl Activities {
@@ -118,7 +121,18 @@ impl Activities {
             registry: RegistryClient::new(client.clone(), &namespace),
             cluster: Cluster::new(client, site),
             sweep: settings.sweep,
+            detached: Detached::default(),
         }))
+    }
+
+    /// Leaves the builds that are awaited to another worker.
+    pub fn stop(&self) {
+        self.detached.stop();
+    }
+
+    /// Waits until they are left.
+    pub async fn stopped(&self) {
+        self.detached.ended().await;
     }
 
     fn logs(&self) -> Logs<'_> {
@@ -142,6 +156,31 @@ async fn watched<T>(
     // Each layer around it would hold it twice, and a thread's stack is small.
     let step = Box::pin(step);
     beating(ctx, telling(ctx, &observer(ctx, id), state, named(id, step))).await
+}
+
+impl Activities {
+    /// Awaits a build, and removes what it made where it has its image. `since` is when it was
+    /// begun to await it.
+    async fn awaited(
+        &self,
+        input: AwaitInput,
+        observer: &mut Observer,
+        since: SystemTime,
+    ) -> anyhow::Result<Built> {
+        let (cluster, registry, logs) = (&self.cluster, &self.registry, self.logs());
+        let own = CleanUpInput {
+            workflow_id: input.id.workflow_id.clone(),
+            run_id: input.id.run_id.clone(),
+            launching: false,
+        };
+        // Each of several platforms is one of several Pods of its execution.
+        let is_whole = input.id.platform.is_empty();
+        let wait = await_build::await_build(cluster, registry, logs, input, observer, since);
+        // Boxed, as each layer around it would hold it twice.
+        let built = Box::pin(wait).await?;
+        let tidied = is_whole && Box::pin(clean_up::tidy_up(cluster, logs, own)).await;
+        Ok(Built { tidied, ..built })
+    }
 }
 
 #[activities]
@@ -216,7 +255,8 @@ impl Activities {
         watched(&ctx, &id, State::Packing, upload).await
     }
 
-    /// Waits for room, then creates the Pod or Job.
+    /// Waits for room, then creates the Pod or Job. The build may be awaited, too, and then the step
+    /// completes without a slot: see [`detached`].
     #[activity(definition = steps::Launch)]
     pub async fn launch(
         self: Arc<Self>,
@@ -229,8 +269,20 @@ impl Activities {
         let asked = ctx.clone();
         let wish = move || engine::wish(asked.clone());
         let access = self.store.access(&input.context.key);
+        let then = input.with_await.then(|| input.clone());
         let launch = launch::launch(&self.cluster, &access, input, &mut observer, started, wish);
-        watched(&ctx, &id, State::Queued, launch).await
+        let launched = watched(&ctx, &id, State::Queued, launch).await?;
+        let Some(input) = then else { return Ok(launched) };
+        observer.has(&launched);
+        let (own, context) = (self.clone(), ctx.clone());
+        let input = AwaitInput::of(&input, launched.clone());
+        let teller = self::observer(&ctx, &id);
+        let wait = async move {
+            let wait = own.awaited(input, &mut observer, SystemTime::now());
+            let step = telling(&context, &teller, State::Building, named(&id, Box::pin(wait)));
+            called(&context, "await_build", step).await
+        };
+        Err(self.detached.go_on(&ctx, launched, wait))
     }
 
     /// Waits for the end of the executor. After a success nothing of the build is left in the
@@ -243,23 +295,9 @@ impl Activities {
     ) -> Result<Built, ActivityError> {
         let id = input.id.clone();
         let mut observer = observer(&ctx, &id);
-        let (cluster, registry, logs) = (&self.cluster, &self.registry, self.logs());
+        observer.has(&input.launched);
         let since = ctx.info().scheduled_time.unwrap_or_else(SystemTime::now);
-        let wait = async {
-            let own = CleanUpInput {
-                workflow_id: id.workflow_id.clone(),
-                run_id: id.run_id.clone(),
-                launching: false,
-            };
-            let wait =
-                await_build::await_build(cluster, registry, logs, input, &mut observer, since);
-            // Boxed for the same reason as a render.
-            let built = Box::pin(wait).await?;
-            // Each of several platforms is one of several Pods of its execution.
-            let is_whole = id.platform.is_empty();
-            let tidied = is_whole && Box::pin(clean_up::tidy_up(cluster, logs, own)).await;
-            Ok(Built { tidied, ..built })
-        };
+        let wait = self.awaited(input, &mut observer, since);
         watched(&ctx, &id, State::Building, wait).await
     }
 

@@ -189,6 +189,7 @@ pub fn sample() -> LaunchInput {
         rendered: Rendered::default(),
         context: Context::default(),
         spare_memory: false,
+        with_await: false,
     }
 }
 

@@ -98,6 +98,7 @@ impl Share {
             name: self.name.clone(),
             uid: meta.uid.clone().unwrap_or_default(),
             joined: image(meta).filter(|_| !made).cloned(),
+            built: None,
         }
     }
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use kilnworks_activities::{
+    engine::Observer,
     error::{Ended, to_engine},
     split,
 };
@@ -18,6 +19,7 @@ use kilnworks_workflows::{
     names,
     output::{BuildOutput, Outcome, Package},
     plan::{Delivery, Place},
+    progress::State,
     steps::{self, *},
     sweep::{SweepInput, SweepReport},
 };
@@ -35,8 +37,10 @@ pub enum Fate {
     Queues,
     /// Its Pod never ends.
     Hangs,
-    /// The worker that awaits it first is not heard of again.
+    /// The worker that launches or awaits it first is not heard of again.
     LosesItsWorker,
+    /// The same, once it has told of the Pod.
+    LosesItsWorkerLate,
 }
 
 /// Steps that do nothing but what a test says.
@@ -53,6 +57,7 @@ pub struct FakeSteps {
     unchanged: Arc<Mutex<Option<String>>>,
     incomparable: bool,
     held: Arc<AtomicBool>,
+    launches_alone: bool,
     pub(crate) launch_slots: Option<usize>,
     settings: EngineSettings,
 }
@@ -68,6 +73,12 @@ impl FakeSteps {
     pub fn hold_launches(mut self, slots: usize) -> Self {
         self.held.store(true, Ordering::SeqCst);
         self.launch_slots = Some(slots);
+        self
+    }
+
+    /// A launch does not await the build, as where its worker stops.
+    pub fn launching_alone(mut self) -> Self {
+        self.launches_alone = true;
         self
     }
 
@@ -158,9 +169,63 @@ impl FakeSteps {
         Built { tidied, ..built(name) }
     }
 
+    /// What becomes of a Pod that is awaited.
+    async fn awaited(
+        &self,
+        ctx: &ActivityContext,
+        input: AwaitInput,
+    ) -> Result<Built, ActivityError> {
+        let name = name_of(&input.id);
+        let noted = format!("await {name}");
+        self.note(noted.clone());
+        let fate = self.fates.lock().unwrap().get(&name).cloned();
+        match fate {
+            Some(Fate::Hangs) => {
+                tell(ctx, &input).await;
+                loop {
+                    if ctx.is_cancelled() {
+                        return Err(ActivityError::cancelled());
+                    }
+                    let _ = ctx.record_heartbeat(()).await;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+            // Whoever was to complete it does not, and sends no heartbeat.
+            Some(Fate::LosesItsWorker) if self.count(&noted) == 1 => {
+                Err(ActivityError::WillCompleteAsync)
+            }
+            Some(Fate::LosesItsWorkerLate) if self.count(&noted) == 1 => {
+                tell(ctx, &input).await;
+                Err(ActivityError::WillCompleteAsync)
+            }
+            Some(Fate::LosesItsWorker | Fate::LosesItsWorkerLate) => {
+                Ok(self.tidied(&name, &input.id))
+            }
+            Some(Fate::Fails(failures)) => match failures.get(input.id.attempt as usize - 1) {
+                Some(failure) => Err(to_engine(Ended(failure.clone()).into())),
+                None => Ok(self.tidied(&name, &input.id)),
+            },
+            Some(Fate::FailsUntil(wanted, failures)) => {
+                let has = self.memory.lock().unwrap().get(&name) == Some(&wanted);
+                match failures.get(input.id.attempt as usize - 1).filter(|_| !has) {
+                    Some(failure) => Err(to_engine(Ended(failure.clone()).into())),
+                    None => Ok(self.tidied(&name, &input.id)),
+                }
+            }
+            None | Some(Fate::Queues) => Ok(self.tidied(&name, &input.id)),
+        }
+    }
+
     fn note(&self, text: String) {
         self.ran.lock().unwrap().push(text);
     }
+}
+
+/// Tells that a Pod runs.
+async fn tell(ctx: &ActivityContext, input: &AwaitInput) {
+    let mut observer = Observer::new(Some(ctx.client()), input.id.clone());
+    observer.has(&input.launched);
+    observer.tell(State::Building, "").await;
 }
 
 /// A digest that tells its container.
@@ -304,13 +369,19 @@ impl FakeSteps {
             let _ = ctx.record_heartbeat(()).await;
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        Ok(Launched {
+        let launched = Launched {
             kind: LaunchedKind::Pod,
             namespace: "builds".to_owned(),
             name: format!("pod-{}", input.id.attempt),
             uid: "1".to_owned(),
             joined: None,
-        })
+            built: None,
+        };
+        if !input.with_await || self.launches_alone {
+            return Ok(launched);
+        }
+        let wait = AwaitInput::of(&input, launched.clone());
+        Ok(Launched { built: Some(self.awaited(&ctx, wait).await?), ..launched })
     }
 
     #[activity(definition = steps::AwaitBuild)]
@@ -319,35 +390,7 @@ impl FakeSteps {
         ctx: ActivityContext,
         input: AwaitInput,
     ) -> Result<Built, ActivityError> {
-        let name = name_of(&input.id);
-        self.note(format!("await {name}"));
-        let fate = self.fates.lock().unwrap().get(&name).cloned();
-        match fate {
-            Some(Fate::Hangs) => loop {
-                if ctx.is_cancelled() {
-                    return Err(ActivityError::cancelled());
-                }
-                let _ = ctx.record_heartbeat(()).await;
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            },
-            // Whoever was to complete it does not, and sends no heartbeat.
-            Some(Fate::LosesItsWorker) if ctx.info().attempt == 1 => {
-                Err(ActivityError::WillCompleteAsync)
-            }
-            Some(Fate::LosesItsWorker) => Ok(self.tidied(&name, &input.id)),
-            Some(Fate::Fails(failures)) => match failures.get(input.id.attempt as usize - 1) {
-                Some(failure) => Err(to_engine(Ended(failure.clone()).into())),
-                None => Ok(self.tidied(&name, &input.id)),
-            },
-            Some(Fate::FailsUntil(wanted, failures)) => {
-                let has = self.memory.lock().unwrap().get(&name) == Some(&wanted);
-                match failures.get(input.id.attempt as usize - 1).filter(|_| !has) {
-                    Some(failure) => Err(to_engine(Ended(failure.clone()).into())),
-                    None => Ok(self.tidied(&name, &input.id)),
-                }
-            }
-            None | Some(Fate::Queues) => Ok(self.tidied(&name, &input.id)),
-        }
+        self.awaited(&ctx, input).await
     }
 
     #[activity(definition = steps::Index)]

@@ -303,12 +303,13 @@ async fn a_cancel_reaches_every_container_and_cleans_up() {
     with_fakes(steps.clone(), async |client, queue| {
         let handle = start(&client, BuildApp::run, &queue, &queue, shop()).await;
         eventually("both to be awaited", Duration::from_secs(30), async || {
-            (steps.count("await web") == 2).then_some(())
+            let options = WorkflowQueryOptions::default();
+            let progress = handle.query(BuildApp::progress, (), options).await.unwrap();
+            let web = progress.containers.iter().filter(|row| row.component == "web");
+            (web.filter(|row| row.state == State::Building).count() == 2).then_some(())
         })
         .await;
-        let options = WorkflowQueryOptions::default();
-        let progress = handle.query(BuildApp::progress, (), options).await.unwrap();
-        assert_eq!(progress.containers[0].state, State::Packing);
+        assert_eq!(steps.count("await web"), 2);
         handle.cancel(WorkflowCancelOptions::default()).await.unwrap();
         assert!(matches!(end(&handle).await, End::Cancelled));
     })

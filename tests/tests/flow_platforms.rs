@@ -147,13 +147,13 @@ async fn a_cancel_ends_every_platform() {
     let steps = FakeSteps::default().fate(AMD, Fate::Hangs).fate(ARM, Fate::Hangs);
     with_fakes(steps.clone(), async |client, queue| {
         let handle = start(&client, BuildContainer::run, &queue, &queue, both()).await;
-        eventually("both to be awaited", Duration::from_secs(30), async || {
-            (steps.count("await") == 2).then_some(())
+        let row = eventually("both to be awaited", Duration::from_secs(30), async || {
+            let options = WorkflowQueryOptions::default();
+            let progress = handle.query(BuildContainer::progress, (), options).await.expect("it");
+            let row = progress.containers.into_iter().next()?;
+            row.platforms.iter().all(|one| one.state == State::Building).then_some(row)
         })
         .await;
-        let options = WorkflowQueryOptions::default();
-        let progress = handle.query(BuildContainer::progress, (), options).await.expect("it");
-        let row = &progress.containers[0];
         assert_eq!((row.state, row.attempt), (State::Building, 1));
         let words = "linux/amd64 building; linux/arm64 building";
         assert_eq!(row.reason.as_deref(), Some(words));

@@ -118,5 +118,6 @@ fn launch(container: &ContainerPlan, build: &BuildPlan) -> LaunchInput {
             ..Context::default()
         },
         spare_memory: false,
+        with_await: false,
     }
 }

@@ -68,9 +68,9 @@ pub(crate) async fn worker(
     }
     table::print(&announcement(&sweeping.install, version.as_ref(), &workers, &engine))?;
     if telemetry.is_some() {
-        tokio::spawn(look::on(engine, activities, health.clone(), queues));
+        tokio::spawn(look::on(engine, activities.clone(), health.clone(), queues));
     }
-    let served = serve(workers, &health).await;
+    let served = serve(workers, &activities, &health).await;
     if let Some(traces) = traces {
         traces.end().await;
     }
@@ -159,7 +159,11 @@ impl ActivityImplementer for Shared {
 }
 
 /// Runs the workers side by side on this thread, as their futures cannot leave it.
-async fn serve(mut workers: Vec<Worker>, health: &Health) -> anyhow::Result<()> {
+async fn serve(
+    mut workers: Vec<Worker>,
+    activities: &Activities,
+    health: &Health,
+) -> anyhow::Result<()> {
     let stops: Vec<_> = workers.iter().map(Worker::shutdown_handle).collect();
     let running = health.beside(try_join_all(workers.iter_mut().map(Worker::run)));
     tokio::pin!(running);
@@ -170,8 +174,14 @@ async fn serve(mut workers: Vec<Worker>, health: &Health) -> anyhow::Result<()> 
     tracing::info!("stopping: no new work; a second signal ends at once");
     health.stop();
     stops.iter().for_each(|stop| stop());
+    activities.stop();
+    let stopped = async {
+        let ended = running.await.map(drop).context("a worker did not stop in order");
+        activities.stopped().await;
+        ended
+    };
     tokio::select! {
-        ended = &mut running => ended.map(drop).context("a worker did not stop in order"),
+        stopped = stopped => stopped,
         asked = asked_to_stop() => asked,
     }
 }

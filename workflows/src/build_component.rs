@@ -386,10 +386,9 @@ async fn tell_ends(ctx: &WorkflowContext<BuildComponent>, root: &str, name: Opti
         let seen = Observed {
             component: row.component,
             container: row.container,
-            platform: String::new(),
             state: row.state,
             reason: row.reason.unwrap_or_default(),
-            since: String::new(),
+            ..Observed::default()
         };
         tell(ctx, root, seen).await;
     }
@@ -407,10 +406,8 @@ async fn tell_of(
     let seen = Observed {
         component: component.name.clone(),
         container: container.name.clone(),
-        platform: String::new(),
         state: State::Packing,
-        reason: String::new(),
-        since: String::new(),
+        ..Observed::default()
     };
     tell(ctx, root, seen).await;
 }

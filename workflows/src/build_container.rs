@@ -3,6 +3,7 @@
 mod calls;
 mod granted;
 mod hold;
+mod launch;
 mod platforms;
 
 use std::{
@@ -29,13 +30,14 @@ use crate::{
     plan::{BuildPlan, ContainerPlan, GitSource, Work},
     planned::Planned,
     policy::{self, Grants, Policy, next_attempt},
-    progress::{ContainerProgress, Progress, State, reason},
+    progress::{ContainerProgress, Observed, Progress, State, reason},
     spec::Yields,
-    steps::{AwaitInput, Built, Context, LaunchInput, Rendered, Reuse, Split},
+    steps::{AwaitInput, Built, Context, LaunchInput, Rendered, Split},
     stop::Stop,
 };
 use granted::Granted;
 use hold::Hold;
+use launch::Pods;
 
 /// One container becomes one image.
 #[workflow]
@@ -47,6 +49,7 @@ pub struct BuildContainer {
     planned: Planned,
     hold: Hold,
     granted: Granted,
+    pods: Pods,
 }
 
 #[workflow_methods]
@@ -85,7 +88,11 @@ impl BuildContainer {
     #[signal(name = "observed")]
     pub fn observed(&mut self, ctx: &mut SyncWorkflowContext<Self>, seen: RawValue) {
         self.told = true;
-        self.progress.observe(json_of(&seen));
+        if let Some(seen) = Observed::read(json_of(&seen)) {
+            self.progress.note(&seen);
+            self.pods.note(&seen);
+            self.hold.passes(seen.launched.is_some());
+        }
         ctx.set_current_details(self.progress.markdown());
     }
 
@@ -321,23 +328,14 @@ impl<'a> Build<'a> {
 
     /// One Pod, from its launch to its end.
     async fn attempt(&self, input: LaunchInput) -> Result<Built, Stop> {
-        let attempt = input.id.attempt;
-        self.stands(State::Queued, None, Some(attempt));
-        let LaunchInput { id, build, rendered, .. } = input.clone();
-        let launched = self.launch(input).await?;
+        self.stands(State::Queued, None, Some(input.id.attempt));
+        let mut launched = self.launch(input.clone()).await?;
+        if let Some(built) = launched.built.take() {
+            self.tidied.set(built.tidied);
+            return Ok(built);
+        }
         self.stands(State::Building, None, None);
-        let input = AwaitInput {
-            platform: build.platform().map(str::to_owned),
-            id,
-            launched,
-            repository: build.repository,
-            tags: rendered.tags,
-            reuse: build.reuse.zip(rendered.key).map(|(repository, key)| Reuse { repository, key }),
-            dockerfile: rendered.dockerfile,
-            registry: self.plan.registry.clone(),
-            clocks: build.clocks,
-        };
-        self.await_build(input).await
+        self.await_build(AwaitInput::of(&input, launched)).await
     }
 
     /// What the next attempt has, after its pause, where a next one makes sense.

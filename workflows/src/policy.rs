@@ -86,7 +86,8 @@ impl Policy {
         // Without one a dead worker would be noticed only when its step's run is over.
         .heartbeat_timeout(Duration::from_secs(self.settings.heartbeat))
         .task_queue(row.queue)
-        .retry_policy(retry_policy())
+        .maybe_schedule_to_start_timeout(row.queued)
+        .retry_policy(retry_policy(step))
         .cancellation_token(token)
         .summary(head(&summary, bounds::SUMMARY_BYTES))
         .build()
@@ -102,7 +103,7 @@ impl Policy {
         // What a parent fetches ahead holds up everyone: whoever needs it fetches again, by a clock
         // of its own.
         let ahead = if self.clocks.is_some() { whole } else { 5 * MINUTE };
-        let row = |queue, one_run, all_runs| Row { queue, one_run, all_runs };
+        let row = |queue, one_run, all_runs| Row { queue, queued: None, one_run, all_runs };
         match step {
             //                     queue             one run   all runs
             Step::FetchSource => row(&queues.source, HOUR, ahead),
@@ -111,11 +112,12 @@ impl Policy {
             Step::Render => row(&queues.source, HOUR, whole),
             Step::Upload => row(&queues.source, HOUR, whole),
             // It counts its own clock, from when it was first scheduled. The slack lets it say so.
+            // It awaits the build, too: the whole clock is the workflow's.
             Step::Launch => {
                 let queued = seconds(|clocks| clocks.queued) + 10 * MINUTE;
-                row(&queues.launch, queued, queued)
+                Row { queued: Some(queued), ..row(&queues.launch, whole, whole) }
             }
-            // It counts its own clocks; the whole clock is the workflow's.
+            // It counts its own clocks, too.
             Step::AwaitBuild => row(&queues.await_build, whole, whole),
             Step::ResolveImage | Step::Index => row(&queues.main, 5 * MINUTE, whole),
             Step::CheckVersion => row(&queues.main, 5 * MINUTE, DAY),
@@ -132,6 +134,8 @@ impl Policy {
 
 struct Row<'a> {
     queue: &'a str,
+    /// How long it may wait for a worker.
+    queued: Option<Duration>,
     one_run: Duration,
     all_runs: Duration,
 }
@@ -147,13 +151,24 @@ pub fn turn(app: &str, build: &BuildPlan) -> Priority {
         .build()
 }
 
-fn retry_policy() -> RetryPolicy {
+/// The priority of what has a Pod already, and only lost its worker.
+pub fn at_once() -> Priority {
+    Priority::builder().priority_key(1_u32).build()
+}
+
+fn retry_policy(step: Step) -> RetryPolicy {
+    // The engine's own name for a result over its limit, which no second run makes smaller.
+    let mut final_types = vec!["PayloadsTooLarge"];
+    if step == Step::Launch {
+        // And for a worker that is not heard of: a build that is launched goes on elsewhere at
+        // once, where another run of the same step would wait for its turn.
+        final_types.push("TemporalTimeout:Heartbeat");
+    }
     RetryPolicy::builder()
         .initial_interval(SECOND)
         .backoff_coefficient(2.0)
         .maximum_interval(30 * SECOND)
-        // The engine's own name for a result over its limit, which no second run makes smaller.
-        .non_retryable_error_types(["PayloadsTooLarge"])
+        .non_retryable_error_types(final_types)
         .build()
 }
 

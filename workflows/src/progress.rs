@@ -13,6 +13,7 @@ use crate::{
     failure::{FailureType, head},
     output::BuildOutput,
     plan::{Outline, OutlinedComponent},
+    steps::Launched,
     stop::Stop,
 };
 
@@ -133,7 +134,7 @@ impl State {
 }
 
 /// What a step saw a container wait for: the payload of the signal `observed`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Observed {
     /// Name of the component; empty where all of them wait.
@@ -149,6 +150,26 @@ pub struct Observed {
     pub reason: String,
     /// Since when, as RFC 3339.
     pub since: String,
+    /// Which attempt; 0 where there is none yet.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub attempt: u32,
+    /// The Pod or Job of that attempt, once it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub launched: Option<Launched>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_none(attempt: &u32) -> bool {
+    *attempt == 0
+}
+
+impl Observed {
+    /// What a signal brought; none where it cannot be read: a signal from outside must never hold
+    /// up a build.
+    pub fn read(payload: Value) -> Option<Self> {
+        serde_json::from_value(payload).ok()
+    }
 }
 
 /// A reason as a row holds it: the rows of 500 containers travel together.
@@ -244,12 +265,15 @@ impl Progress {
         }
     }
 
-    /// Notes what a step saw. A payload that cannot be read is left out: a signal from outside
-    /// must never hold up a build.
+    /// Notes what a step saw. What cannot be read is left out.
     pub fn observe(&mut self, payload: Value) {
-        let Ok(observed) = serde_json::from_value::<Observed>(payload) else {
-            return;
-        };
+        if let Some(observed) = Observed::read(payload) {
+            self.note(&observed);
+        }
+    }
+
+    /// Notes what a step saw.
+    pub fn note(&mut self, observed: &Observed) {
         let is_for = |name: &str, wanted: &str| wanted.is_empty() || name == wanted;
         for row in &mut self.containers {
             let is_meant = is_for(&row.component, &observed.component)

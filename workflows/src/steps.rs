@@ -392,6 +392,9 @@ pub struct LaunchInput {
     /// can.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub spare_memory: bool,
+    /// Whether the build is awaited, too, once it is launched: one step less.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_await: bool,
 }
 
 /// A created Pod or Job. Later steps use these names and never derive them again.
@@ -409,6 +412,9 @@ pub struct Launched {
     /// The image that it pushes last, as `name:tag`, where another build of the same thing made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joined: Option<String>,
+    /// What came of it, where that was awaited. A worker that stops meanwhile leaves it to another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub built: Option<Built>,
 }
 
 /// What carries the executor.
@@ -446,6 +452,26 @@ pub struct AwaitInput {
     /// What it is built for, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
+}
+
+impl AwaitInput {
+    /// The wait for what a launch made.
+    pub fn of(input: &LaunchInput, launched: Launched) -> Self {
+        let LaunchInput { id, build, rendered, registry, .. } = input;
+        let key = rendered.key.clone();
+        let reuse = build.reuse.clone().zip(key).map(|(repository, key)| Reuse { repository, key });
+        Self {
+            id: id.clone(),
+            launched,
+            repository: build.repository.clone(),
+            tags: rendered.tags.clone(),
+            reuse,
+            dockerfile: rendered.dockerfile.clone(),
+            registry: registry.clone(),
+            clocks: build.clocks,
+            platform: build.platform().map(str::to_owned),
+        }
+    }
 }
 
 /// Where an image that may be used again is found.

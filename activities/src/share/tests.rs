@@ -398,6 +398,7 @@ fn shared() -> Launched {
         name: name(),
         uid: "uid-1".to_owned(),
         joined: None,
+        built: None,
     }
 }
 

@@ -123,12 +123,9 @@ impl Work<'_> {
         if self.root != self.ctx.workflow_id() {
             let (component, container) = (component.to_owned(), name.to_owned());
             let state = State::Undecided;
-            tell(
-                self.ctx,
-                self.root,
-                Observed { component, container, platform: String::new(), state, reason, since },
-            )
-            .await;
+            let seen =
+                Observed { component, container, state, reason, since, ..Observed::default() };
+            tell(self.ctx, self.root, seen).await;
         }
     }
 

@@ -1,18 +1,15 @@
 //! The steps of a container's build, as its workflow calls them.
 
-use std::time::Duration;
-
 use temporalio_workflow::{ActivityOptions, WorkflowCancellationToken};
 
 use super::{Build, set_state};
 use crate::{
-    failure::FailureType,
     plan::{BuildPlan, ContainerPlan, GitSource},
     policy::{Grants, Step},
     progress::State,
     steps::{
-        AwaitInput, BuildId, Built, CleanUpInput, Context, FetchInput, LaunchInput, Launched,
-        RenderInput, Rendered, ResolveInput, Steps, UploadInput,
+        AwaitInput, BuildId, Built, CleanUpInput, Context, FetchInput, LaunchInput, RenderInput,
+        Rendered, ResolveInput, Steps, UploadInput,
     },
     stop::Stop,
 };
@@ -84,23 +81,8 @@ impl Build<'_> {
             rendered: Rendered { context: None, ..rendered.clone() },
             context: context.clone(),
             spare_memory: grants.growths > 0,
+            with_await: true,
         }
-    }
-
-    pub(super) async fn launch(&self, input: LaunchInput) -> Result<Launched, Stop> {
-        let queued = Duration::from_secs(input.build.clocks.queued);
-        let launched = self.launch_in_time(input).await;
-        // It counts its own clock; where no worker took it in time, nobody did.
-        launched.map_err(|stop| match stop.first().map(|first| first.kind) {
-            Some(FailureType::DeadlineExceeded) => Stop::because(
-                FailureType::QuotaExceeded,
-                format!(
-                    "no place became free within {} (queued)",
-                    humantime::format_duration(queued)
-                ),
-            ),
-            _ => stop,
-        })
     }
 
     pub(super) async fn await_build(&self, input: AwaitInput) -> Result<Built, Stop> {

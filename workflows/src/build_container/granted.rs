@@ -12,7 +12,7 @@ use crate::{
     output::ContainerImage,
     plan::Clocks,
     policy::{Policy, Step},
-    steps::{AwaitInput, Built, LaunchInput, Launched, Steps},
+    steps::{AwaitInput, Built, Steps},
     stop::Stop,
 };
 
@@ -21,6 +21,11 @@ use crate::{
 pub(super) struct Granted(Clocks);
 
 impl Granted {
+    /// How much longer what waits for room may do so than it might then.
+    pub(super) fn queued_since(self, then: Self) -> u64 {
+        self.0.queued - then.0.queued
+    }
+
     /// Grants what was checked, and says it.
     pub(super) fn grant(&mut self, extend: &Extend) -> String {
         *self.0.of(extend.clock) += extend.seconds().unwrap_or_default();
@@ -30,7 +35,7 @@ impl Granted {
 
 impl Build<'_> {
     /// The clocks as they are now.
-    fn clocks(&self) -> Clocks {
+    pub(super) fn clocks(&self) -> Clocks {
         self.plan.work.clocks().longer_by(self.ctx.state(|s| s.granted.0))
     }
 
@@ -71,22 +76,6 @@ impl Build<'_> {
         }
     }
 
-    /// The launch, once more for as long as someone has extended its clock by meanwhile.
-    pub(super) async fn launch_in_time(&self, mut input: LaunchInput) -> Result<Launched, Stop> {
-        input.build.clocks = self.clocks();
-        loop {
-            let counted = self.ctx.state(|s| s.granted.0.queued);
-            let launched = self.launch_unless_held(input.clone()).await;
-            let more = self.ctx.state(|s| s.granted.0.queued) - counted;
-            match &launched {
-                Err(stop) if more > 0 && stop.first().is_some_and(|first| is_late(first.kind)) => {
-                    input.build.clocks.queued = more;
-                }
-                _ => return launched,
-            }
-        }
-    }
-
     /// Waits for the end of a build. Its step counts the clocks by what the Pod says, so it is
     /// begun anew when someone extends one.
     pub(super) async fn await_in_time(&self, mut input: AwaitInput) -> Result<Built, Stop> {
@@ -115,10 +104,6 @@ impl Build<'_> {
             }
         }
     }
-}
-
-fn is_late(kind: FailureType) -> bool {
-    matches!(kind, FailureType::QuotaExceeded | FailureType::DeadlineExceeded)
 }
 
 #[cfg(test)]

@@ -1,15 +1,12 @@
 //! Holding a container back before it is launched.
 
-use futures::{FutureExt, pin_mut};
-use temporalio_workflow::{WaitConditionOptions, WorkflowCancellationToken, select};
+use temporalio_workflow::WaitConditionOptions;
 
 use super::{Build, BuildContainer};
 use crate::{
     build::{now, tell},
     decision::Refusal,
-    policy::{self, Step},
     progress::{Observed, State},
-    steps::{LaunchInput, Launched, Steps},
     stop::Stop,
 };
 
@@ -35,59 +32,30 @@ impl Hold {
     pub(super) fn set(&mut self, hold: bool) {
         self.held = hold;
     }
+
+    /// Whether it is to be held back now.
+    pub(super) fn holds(&self) -> bool {
+        self.held && !self.past
+    }
+
+    /// Notes that it has a Pod, where that is so.
+    pub(super) fn passes(&mut self, past: bool) {
+        self.past |= past;
+    }
+
+    /// Notes that another launch is to come.
+    pub(super) fn begins(&mut self) {
+        self.past = false;
+    }
 }
 
 impl Build<'_> {
-    /// The launch, held back while someone wants that. One that waits for room is taken back; it
-    /// may have made its Pod at that moment, which the next launch finds by its name.
-    pub(super) async fn launch_unless_held(&self, input: LaunchInput) -> Result<Launched, Stop> {
-        self.ctx.state_mut(|s| s.hold.past = false);
-        loop {
-            if self.ctx.state(|s| s.hold.held) {
-                self.wait_until_resumed().await?;
-            }
-            let token = self.token.child_token();
-            let launched = self.launch_once(input.clone(), token.clone()).fuse();
-            let held = self.ctx.wait_condition(|s| s.hold.held).fuse();
-            pin_mut!(launched, held);
-            let launched = select! {
-                launched = launched => launched,
-                _ = held => {
-                    token.cancel_with_reason("someone paused this container");
-                    launched.await
-                }
-            };
-            let taken_back = matches!(launched, Err(Stop::Cancelled)) && !self.token.is_cancelled();
-            if !taken_back {
-                self.ctx.state_mut(|s| s.hold.past = launched.is_ok());
-                return launched;
-            }
-        }
-    }
-
-    async fn launch_once(
-        &self,
-        input: LaunchInput,
-        token: WorkflowCancellationToken,
-    ) -> Result<Launched, Stop> {
-        let mut options = self.policy().options(Step::Launch, self.summary("launch"), token);
-        options.priority = Some(policy::turn(&self.plan.app, &input.build));
-        let platform = input.id.platform.clone();
-        self.launching.borrow_mut().insert(platform.clone());
-        let launched = self.ctx.execute_activity(Steps::launch, input, options).await;
-        let launched = launched.map_err(Stop::from);
-        if !matches!(launched, Err(Stop::Cancelled)) {
-            self.launching.borrow_mut().remove(&platform);
-        }
-        launched
-    }
-
-    async fn wait_until_resumed(&self) -> Result<(), Stop> {
+    pub(super) async fn wait_until_resumed(&self) -> Result<(), Stop> {
         self.stands(State::Paused, None, None);
         self.tell(State::Paused).await;
         let mut options = WaitConditionOptions::default();
         options.cancellation_token = Some(self.token.clone());
-        let may = |s: &BuildContainer| !s.hold.held;
+        let may = |s: &BuildContainer| !s.hold.holds();
         let resumed = self.ctx.wait_condition_with_options(may, options).await;
         resumed.map_err(|_| Stop::Cancelled)?;
         self.stands(State::Queued, None, None);
@@ -103,8 +71,8 @@ impl Build<'_> {
                 container: self.plan.container.clone(),
                 platform: self.platform.clone(),
                 state,
-                reason: String::new(),
                 since: now(self.ctx),
+                ..Observed::default()
             };
             tell(self.ctx, &resolved.root, seen).await;
         }

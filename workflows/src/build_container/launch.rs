@@ -1,0 +1,180 @@
+//! The launch of an attempt. Its step awaits the build, too, and gives what came of it; it gives
+//! the bare Pod where its worker stopped meanwhile, and then another step awaits it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures::{FutureExt, pin_mut};
+use temporalio_common::error::{ActivityExecutionError, TimeoutType};
+use temporalio_workflow::{WorkflowCancellationToken, select};
+
+use super::{Build, BuildContainer, granted::Granted};
+use crate::{
+    failure::FailureType,
+    plan::Clocks,
+    policy::{self, Step},
+    progress::Observed,
+    steps::{BuildId, LaunchInput, Launched, Steps},
+    stop::Stop,
+};
+
+/// The Pods that steps told of while they went on: by platform, with the attempt that each is of.
+#[derive(Debug, Default)]
+pub(super) struct Pods(BTreeMap<String, (u32, Launched)>);
+
+impl Pods {
+    pub(super) fn note(&mut self, seen: &Observed) {
+        if let Some(launched) = &seen.launched {
+            self.0.insert(seen.platform.clone(), (seen.attempt, launched.clone()));
+        }
+    }
+
+    fn of(&self, id: &BuildId) -> Option<Launched> {
+        let (attempt, launched) = self.0.get(&id.platform)?;
+        (*attempt == id.attempt).then(|| launched.clone())
+    }
+}
+
+impl Build<'_> {
+    /// The launch, once more for as long as someone has extended a clock by that ran out.
+    pub(super) async fn launch(&self, mut input: LaunchInput) -> Result<Launched, Stop> {
+        input.build.clocks = self.clocks();
+        self.ctx.state_mut(|s| s.hold.begins());
+        loop {
+            let counted = self.ctx.state(|s| s.granted);
+            let launched = self.launch_unless_held(&mut input, counted).await;
+            let granted = self.ctx.state(|s| s.granted);
+            match &launched {
+                Err(stop) if granted != counted && is_late(stop, granted, counted) => {
+                    let queued = granted.queued_since(counted);
+                    input.build.clocks = Clocks { queued, ..self.clocks() };
+                }
+                _ => return launched,
+            }
+        }
+    }
+
+    /// The launch, held back while someone wants that. One that waits for room is taken back; it
+    /// may have made its Pod at that moment, which the next launch finds by its name. So does the
+    /// one after a worker that died; where the Pod is known, no other launch is needed.
+    async fn launch_unless_held(
+        &self,
+        input: &mut LaunchInput,
+        counted: Granted,
+    ) -> Result<Launched, Stop> {
+        let (id, begun) = (input.id.clone(), self.ctx.workflow_time());
+        let mut again = false;
+        loop {
+            if self.ctx.state(|s| s.hold.holds()) {
+                self.wait_until_resumed().await?;
+            }
+            let launched = self.launch_until_changed(input.clone(), counted, again).await;
+            let known = || self.ctx.state(|s| s.pods.of(&id));
+            let end = match launched {
+                Err(error) => End::of(error, input.build.clocks.queued),
+                Ok(launched) => End::Launched(launched),
+            };
+            match (end, known()) {
+                (End::Stopped(stop), _) => return Err(stop),
+                (End::Cancelled, _) if self.token.is_cancelled() => return Err(Stop::Cancelled),
+                (End::Launched(launched), _) | (End::Cancelled | End::Lost, Some(launched)) => {
+                    self.launching.borrow_mut().remove(&id.platform);
+                    self.ctx.state_mut(|s| s.hold.passes(true));
+                    return Ok(launched);
+                }
+                (End::Cancelled, None) => {}
+                (End::Lost, None) => {
+                    again = true;
+                    let passed = self.ctx.workflow_time().zip(begun);
+                    let passed = passed.and_then(|(now, begun)| now.duration_since(begun).ok());
+                    let passed = passed.unwrap_or_default().as_secs();
+                    input.build.clocks.queued = self.clocks().queued.saturating_sub(passed);
+                }
+            }
+        }
+    }
+
+    /// One launch, until someone pauses it or, where its Pod is known, extends a clock of it.
+    async fn launch_until_changed(
+        &self,
+        input: LaunchInput,
+        counted: Granted,
+        again: bool,
+    ) -> Result<Launched, ActivityExecutionError> {
+        let (id, token) = (input.id.clone(), self.token.child_token());
+        let is_extended = |s: &BuildContainer| s.granted != counted && s.pods.of(&id).is_some();
+        let launched = self.launch_once(input, token.clone(), again).fuse();
+        let held = self.ctx.wait_condition(|s| s.hold.holds()).fuse();
+        let extended = self.ctx.wait_condition(is_extended).fuse();
+        pin_mut!(launched, held, extended);
+        let why = select! {
+            launched = launched => return launched,
+            _ = held => "someone paused this container",
+            _ = extended => "someone extended a clock",
+        };
+        token.cancel_with_reason(why);
+        launched.await
+    }
+
+    async fn launch_once(
+        &self,
+        input: LaunchInput,
+        token: WorkflowCancellationToken,
+        again: bool,
+    ) -> Result<Launched, ActivityExecutionError> {
+        let mut options = self.policy().options(Step::Launch, self.summary("build"), token);
+        // What is launched already is not to wait behind what is not.
+        options.priority = Some(if again {
+            policy::at_once()
+        } else {
+            policy::turn(&self.plan.app, &input.build)
+        });
+        let platform = input.id.platform.clone();
+        self.launching.borrow_mut().insert(platform.clone());
+        let launched = self.ctx.execute_activity(Steps::launch, input, options).await;
+        if !matches!(launched, Err(ActivityExecutionError::Cancelled(_))) {
+            self.launching.borrow_mut().remove(&platform);
+        }
+        launched
+    }
+}
+
+/// How a launch ended.
+enum End {
+    Launched(Launched),
+    Cancelled,
+    /// Its worker is not heard of any more.
+    Lost,
+    Stopped(Stop),
+}
+
+impl End {
+    fn of(error: ActivityExecutionError, queued: u64) -> Self {
+        let timeout = match &error {
+            ActivityExecutionError::Cancelled(_) => return Self::Cancelled,
+            ActivityExecutionError::Failed(failed) => failed.cause().and_then(|it| it.as_timeout()),
+            _ => None,
+        };
+        match timeout.map(|timeout| timeout.timeout_type()) {
+            Some(TimeoutType::Heartbeat) => Self::Lost,
+            // It counts its own clock; where no worker took it in time, nobody did.
+            Some(_) => Self::Stopped(Stop::because(
+                FailureType::QuotaExceeded,
+                format!(
+                    "no place became free within {} (queued)",
+                    humantime::format_duration(Duration::from_secs(queued))
+                ),
+            )),
+            None => Self::Stopped(error.into()),
+        }
+    }
+}
+
+/// Whether a stop is that of a clock which was extended meanwhile.
+fn is_late(stop: &Stop, granted: Granted, counted: Granted) -> bool {
+    use FailureType::{DeadlineExceeded, ImagePullFailed, QuotaExceeded, Unschedulable};
+    match stop.first().map(|first| first.kind) {
+        Some(QuotaExceeded) => granted.queued_since(counted) > 0,
+        Some(Unschedulable | ImagePullFailed | DeadlineExceeded) => true,
+        _ => false,
+    }
+}
