@@ -266,26 +266,36 @@ async fn lost(
     input: &AwaitInput,
     failure: Failure,
 ) -> anyhow::Result<Built> {
-    use FailureType::{Evicted, NodeLost, PodDeleted, RegistryDenied};
+    use FailureType::{Evicted, NodeLost, PodDeleted};
     if !matches!(failure.kind, Evicted | NodeLost | PodDeleted) {
         return Err(failed(input, failure));
     }
+    match pushed(registry, input).await? {
+        Some(built) => {
+            tracing::info!("the Pod was lost after it had pushed: {failure}");
+            Ok(built)
+        }
+        None => Err(failed(input, failure)),
+    }
+}
+
+/// The image that an attempt pushed, where it did so, by the tag that it pushes last.
+pub(crate) async fn pushed(
+    registry: &RegistryClient,
+    input: &AwaitInput,
+) -> anyhow::Result<Option<Built>> {
     let tag = names::attempt_tag(&input.id);
     let own = || format!("{}:{tag}", input.repository);
     let pushed = input.launched.joined.clone().unwrap_or_else(own);
     let image = match registry.inspect(&pushed, &input.registry).await {
         // So do some registries answer for a repository that is not there yet.
-        Err(error) if is(&error, RegistryDenied) => None,
+        Err(error) if is(&error, FailureType::RegistryDenied) => None,
         image => image?,
     };
-    match image {
-        Some(built) => {
-            tracing::info!(pushed, "the Pod was lost after it had pushed: {failure}");
-            place::place(registry, input, &built).await?;
-            Ok(built)
-        }
-        None => Err(failed(input, failure)),
+    if let Some(built) = &image {
+        place::place(registry, input, built).await?;
     }
+    Ok(image)
 }
 
 /// A failure of this attempt. The Pod has ended or is given up, so running the step again cannot

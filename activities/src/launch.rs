@@ -13,11 +13,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kilnworks_workflows::{
     failure::FailureType,
     progress::State,
-    steps::{LaunchInput, Launched, LaunchedKind},
+    steps::{AwaitInput, LaunchInput, Launched, LaunchedKind},
 };
 use kube::api::PostParams;
 
 use crate::{
+    await_build,
     clean_up::delete,
     cluster::{Bell, Cluster, api_message, unavailable},
     engine::{Observer, Wish, unwanted},
@@ -26,6 +27,7 @@ use crate::{
     nodes::Nodes,
     object::{self, Object},
     pod, presigned,
+    registry::RegistryClient,
     settings::LauncherKind,
     share::{
         Share,
@@ -106,6 +108,26 @@ pub async fn launch(
             }
         };
     }
+}
+
+/// What an attempt came to whose worker died: where its Pod is gone it may have pushed its image,
+/// and been removed.
+pub async fn finished(
+    cluster: &Cluster,
+    registry: &RegistryClient,
+    input: &LaunchInput,
+) -> anyhow::Result<Option<Launched>> {
+    let Existing::None = existing(cluster, input).await? else { return Ok(None) };
+    let gone = Launched {
+        kind: LaunchedKind::Pod,
+        namespace: cluster.site.settings.namespace.clone(),
+        name: pod::name(&input.id),
+        uid: String::new(),
+        joined: None,
+        built: None,
+    };
+    let built = await_build::pushed(registry, &AwaitInput::of(input, gone.clone())).await?;
+    Ok(built.map(|built| Launched { built: Some(built), ..gone }))
 }
 
 fn made(

@@ -270,9 +270,17 @@ impl Activities {
         let wish = move || engine::wish(asked.clone());
         let access = self.store.access(&input.context.key);
         let then = input.with_await.then(|| input.clone());
-        let launch = launch::launch(&self.cluster, &access, input, &mut observer, started, wish);
+        let launch = async {
+            let finished = async || launch::finished(&self.cluster, &self.registry, &input).await;
+            if input.again
+                && let Some(finished) = finished().await?
+            {
+                return Ok(finished);
+            }
+            launch::launch(&self.cluster, &access, input, &mut observer, started, wish).await
+        };
         let launched = watched(&ctx, &id, State::Queued, launch).await?;
-        let Some(input) = then else { return Ok(launched) };
+        let Some(input) = then.filter(|_| launched.built.is_none()) else { return Ok(launched) };
         observer.has(&launched);
         let (own, context) = (self.clone(), ctx.clone());
         let input = AwaitInput::of(&input, launched.clone());

@@ -190,6 +190,7 @@ pub fn sample() -> LaunchInput {
         context: Context::default(),
         spare_memory: false,
         with_await: false,
+        again: false,
     }
 }
 

@@ -119,5 +119,6 @@ fn launch(container: &ContainerPlan, build: &BuildPlan) -> LaunchInput {
         },
         spare_memory: false,
         with_await: false,
+        again: false,
     }
 }

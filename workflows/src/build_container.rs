@@ -219,6 +219,8 @@ struct Build<'a> {
     launching: Rc<RefCell<BTreeSet<String>>>,
     /// Whether what was made is removed already.
     tidied: Cell<bool>,
+    /// Whether the workflow ends with what it has now.
+    over: Cell<bool>,
 }
 
 /// An image that has been built, and what it took.
@@ -239,6 +241,7 @@ impl<'a> Build<'a> {
             platform: String::new(),
             launching: Rc::default(),
             tidied: Cell::new(false),
+            over: Cell::new(false),
         }
     }
 
@@ -332,6 +335,7 @@ impl<'a> Build<'a> {
         let mut launched = self.launch(input.clone()).await?;
         if let Some(built) = launched.built.take() {
             self.tidied.set(built.tidied);
+            self.over.set(built.tidied);
             return Ok(built);
         }
         self.stands(State::Building, None, None);

@@ -193,9 +193,10 @@ pub struct TaskQueues {
     pub main: String,
     /// Fetch, render, upload.
     pub source: String,
-    /// Launch: few slots, so that what waits behind it is the build queue.
+    /// Launch: few slots, so that what waits behind it is the build queue. The wait for what was
+    /// launched takes none.
     pub launch: String,
-    /// Await: thousands of slots.
+    /// Await what another worker launched: thousands of slots.
     pub await_build: String,
 }
 

@@ -395,6 +395,9 @@ pub struct LaunchInput {
     /// Whether the build is awaited, too, once it is launched: one step less.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub with_await: bool,
+    /// Whether a launch of the same attempt was begun before, and its worker not heard of again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// A created Pod or Job. Later steps use these names and never derive them again.

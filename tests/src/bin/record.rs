@@ -78,6 +78,17 @@ async fn main() {
     record("container-reused", built(), BuildContainer::run, container(), false).await;
     // Its render sends the context, and its await cleans up.
     record("container-tidied", ok(), BuildContainer::run, container(), false).await;
+    // Its launch awaits the build, too.
+    record("one-step", ok(), BuildContainer::run, container(), false).await;
+    let again = fails(FailureType::OutOfMemory);
+    record("one-step-again", again, BuildContainer::run, container(), false).await;
+    record("one-step-cancelled", hangs(), BuildContainer::run, container(), true).await;
+    for (name, fate) in
+        [("one-step-lost", Fate::LosesItsWorker), ("one-step-told-lost", Fate::LosesItsWorkerLate)]
+    {
+        let lost = ok().heartbeat(1).fate("web/server", fate);
+        record(name, lost, BuildContainer::run, container(), false).await;
+    }
     let exists = || ok().published("1.0.0");
     record("app-version-exists", exists(), BuildApp::run, shop(), false).await;
     let mut auto = shop();
@@ -88,7 +99,8 @@ async fn main() {
     both["container"]["platforms"] = json!(["linux/amd64", "linux/arm64"]);
     let arm = |fate: Fate| ok().fate("web/server linux/arm64", fate);
     let again = arm(Fate::Fails(vec![failure(FailureType::OutOfMemory)]));
-    record("container-platforms", again, BuildContainer::run, both.clone(), false).await;
+    record("container-platforms", again.clone(), BuildContainer::run, both.clone(), false).await;
+    record("one-step-platforms", again, BuildContainer::run, both.clone(), false).await;
     let fails = arm(Fate::Fails(vec![failure(FailureType::BuildFailed)]));
     let fails = fails.fate("web/server linux/amd64", Fate::Hangs);
     record("container-platforms-failed", fails, BuildContainer::run, both, false).await;
@@ -119,6 +131,7 @@ async fn main() {
         (CANCEL, Value::Null),
     ];
     record_asked("container-extended", hangs(), BuildContainer::run, container(), &asks).await;
+    record_asked("one-step-extended", hangs(), BuildContainer::run, container(), &asks).await;
     let asks = [("pause", json!({})), ("resume", json!({})), (CANCEL, Value::Null)];
     let queues = ok().fate("web/server", Fate::Queues);
     record_asked("container-paused", queues, BuildContainer::run, container(), &asks).await;

@@ -82,6 +82,7 @@ impl Build<'_> {
             context: context.clone(),
             spare_memory: grants.growths > 0,
             with_await: true,
+            again: false,
         }
     }
 

@@ -68,7 +68,10 @@ impl Build<'_> {
             pin_mut!(timer);
             select! {
                 outcome = work => {
-                    clock.cancel();
+                    // A clock ends with its workflow, and to cancel it is an event.
+                    if !self.over.get() {
+                        clock.cancel();
+                    }
                     return outcome;
                 }
                 _ = timer => counted = whole,

@@ -62,12 +62,11 @@ impl Build<'_> {
         counted: Granted,
     ) -> Result<Launched, Stop> {
         let (id, begun) = (input.id.clone(), self.ctx.workflow_time());
-        let mut again = false;
         loop {
             if self.ctx.state(|s| s.hold.holds()) {
                 self.wait_until_resumed().await?;
             }
-            let launched = self.launch_until_changed(input.clone(), counted, again).await;
+            let launched = self.launch_until_changed(input.clone(), counted).await;
             let known = || self.ctx.state(|s| s.pods.of(&id));
             let end = match launched {
                 Err(error) => End::of(error, input.build.clocks.queued),
@@ -83,7 +82,7 @@ impl Build<'_> {
                 }
                 (End::Cancelled, None) => {}
                 (End::Lost, None) => {
-                    again = true;
+                    input.again = true;
                     let passed = self.ctx.workflow_time().zip(begun);
                     let passed = passed.and_then(|(now, begun)| now.duration_since(begun).ok());
                     let passed = passed.unwrap_or_default().as_secs();
@@ -98,11 +97,10 @@ impl Build<'_> {
         &self,
         input: LaunchInput,
         counted: Granted,
-        again: bool,
     ) -> Result<Launched, ActivityExecutionError> {
         let (id, token) = (input.id.clone(), self.token.child_token());
         let is_extended = |s: &BuildContainer| s.granted != counted && s.pods.of(&id).is_some();
-        let launched = self.launch_once(input, token.clone(), again).fuse();
+        let launched = self.launch_once(input, token.clone()).fuse();
         let held = self.ctx.wait_condition(|s| s.hold.holds()).fuse();
         let extended = self.ctx.wait_condition(is_extended).fuse();
         pin_mut!(launched, held, extended);
@@ -119,14 +117,12 @@ impl Build<'_> {
         &self,
         input: LaunchInput,
         token: WorkflowCancellationToken,
-        again: bool,
     ) -> Result<Launched, ActivityExecutionError> {
         let mut options = self.policy().options(Step::Launch, self.summary("build"), token);
         // What is launched already is not to wait behind what is not.
-        options.priority = Some(if again {
-            policy::at_once()
-        } else {
-            policy::turn(&self.plan.app, &input.build)
+        options.priority = Some(match input.again {
+            true => policy::at_once(),
+            false => policy::turn(&self.plan.app, &input.build),
         });
         let platform = input.id.platform.clone();
         self.launching.borrow_mut().insert(platform.clone());

@@ -61,6 +61,7 @@ impl<'a> Build<'a> {
             platform: platform.to_owned(),
             launching: self.launching.clone(),
             tidied: Cell::new(false),
+            over: Cell::new(false),
         }
     }
 
