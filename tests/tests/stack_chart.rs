@@ -55,6 +55,12 @@ fn wrong_values_are_refused() {
         ("store.kind=volume", "store.volume.workerClaim is not set"),
         ("temporal.address=http://engine", "'/temporal/address'"),
         ("settings.max_builds=4", "max_builds"),
+        (
+            "settings.task-queue=own",
+            "settings.task-queue: the chart sets this one by its value `taskQueue`",
+        ),
+        ("settings.listen=0.0.0.0:1", "by its value `listen`"),
+        ("extraEnv[0].name=KILN_MAX_BUILDS,extraEnv[0].value=4", "by its value `maxBuilds`"),
         ("secrets={a/b}", "'/secrets/0'"),
         ("versioning.behavior=on", "'/versioning/behavior'"),
     ] {
@@ -62,6 +68,29 @@ fn wrong_values_are_refused() {
             local(&["template", "kiln"], &["--namespace", "kilnworks", "--set", wrong]);
         let said = String::from_utf8_lossy(&stderr);
         assert!(!status.success() && said.contains(expected), "{wrong}: {said}");
+    }
+}
+
+/// What the chart writes into the settings has one place where it is set.
+#[test]
+fn no_setting_is_set_in_two_places() {
+    // The chart's defaults of settings that are no values of it, and what the values set.
+    const OTHERS: [&str; 4] = ["log-format", "fetch-image", "heartbeat", "sweep-every"];
+    let presigned = ["--set", "store.s3.delivery=presigned"];
+    for (values, more) in [(Some("everything"), &[][..]), (Some("volume"), &[]), (None, &presigned)]
+    {
+        let all = objects(&rendered(values, "builds", more));
+        let map = all.iter().find(|object| object["kind"] == "ConfigMap").expect("a ConfigMap");
+        let settings = map["data"]["settings.yaml"].as_str().expect("the settings");
+        let settings: Value = serde_saphyr::from_str(settings).expect("YAML");
+        let own = settings.as_object().expect("settings").keys();
+        let own = own.filter(|name| !OTHERS.contains(&name.as_str()));
+        for name in own {
+            let set = format!("settings.{name}=x");
+            let Output { status, stderr, .. } = local(&["template", "kiln"], &["--set", &set]);
+            let said = String::from_utf8_lossy(&stderr);
+            assert!(!status.success() && said.contains("by its value `"), "{set}: {said}");
+        }
     }
 }
 
@@ -116,7 +145,8 @@ fn rights(rule: &Value) -> Vec<String> {
 }
 
 /// The shipped values in a namespace with the level `baseline`, the workers' own even with
-/// `restricted`: nothing is refused, and nothing is warned of.
+/// `restricted`: nothing is refused, and nothing is warned of. The kinds of KEDA and of Prometheus'
+/// operator are judged by those projects' own definitions.
 #[test]
 fn the_cluster_takes_what_is_rendered() {
     let workers = Namespace::enforcing("workers", "restricted");
@@ -125,10 +155,7 @@ fn the_cluster_takes_what_is_rendered() {
         let (at, claim) =
             (format!("buildNamespace.name={}", builds.0), "store.volume.workerClaim=w");
         let text = rendered(values, &workers.0, &["--set", &at, "--set", claim]);
-        // Kinds of operators that this cluster does not have.
-        let foreign =
-            |object: &Value| object["kind"] != "ServiceMonitor" && object["kind"] != "ScaledObject";
-        let mut all: Vec<Value> = objects(&text).into_iter().filter(foreign).collect();
+        let mut all = objects(&text);
         // A Deployment is taken whatever its Pods are, so they are tried as well.
         let pods: Vec<Value> = all.iter().filter_map(pod).collect();
         assert!(!pods.is_empty());

@@ -230,9 +230,7 @@ async fn two_platforms_become_one_index() {
     assert_eq!(image.platforms[1].digest, digest);
     is_an_index_of_both(image, &base);
     is_delivered(&worker, &built);
-    let logs = run(&mut worker.kiln(&["logs", &id, "--attempt", "1"]));
-    assert!(logs.contains(&format!("web/server linux/arm64 | {LOG}")), "{logs}");
-    assert!(logs.contains("web/server linux/amd64 | "), "{logs}");
+    each_has_its_log(&worker, &id);
     no_pods(&client, &document).await;
 
     let again = build(&worker, &document).await;
@@ -246,6 +244,24 @@ async fn two_platforms_become_one_index() {
     assert!(one.reused);
     assert_eq!(one.digest, image.platforms[0].digest);
     node.remove(&client).await;
+}
+
+/// Both logs in order, each line with its platform; and each by itself.
+fn each_has_its_log(worker: &Worker, id: &str) {
+    let logs = |more: &[&str]| run(worker.kiln(&["logs", id, "--attempt", "1"]).args(more));
+    let both = logs(&[]);
+    let of = |platform: &str| both.find(&format!("web/server {platform} | "));
+    assert!(of("linux/amd64").expect("lines") < of("linux/arm64").expect("lines"), "{both}");
+    assert!(both.contains(&format!("web/server linux/arm64 | {LOG}")), "{both}");
+    assert_eq!(logs(&["server", "--platform", "linux/arm64"]).trim(), LOG);
+    assert!(!logs(&["--platform", "linux/amd64"]).contains(LOG));
+
+    let mut wrong = worker.kiln(&["logs", id, "web/server", "--platform", "linux/s390x"]);
+    let refused = wrong.output().expect("kiln runs");
+    assert_eq!(refused.status.code(), Some(2));
+    let said = "error: `web/server` is not for `linux/s390x`\n\
+                hint: there are `linux/amd64`, `linux/arm64`\n";
+    assert_eq!(String::from_utf8_lossy(&refused.stderr), said);
 }
 
 fn is_an_index_of_both(image: &ContainerImage, base: &str) {

@@ -276,6 +276,9 @@ pub(crate) struct LogsArgs {
     pub(crate) id: String,
     /// Only this container: `component/container`, or its name where no other has it.
     pub(crate) container: Option<String>,
+    /// Only of this platform, where an image has several: `linux/arm64`. Default: all of them.
+    #[arg(long, value_name = "OS/ARCH")]
+    pub(crate) platform: Option<String>,
     /// Go on until the build has ended.
     #[arg(short, long)]
     pub(crate) follow: bool,

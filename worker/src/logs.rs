@@ -2,6 +2,7 @@
 
 mod attempts;
 mod choose;
+mod name;
 mod print;
 
 use std::{io, time::Duration};

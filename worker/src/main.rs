@@ -34,6 +34,7 @@ mod schedules;
 mod schema;
 mod settings;
 mod setup;
+mod signals;
 mod spec;
 mod status;
 mod suggest;
@@ -49,7 +50,9 @@ mod visibility;
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Parser;
+use tokio::runtime::Runtime;
 
 use crate::{
     cli::{Cli, Command},
@@ -57,13 +60,20 @@ use crate::{
     settings::{Common, Values},
 };
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let exit = dispatch(Cli::parse()).await.unwrap_or_else(|error| {
+fn main() -> ExitCode {
+    let exit = run_to_end(Cli::parse()).unwrap_or_else(|error| {
         eprintln!("{error}");
         error.exit
     });
     exit.into()
+}
+
+fn run_to_end(cli: Cli) -> Result<Exit, Error> {
+    let runtime = Runtime::new().context("cannot start the runtime")?;
+    let exit = runtime.block_on(dispatch(cli));
+    // A thread that still waits for a name server holds nobody up.
+    runtime.shutdown_background();
+    exit
 }
 
 async fn dispatch(cli: Cli) -> Result<Exit, Error> {

@@ -13,7 +13,6 @@ use temporalio_sdk::{
     activities::{ActivityDefinitions, ActivityImplementer},
     runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder},
 };
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     cli::{Queue, WorkerArgs},
@@ -23,6 +22,7 @@ use crate::{
     listen::{self, Answers},
     look, namespace, schedule,
     settings::{Common, Installation},
+    signals::Signals,
     table,
     telemetry::Telemetry,
     traces::Traces,
@@ -33,12 +33,42 @@ use crate::{
 /// takes a few megabytes, so this is what bounds the memory of a busy worker.
 const CACHED_WORKFLOWS: usize = 600;
 
-/// Runs until it is told to stop, then lets running steps end within the grace period.
+/// Runs until it is told to stop, then lets running steps end within the grace period. Told so
+/// before it serves, it ends at once.
 pub(crate) async fn worker(
     args: WorkerArgs,
     common: Common,
     installation: Installation,
 ) -> Result<Exit, Error> {
+    let mut signals = Signals::listen()?;
+    let Some(ready) = signals.unless(make_ready(args, common, installation)).await else {
+        tracing::info!("stopped before it served");
+        return Ok(Exit::Success);
+    };
+    let Ready { workers, activities, health, traces, _runtime } = ready?;
+    let served = serve(workers, &activities, &health, signals).await;
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
+    served?;
+    Ok(Exit::Success)
+}
+
+/// Workers that only have to be run, and what lives as long as they do.
+struct Ready {
+    workers: Vec<Worker>,
+    activities: Arc<Activities>,
+    health: Arc<Health>,
+    traces: Option<Traces>,
+    _runtime: Runtime,
+}
+
+/// Finds all that a worker needs, and waits for what is not there yet.
+async fn make_ready(
+    args: WorkerArgs,
+    common: Common,
+    installation: Installation,
+) -> Result<Ready, Error> {
     let Installation { steps, grace, listen, sweeping, version } = installation;
     let traces = Traces::start()?;
     let (telemetry, health) = answer(listen).await?;
@@ -70,12 +100,7 @@ pub(crate) async fn worker(
     if telemetry.is_some() {
         tokio::spawn(look::on(engine, activities.clone(), health.clone(), queues));
     }
-    let served = serve(workers, &activities, &health).await;
-    if let Some(traces) = traces {
-        traces.end().await;
-    }
-    served?;
-    Ok(Exit::Success)
+    Ok(Ready { workers, activities, health, traces, _runtime: runtime })
 }
 
 /// Counts, and answers for the worker, where that is wanted. It does so before there is an engine:
@@ -163,35 +188,23 @@ async fn serve(
     mut workers: Vec<Worker>,
     activities: &Activities,
     health: &Health,
+    mut signals: Signals,
 ) -> anyhow::Result<()> {
     let stops: Vec<_> = workers.iter().map(Worker::shutdown_handle).collect();
     let running = health.beside(try_join_all(workers.iter_mut().map(Worker::run)));
     tokio::pin!(running);
-    tokio::select! {
-        ended = &mut running => return ended.map(drop).context("a worker ended"),
-        asked = asked_to_stop() => asked?,
+    if let Some(ended) = signals.unless(&mut running).await {
+        return ended.map(drop).context("a worker ended");
     }
     tracing::info!("stopping: no new work; a second signal ends at once");
     health.stop();
     stops.iter().for_each(|stop| stop());
+    // What is launched goes on elsewhere at once: there is nothing to wait for.
     activities.stop();
     let stopped = async {
         let ended = running.await.map(drop).context("a worker did not stop in order");
         activities.stopped().await;
         ended
     };
-    tokio::select! {
-        stopped = stopped => stopped,
-        asked = asked_to_stop() => asked,
-    }
-}
-
-async fn asked_to_stop() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    signals.unless(stopped).await.unwrap_or(Ok(()))
 }

@@ -16,7 +16,7 @@ use crate::{
     end::{Error, Exit},
     namespace,
     schedule::{self, Kept, Sweeping},
-    table,
+    signals, table,
 };
 
 /// How long the engine may take until everyone sees what was made. Its servers look every ten
@@ -28,6 +28,11 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Makes what is missing, waits until it is there, and says what it did.
 pub(crate) async fn setup(args: SetupArgs, sweeping: &Sweeping) -> Result<Exit, Error> {
+    let hint = "run it again: it makes what is missing";
+    signals::or_ended(make(args, sweeping), hint).await
+}
+
+async fn make(args: SetupArgs, sweeping: &Sweeping) -> Result<Exit, Error> {
     let engine = connect::once().await?;
     let told = |status: Status| Error::from(refused(&status, &engine.address));
     let name = &engine.namespace;

@@ -10,15 +10,26 @@ use anyhow::{Context, ensure};
 use flate2::read::GzDecoder;
 use tar::{Archive, EntryType};
 
-/// Unpacks what [`crate::pack`] has packed into a new directory. What it never packs, and what
-/// would land elsewhere, is refused.
+/// Unpacks what [`crate::pack`] has packed into a new directory, which is there only once all of it
+/// is. What it never packs, and what would land elsewhere, is refused.
 pub(super) fn unpack(packed: File, into: &Path) -> anyhow::Result<()> {
-    match fs::remove_dir_all(into) {
+    let part = into.with_extension("part");
+    remove(&part)?;
+    remove(into)?;
+    unpack_in(packed, &part)?;
+    fs::rename(&part, into).context("cannot name the directory of the context")
+}
+
+fn remove(directory: &Path) -> anyhow::Result<()> {
+    match fs::remove_dir_all(directory) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            return Err(error).context("cannot remove what was there");
+            Err(error).context("cannot remove what was there")
         }
-        _ => {}
+        _ => Ok(()),
     }
+}
+
+fn unpack_in(packed: File, into: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(into).context("cannot make the directory of the context")?;
     let mut archive = Archive::new(GzDecoder::new(BufReader::new(packed)));
     archive.set_preserve_mtime(false);
@@ -106,6 +117,7 @@ mod tests {
             let into = dir.path().join("files");
             unpack(packed(&entries), &into).unwrap_err();
             assert!(!dir.path().join("x").exists(), "{entries:?}");
+            assert!(!into.exists(), "a part is not the context: {entries:?}");
         }
     }
 

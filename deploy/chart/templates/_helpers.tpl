@@ -65,7 +65,48 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end }}
 
-{{- /* The settings of `kiln worker`, as its file has them. What the user sets wins. */ -}}
+{{- /* Settings that are values of the chart, which go by them elsewhere too: in Pods, rights, hooks. */ -}}
+{{- define "kilnworks.valueOfSetting" -}}
+install: install
+task-queue: taskQueue
+temporal-ui: temporal.ui
+namespace: buildNamespace.name
+launcher: launcher
+max-builds: maxBuilds
+grace: grace
+cache-dir: cache
+cache-size: cache.size
+store: store.kind
+s3-bucket: store.s3.bucket
+s3-endpoint: store.s3.endpoint
+s3-secret: store.s3.secret
+aws-region: store.s3.region
+context-delivery: store.s3.delivery
+volume-dir: store.volume
+volume-claim: store.volume.claim
+executor-image: executorImage
+pod-template: podTemplate
+versioning: versioning.behavior
+build-id: versioning.buildId
+listen: listen
+{{- end }}
+
+{{- define "kilnworks.checkSettings" -}}
+{{- range $name, $value := include "kilnworks.valueOfSetting" . | fromYaml -}}
+{{- if hasKey $.Values.settings $name -}}
+{{- fail (printf "settings.%s: the chart sets this one by its value `%s`: set that" $name $value) -}}
+{{- end -}}
+{{- $variable := $name | replace "-" "_" | upper | printf "KILN_%s" -}}
+{{- range $.Values.extraEnv -}}
+{{- if eq .name $variable -}}
+{{- fail (printf "extraEnv: %s: the chart sets this one by its value `%s`: set that" $variable $value) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- /* The settings of `kiln worker`, as its file has them. Of those without a value of the chart, what
+       the user sets wins. */ -}}
 {{- define "kilnworks.settings" -}}
 {{- $values := .Values -}}
 {{- $settings := dict

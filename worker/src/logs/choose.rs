@@ -8,7 +8,10 @@ use temporalio_client::{
     errors::WorkflowInteractionError,
 };
 
-use super::PAUSE;
+use super::{
+    PAUSE,
+    name::{self, Name},
+};
 use crate::{
     cli::LogsArgs,
     connect::{Engine, waiting_mends},
@@ -91,8 +94,12 @@ pub(super) async fn choose(engine: &Engine, args: &LogsArgs) -> Result<Vec<Chose
     let all = all(engine, args).await?;
     let root = (args.id.clone(), described.start_time());
     let wanted = match &args.container {
-        Some(wanted) => vec![one_of(&all, wanted)?],
+        Some(wanted) => vec![name::one_of(&all, wanted)?],
         None => all,
+    };
+    let wanted = match &args.platform {
+        Some(platform) => name::of_platform(wanted, platform)?,
+        None => wanted,
     };
     let chosen = wanted.iter().flat_map(|one| {
         let Name { component, container, .. } = one;
@@ -110,29 +117,6 @@ pub(super) async fn choose(engine: &Engine, args: &LogsArgs) -> Result<Vec<Chose
         })
     });
     Ok(chosen.collect())
-}
-
-/// A container, and its platforms where there are several.
-#[derive(Clone, Debug, PartialEq)]
-struct Name {
-    component: String,
-    container: String,
-    platforms: Vec<String>,
-}
-
-impl Name {
-    fn full(&self) -> String {
-        format!("{}/{}", self.component, self.container)
-    }
-
-    /// Each log of it, by its name and its platform.
-    fn each(&self) -> Vec<(String, String)> {
-        let one = |platform: &String| (format!("{} {platform}", self.full()), platform.clone());
-        match self.platforms.as_slice() {
-            [] => vec![(self.full(), String::new())],
-            several => several.iter().map(one).collect(),
-        }
-    }
 }
 
 /// All containers of a build. A build that has ended tells of them by its end where no worker
@@ -184,41 +168,5 @@ fn by_end(outcome: Outcome) -> Vec<Name> {
         container: one.container,
         platforms: one.platform.into_iter().collect(),
     });
-    images.chain(failures).filter(|one| !one.container.is_empty()).collect()
-}
-
-fn one_of(all: &[Name], wanted: &str) -> Result<Name, Error> {
-    let named = |name: &&Name| name.full() == wanted || name.container == wanted;
-    let listed = |names: Vec<&Name>| {
-        let names: Vec<_> = names.into_iter().map(|name| format!("`{}`", name.full())).collect();
-        names.join(", ")
-    };
-    let found: Vec<_> = all.iter().filter(named).collect();
-    match found[..] {
-        [one] => Ok(one.clone()),
-        [] => Err(Error::input(format!("there is no container `{wanted}` in this build"))
-            .hint(format!("there are {}", listed(all.iter().collect())))),
-        _ => Err(Error::input(format!("several containers are named `{wanted}`"))
-            .hint(format!("name one of {}", listed(found)))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Name, one_of};
-
-    #[test]
-    fn a_container_is_named_in_full_or_alone() {
-        let name = |component: &str, container: &str| Name {
-            component: component.to_owned(),
-            container: container.to_owned(),
-            platforms: Vec::new(),
-        };
-        let all = [name("web", "server"), name("web", "init"), name("data", "init")];
-        assert_eq!(one_of(&all, "server").unwrap(), all[0]);
-        assert_eq!(one_of(&all, "data/init").unwrap(), all[2]);
-        let said = |wanted| one_of(&all, wanted).unwrap_err().to_string();
-        assert!(said("init").contains("name one of `web/init`, `data/init`"), "{}", said("init"));
-        assert!(said("x").contains("there are `web/server`, `web/init`, `data/init`"));
-    }
+    name::merged(images.chain(failures).filter(|one| !one.container.is_empty()))
 }
