@@ -44,19 +44,20 @@ async fn talker(pods: &Api<Pod>) -> String {
     name
 }
 
-/// How many TCP connections of this process lead to a port.
-fn connections_to(port: u16) -> usize {
-    let sockets = fs::read_dir("/proc/self/fd").unwrap().flatten();
-    let sockets = sockets.filter_map(|entry| fs::read_link(entry.path()).ok());
-    let own: HashSet<_> = sockets.map(|link| link.to_string_lossy().into_owned()).collect();
-    let all = ["/proc/self/net/tcp", "/proc/self/net/tcp6"].map(|path| fs::read_to_string(path));
+/// The sockets of this process that lead to a port.
+fn sockets_to(port: u16) -> HashSet<String> {
+    let files = fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let files = files.filter_map(|entry| fs::read_link(entry.path()).ok());
+    let own: HashSet<_> = files.map(|link| link.to_string_lossy().into_owned()).collect();
+    let all = ["/proc/self/net/tcp", "/proc/self/net/tcp6"].map(fs::read_to_string);
     let all = all.into_iter().flatten().collect::<String>();
-    let leads = |line: &&str| {
+    let there = format!(":{port:04X}");
+    let leading = all.lines().filter_map(|line| {
         let fields: Vec<_> = line.split_whitespace().collect();
-        let remote = fields.get(2).is_some_and(|at| at.ends_with(&format!(":{port:04X}")));
-        remote && fields.get(9).is_some_and(|inode| own.contains(&format!("socket:[{inode}]")))
-    };
-    all.lines().filter(leads).count()
+        let socket = format!("socket:[{}]", fields.get(9)?);
+        (fields[2].ends_with(&there) && own.contains(&socket)).then_some(socket)
+    });
+    leading.collect()
 }
 
 #[tokio::test]
@@ -67,7 +68,7 @@ async fn a_hundred_streams_are_a_few_connections() {
     let namespace = of_stack("KILN_NAMESPACE");
     let pods = Api::<Pod>::namespaced(client, &namespace);
     let name = talker(&pods).await;
-    let before = connections_to(port);
+    let before = sockets_to(port);
     let streams = Streams::of_environment();
     let following = (0..2 * STREAMS).map(async |_| {
         let place = streams.place().await.unwrap();
@@ -79,7 +80,7 @@ async fn a_hundred_streams_are_a_few_connections() {
         (place, stream)
     });
     let following = tokio::time::timeout(PATIENCE, join_all(following)).await.expect("lines");
-    let more = connections_to(port) - before;
+    let more = sockets_to(port).difference(&before).count();
     pods.delete(&name, &DeleteParams::default()).await.unwrap();
     assert_eq!(more, 2, "connections for {} streams", following.len());
 }
