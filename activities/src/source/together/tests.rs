@@ -9,12 +9,15 @@ use crate::error::{fail, is};
 
 type Answer = anyhow::Result<usize>;
 
+/// A question, and who waits for its answer.
+type Begun = (String, oneshot::Sender<Answer>);
+
 /// Whoever is asked, until each answer is given.
 #[derive(Default)]
 struct Server {
     together: Together<String, usize>,
     /// What was begun and is not answered, in that order.
-    begun: Arc<Mutex<Vec<(String, oneshot::Sender<Answer>)>>>,
+    begun: Arc<Mutex<Vec<Begun>>>,
 }
 
 impl Server {
