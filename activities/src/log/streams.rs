@@ -30,9 +30,11 @@ use crate::cluster;
 /// without a word: API servers take 100 and more.
 pub const STREAMS: usize = 50;
 
-/// How many bytes of a stream may come before they are read. A connection has room for those of all
-/// its streams, so that one whose reader stands still holds up no other.
-const WINDOW: u32 = 32 * 1024;
+/// How many bytes of a stream may come before they are read: a node that begins a new file twice
+/// while its reader waits for the store loses what lay between. They take memory only meanwhile. A
+/// connection has room for those of all its streams, so that a reader that stands still holds up no
+/// other.
+const WINDOW: u32 = 1024 * 1024;
 
 /// How often a connection with silent streams is tried, and how long it has for an answer. Together
 /// less than the silence after which it counts as dead.
