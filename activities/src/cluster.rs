@@ -26,13 +26,15 @@ use kube::{
 };
 use tokio::{sync::watch, task::AbortHandle};
 
-use crate::{error::fail, metrics::metrics, mounts, object::Site, phase, presigned};
+use crate::{
+    error::fail, log::streams::Streams, metrics::metrics, mounts, object::Site, phase, presigned,
+};
 
 /// Label that the Job controller puts on a Job's Pod: the Job's UID.
 pub const JOB_UID: &str = "batch.kubernetes.io/controller-uid";
 
 /// Silence after which a call has failed.
-const SILENCE: Duration = Duration::from_secs(60);
+pub(crate) const SILENCE: Duration = Duration::from_secs(60);
 
 /// Seconds after which the API server ends the watch, to be begun again: before it could pass for
 /// a silent call.
@@ -48,6 +50,8 @@ const TICK: Duration = Duration::from_secs(1);
 pub struct Cluster {
     /// The client, for all that is not watched.
     pub client: Client,
+    /// Connections for logs that are followed.
+    pub streams: Streams,
     /// What all objects of this installation share.
     pub site: Site,
     /// Held from counting the unfinished Pods to seeing the one that was created, so that launches
@@ -61,9 +65,17 @@ pub struct Cluster {
 
 /// A client of the cluster that the environment names: `KUBECONFIG`, or the Pod's own account.
 ///
+/// What every call goes through, but for logs that are followed: those have [`Streams`].
+pub async fn connect() -> anyhow::Result<Client> {
+    Client::try_from(config().await?).context("cannot make a client of the cluster")
+}
+
+/// The cluster that the environment names, as it is described now: a token or a certificate may be
+/// another one than it was.
+///
 /// The process's TLS provider is settled here: the dependencies bring two, and neither is chosen
 /// by itself where both are.
-pub async fn connect() -> anyhow::Result<Client> {
+pub(crate) async fn config() -> anyhow::Result<Config> {
     // It may be settled already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let mut config = Config::infer().await.context(
@@ -71,7 +83,7 @@ pub async fn connect() -> anyhow::Result<Client> {
     )?;
     // Without it a connection that died in silence would hold its step for ever.
     config.read_timeout = Some(SILENCE);
-    Client::try_from(config).context("cannot make a client of the cluster")
+    Ok(config)
 }
 
 /// How the watch over the Pods is.
@@ -102,6 +114,7 @@ impl Cluster {
         let (bell, changes) = watch::channel(0);
         let task = tokio::spawn(watch_pods(client.clone(), site.clone(), writer, bell));
         let mut cluster = Self::of(client, site, pods, changes);
+        cluster.streams = Streams::of_environment();
         cluster.watching = Some(task.abort_handle());
         cluster
     }
@@ -113,7 +126,15 @@ impl Cluster {
         pods: Store<Pod>,
         changes: watch::Receiver<u64>,
     ) -> Self {
-        Self { client, site, admission: tokio::sync::Mutex::new(()), pods, changes, watching: None }
+        Self {
+            streams: Streams::through(client.clone()),
+            client,
+            site,
+            admission: tokio::sync::Mutex::new(()),
+            pods,
+            changes,
+            watching: None,
+        }
     }
 
     /// The Pods of the build namespace.

@@ -6,6 +6,7 @@ pub mod keep;
 pub mod live;
 pub mod parts;
 pub mod read;
+pub mod streams;
 #[cfg(test)]
 mod tests;
 

@@ -14,11 +14,13 @@ pub mod remote;
 pub mod revision;
 pub mod scratch;
 pub mod submodules;
+mod together;
 pub mod tree;
 
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::Context;
@@ -28,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     address::Address, classify::is_damage, credentials::Credentials, mirror::Mirror,
-    remote::Server, tree::Tree,
+    remote::Server, together::Together, tree::Tree,
 };
 use crate::{
     blocking::computing,
@@ -42,12 +44,14 @@ pub struct Sources {
     dir: PathBuf,
     max_bytes: u64,
     secrets: Secrets,
+    /// Who asks for the same revision, with the same credentials, is answered together.
+    asked: Arc<Together<(Origin, Option<String>), Fetched>>,
 }
 
 impl Sources {
     /// Opens a cache directory, which is made where it is missing.
     pub fn open(dir: &Path, max_bytes: u64, secrets: Secrets) -> anyhow::Result<Self> {
-        let sources = Self { dir: dir.to_owned(), max_bytes, secrets };
+        let sources = Self { dir: dir.to_owned(), max_bytes, secrets, asked: Arc::default() };
         for dir in [sources.mirrors(), sources.scratch()] {
             let shown = dir.display();
             fs::create_dir_all(&dir)
@@ -70,21 +74,9 @@ impl Sources {
     /// time, but for a full commit id that is here already.
     pub async fn fetch(&self, source: &GitSource) -> anyhow::Result<Fetched> {
         let origin = self.origin(source).await?;
-        let revision = source.revision.clone();
-        let max_bytes = self.max_bytes;
-        computing(move |cancel| {
-            let commit = origin.repairing(cancel, |reach| {
-                let mirror = reach.mirror(&origin.address)?;
-                let server = reach.server(&mirror.address);
-                let commit = revision::resolve(&mirror, &server, revision.as_deref())?;
-                drop(mirror);
-                reach.tree(commit)?;
-                Ok(commit)
-            })?;
-            cache::shrink(&origin.mirrors, max_bytes)?;
-            Ok(Fetched { commit: commit.to_string() })
-        })
-        .await
+        let (revision, max_bytes) = (source.revision.clone(), self.max_bytes);
+        let asked = (origin.clone(), revision.clone());
+        self.asked.ask(asked, || fetch(origin, revision, max_bytes)).await
     }
 
     /// A source at a commit that an earlier step resolved. Nothing is fetched before it is read.
@@ -107,6 +99,26 @@ impl Sources {
         };
         Ok(Origin { address, credentials, submodules: source.submodules, mirrors: self.mirrors() })
     }
+}
+
+async fn fetch(
+    origin: Origin,
+    revision: Option<String>,
+    max_bytes: u64,
+) -> anyhow::Result<Fetched> {
+    computing(move |cancel| {
+        let commit = origin.repairing(cancel, |reach| {
+            let mirror = reach.mirror(&origin.address)?;
+            let server = reach.server(&mirror.address);
+            let commit = revision::resolve(&mirror, &server, revision.as_deref())?;
+            drop(mirror);
+            reach.tree(commit)?;
+            Ok(commit)
+        })?;
+        cache::shrink(&origin.mirrors, max_bytes)?;
+        Ok(Fetched { commit: commit.to_string() })
+    })
+    .await
 }
 
 /// A source at a commit.
@@ -136,8 +148,8 @@ impl Snapshot {
     }
 }
 
-/// Where a source is, and what it is shown.
-#[derive(Clone)]
+/// Where a source is, and what it is shown. Two are the same where all of their Secret is.
+#[derive(Clone, PartialEq)]
 struct Origin {
     address: Address,
     credentials: Credentials,

@@ -2,6 +2,17 @@
 
 mod support;
 
+use std::{
+    io::{Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use futures::{future::join_all, join};
 use kilnworks_workflows::{
     failure::FailureType::{RevisionNotFound, SourceDenied, SourceNotFound},
     plan::GitSource,
@@ -27,6 +38,92 @@ fn commits_in(cache: &Cache) -> usize {
     // What was fetched must be whole, as git sees it.
     git(&mirrors[0], &["fsck", "--full", "--no-dangling"]);
     listed.lines().count()
+}
+
+/// Stands before a git server until the test ends.
+#[derive(Clone, Default)]
+struct Gate {
+    /// How many connections were made.
+    connections: Arc<AtomicUsize>,
+    /// How many pieces of answers came, which go on when nobody holds them.
+    answers: Arc<AtomicUsize>,
+    held: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Gate {
+    /// The same source behind the gate.
+    fn before(&self, source: &GitSource) -> GitSource {
+        let (server, rest) = source.url.trim_start_matches("http://").split_once('/').unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/{rest}", listener.local_addr().unwrap());
+        let (gate, server) = (self.clone(), server.to_owned());
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                gate.connections.fetch_add(1, Ordering::SeqCst);
+                gate.pass(client, TcpStream::connect(&server).unwrap());
+            }
+        });
+        GitSource { url, ..source.clone() }
+    }
+
+    /// Whoever hangs up ends it.
+    fn pass(&self, client: TcpStream, server: TcpStream) {
+        let (mut asking, mut asked) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+        thread::spawn(move || {
+            let _ = std::io::copy(&mut asking, &mut asked);
+            let _ = asked.shutdown(Shutdown::Write);
+        });
+        let (gate, mut client, mut server) = (self.clone(), client, server);
+        thread::spawn(move || {
+            let mut piece = vec![0; 64 * 1024];
+            while let Ok(count @ 1..) = server.read(&mut piece) {
+                gate.answers.fetch_add(1, Ordering::SeqCst);
+                drop(gate.held.blocking_lock());
+                if client.write_all(&piece[..count]).is_err() {
+                    break;
+                }
+            }
+            let _ = client.shutdown(Shutdown::Write);
+        });
+    }
+}
+
+#[tokio::test]
+async fn who_asks_at_once_asks_the_server_together() {
+    let (served, cache) = (Served::new(""), cache());
+    let commit = served.push("a", "1");
+    let gate = Gate::default();
+    let source = gate.before(&served.web(Some("main")));
+    let asked = || gate.connections.swap(0, Ordering::SeqCst);
+    // What is here already is only looked up.
+    for _ in 0..2 {
+        asked();
+        cache.sources.fetch(&source).await.unwrap();
+    }
+    let one = asked();
+    let all = join_all((0..20).map(|_| cache.sources.fetch(&source))).await;
+    assert!(all.into_iter().all(|fetched| fetched.unwrap().commit == commit));
+    assert_eq!(asked(), 2 * one, "one answer for the first, and one for all who came after");
+}
+
+#[tokio::test]
+async fn a_push_before_the_question_counts_while_an_answer_is_on_its_way() {
+    let (served, cache, gate) = (Served::new(""), cache(), Gate::default());
+    let source = gate.before(&served.web(Some("main")));
+    let before = served.push("a", "1");
+    cache.sources.fetch(&source).await.unwrap();
+    let held = gate.held.lock().await;
+    gate.answers.store(0, Ordering::SeqCst);
+    let mut running = Box::pin(cache.sources.fetch(&source));
+    while gate.answers.load(Ordering::SeqCst) == 0 {
+        assert!(futures::poll!(&mut running).is_pending());
+        tokio::task::yield_now().await;
+    }
+    let pushed = served.push("a", "2");
+    drop(held);
+    let (running, next) = join!(running, cache.sources.fetch(&source));
+    assert_eq!(next.unwrap().commit, pushed);
+    assert_eq!(running.unwrap().commit, before);
 }
 
 #[tokio::test]
@@ -98,6 +195,28 @@ async fn a_repository_that_is_not_there_is_not_found() {
     let missing = source(&format!("{}/missing.git", of_stack("KILN_GIT_URL")), None);
     let (kind, message) = failure(cache().sources.fetch(&missing).await);
     assert_eq!(kind, SourceNotFound, "{message}");
+}
+
+#[tokio::test]
+async fn nobody_shares_the_answer_to_anothers_secret() {
+    let served = Served::new("private/");
+    let commit = served.push("a", "1");
+    let (user, password) = (of_stack("KILN_GIT_USER"), of_stack("KILN_GIT_PASSWORD"));
+    let login = |password: &str| {
+        let data = [("username", user.as_str()), ("password", password)];
+        secret("basic-auth", "localhost, 127.0.0.1", &data)
+    };
+    let mut wrong = login("hush");
+    wrong.metadata.name = Some("wrong".to_owned());
+    let cache = cache_of(u64::MAX, vec![login(&password), wrong]);
+    let none = served.web(None);
+    let right = with_secret(none.clone());
+    let wrong = GitSource { secret: Some("wrong".to_owned()), ..none.clone() };
+    let fetch = |source| cache.sources.fetch(source);
+    let (_, again, wrong, none) = join!(fetch(&right), fetch(&right), fetch(&wrong), fetch(&none));
+    assert_eq!(again.unwrap().commit, commit);
+    assert_eq!(failure(wrong).0, SourceDenied);
+    assert_eq!(failure(none).0, SourceDenied);
 }
 
 #[tokio::test]

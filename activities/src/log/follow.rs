@@ -2,19 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::AsyncReadExt;
+use futures::{AsyncBufRead, AsyncBufReadExt};
 use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
 use kilnworks_workflows::steps::Launched;
 use kube::ResourceExt;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::{
-    Logs,
-    cut::Cutter,
-    live::{self, CHUNK},
-    parts::Writer,
+use super::{Logs, cut::Cutter, live, parts::Writer, streams::Place};
+use crate::{
+    cluster::{Cluster, SILENCE},
+    phase,
+    phases::Pushing,
+    redact,
 };
-use crate::{cluster::Cluster, phase, phases::Pushing, redact};
 
 /// Silence after which a stream has nothing more to say of an executor that has ended. What it
 /// may have missed is read at once by another call; only a rotated file is in the stream alone.
@@ -102,7 +102,11 @@ async fn copy(
 ) -> anyhow::Result<bool> {
     let mut over = is_over(cluster, launched);
     let follows = !over;
-    let opened = live::open(&cluster.pods(), pod, writer.last(), follows).await;
+    let place = match follows {
+        true => Some(cluster.streams.place().await?),
+        false => None,
+    };
+    let opened = open(cluster, place.as_ref(), pod, writer.last()).await;
     let mut stream = match opened {
         // Nobody has the log any more.
         Err(kube::Error::Api(status)) if over && matches!(status.code, 400 | 404) => {
@@ -111,8 +115,7 @@ async fn copy(
         }
         opened => opened?,
     };
-    let (mut cutter, mut chunk) = (Cutter::default(), vec![0; CHUNK]);
-    let mut bell = cluster.bell();
+    let (mut cutter, mut bell) = (Cutter::default(), cluster.bell());
     let at_end = loop {
         let due = writer.due();
         tokio::select! {
@@ -120,16 +123,18 @@ async fn copy(
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                 flush(writer).await;
             }
-            read = stream.read(&mut chunk) => match read {
-                Ok(0) => break true,
-                Ok(count) => {
+            read = stream.fill_buf() => match read {
+                Ok([]) => break true,
+                Ok(chunk) => {
                     let mut add = |at, line: &[u8]| {
                         pushing.look(at, line);
                         writer.add(at, line);
                     };
-                    cutter.push(&chunk[..count], &redact::known(), &mut add);
+                    cutter.push(chunk, &redact::known(), &mut add);
+                    let count = chunk.len();
+                    stream.consume_unpin(count);
                 }
-                // A build that is silent for a minute looks like a connection that died.
+                // So ends what has a connection of its own when its build is silent for a minute.
                 Err(error) => {
                     tracing::debug!(pod, %error, "the log is read anew");
                     break false;
@@ -152,6 +157,22 @@ async fn copy(
         bell.rung().await;
     }
     Ok(ends)
+}
+
+/// Opens a log: at a place to follow it there, else as it is now.
+async fn open(
+    cluster: &Cluster,
+    place: Option<&Place>,
+    pod: &str,
+    since: Option<Timestamp>,
+) -> kube::Result<impl AsyncBufRead + Unpin + Send + use<>> {
+    let own = |place: &Place| place.pods(&cluster.site.settings.namespace);
+    let pods = place.map_or_else(|| cluster.pods(), own);
+    // A connection that others use too does not end when this call has no answer.
+    match timeout(SILENCE, live::open(&pods, pod, since, place.is_some())).await {
+        Ok(opened) => opened,
+        Err(elapsed) => Err(kube::Error::Service(elapsed.into())),
+    }
 }
 
 /// Puts what was read into the store, however long that takes: meanwhile no more is read.

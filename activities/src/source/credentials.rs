@@ -9,7 +9,7 @@ use super::address::{Address, Way};
 use crate::{error::fail, secrets};
 
 /// The credentials of one source: which of them, if any, a host is shown.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Credentials {
     name: String,
     login: Option<Login>,
@@ -19,7 +19,7 @@ pub struct Credentials {
 }
 
 /// One login. It has no `Debug`, so that it gets into no log.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub enum Login {
     /// For http and https.
     Basic { username: String, password: String },
