@@ -4,7 +4,10 @@
 //! The watch is a cache and a bell, never an answer: whoever misses a Pod in it asks the API before
 //! judging, and a step that waits looks again with every event and every second.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::Context;
 use futures::{FutureExt, StreamExt};
@@ -54,10 +57,8 @@ pub struct Cluster {
     pub streams: Streams,
     /// What all objects of this installation share.
     pub site: Site,
-    /// Held from counting the unfinished Pods to seeing the one that was created, so that launches
-    /// of this worker do not all take the same free place. Workers do not see each other's: with
-    /// `n` of them, up to `n - 1` Pods too many may run for a moment.
-    pub admission: tokio::sync::Mutex<()>,
+    /// How many places are taken for Pods that the watch may not show yet.
+    taken: Arc<Mutex<usize>>,
     pods: Store<Pod>,
     changes: watch::Receiver<u64>,
     watching: Option<AbortHandle>,
@@ -130,7 +131,7 @@ impl Cluster {
             streams: Streams::through(client.clone()),
             client,
             site,
-            admission: tokio::sync::Mutex::new(()),
+            taken: Arc::default(),
             pods,
             changes,
             watching: None,
@@ -184,6 +185,21 @@ impl Cluster {
     pub fn unfinished(&self) -> usize {
         let now = Timestamp::now();
         self.pods.state_filter(|pod| !phase::is_over(pod, now)).len()
+    }
+
+    /// Takes a place for one Pod, or says how many run where there is none. It is to be kept until
+    /// the watch shows the Pod: launches of this worker go side by side, and must not all take the
+    /// same place. Workers do not see each other's: with `n` of them, as many Pods too many may run
+    /// for a moment as `n - 1` of them launch at once.
+    pub fn room(&self, limit: usize) -> Result<Room, usize> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that is shown already counts twice for a moment, which errs on the safe side.
+        let running = self.unfinished() + *taken;
+        if running >= limit {
+            return Err(running);
+        }
+        *taken += 1;
+        Ok(Room(self.taken.clone()))
     }
 
     /// Whether the watch shows a Pod that equal builds share by this.
@@ -243,6 +259,15 @@ impl Cluster {
                 && !phase::is_job_failed(&job)
         });
         Ok(if waits { Found::NotYet } else { Found::Gone })
+    }
+}
+
+/// A place for a Pod, free again with this.
+pub struct Room(Arc<Mutex<usize>>);
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
     }
 }
 

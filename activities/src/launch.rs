@@ -188,13 +188,14 @@ async fn admit(
     object: &Object,
     wish: &impl AsyncFn() -> Wish,
 ) -> anyhow::Result<Admission> {
-    let _admission = cluster.admission.lock().await;
-    let running = cluster.unfinished();
     let limit = cluster.site.settings.max_builds;
-    if running >= limit as usize {
-        let reason = format!("{running} of at most {limit} builds run");
-        return Ok(Admission::Later(reason));
-    }
+    let _room = match cluster.room(limit as usize) {
+        Ok(room) => room,
+        Err(running) => {
+            let reason = format!("{running} of at most {limit} builds run");
+            return Ok(Admission::Later(reason));
+        }
+    };
     if wish().await != Wish::Outcome {
         return Err(unwanted());
     }
