@@ -245,15 +245,16 @@ impl<'a> Build<'a> {
         }
     }
 
+    /// What few builds come to is boxed: thousands wait at once, each as large as its largest path.
     async fn run(&self) -> Result<ContainerImage, Stop> {
         match &self.plan.work {
-            Work::Use { image, .. } => self.within_clock(self.use_image(image)).await,
+            Work::Use { image, .. } => Box::pin(self.within_clock(self.use_image(image))).await,
             Work::Build(build) => {
                 let outcome = self.within_clock(self.build(build)).await;
                 // Nothing was made for what is used again.
                 let is_tidy = |image: &ContainerImage| image.reused || self.tidied.get();
                 if !outcome.as_ref().is_ok_and(is_tidy) {
-                    self.clean_up(outcome.is_ok()).await;
+                    Box::pin(self.clean_up(outcome.is_ok())).await;
                 }
                 outcome
             }
@@ -268,24 +269,24 @@ impl<'a> Build<'a> {
     async fn build(&self, build: &BuildPlan) -> Result<ContainerImage, Stop> {
         let commit = match self.resolved_commit(&build.source) {
             Some(commit) => commit,
-            None => self.fetch(&build.source).await?,
+            None => Box::pin(self.fetch(&build.source)).await?,
         };
         set_state(self.ctx, State::Packing);
         let (rendered, context) = if build.reuse.is_some() {
             // An image that is there already needs no context.
-            let rendered = self.render(&commit, true).await?;
+            let rendered = Box::pin(self.render(&commit, true)).await?;
             if let Some(built) = rendered.reused.clone() {
                 return Ok(self.built(build, built, &commit, &rendered));
             }
             // Its worker may be an older one, which leaves that to a step of its own.
             let context = match rendered.context.clone() {
                 Some(context) => context,
-                None => self.upload(build, &commit).await?,
+                None => Box::pin(self.upload(build, &commit)).await?,
             };
             (rendered, context)
         } else {
-            let (rendered, context) =
-                join!(self.render(&commit, false), self.upload(build, &commit));
+            let both = async { join!(self.render(&commit, false), self.upload(build, &commit)) };
+            let (rendered, context) = Box::pin(both).await;
             let (rendered, context) = (rendered?, context?);
             match rendered.reused.clone() {
                 Some(built) => return Ok(self.built(build, built, &commit, &rendered)),
@@ -294,7 +295,7 @@ impl<'a> Build<'a> {
         };
         let done = match rendered.platforms.as_slice() {
             [] => self.attempts(build, &rendered, &context).await?,
-            _ => self.on_every_platform(build, &rendered, &context).await?,
+            _ => Box::pin(self.on_every_platform(build, &rendered, &context)).await?,
         };
         let Done { built, attempts, earlier } = done;
         let image = self.built(build, built, &commit, &rendered);
@@ -339,7 +340,7 @@ impl<'a> Build<'a> {
             return Ok(built);
         }
         self.stands(State::Building, None, None);
-        self.await_build(AwaitInput::of(&input, launched)).await
+        Box::pin(self.await_build(AwaitInput::of(&input, launched))).await
     }
 
     /// What the next attempt has, after its pause, where a next one makes sense.
