@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use tar::{Archive, EntryType};
 
 /// Unpacks what [`crate::pack`] has packed into a new directory. What it never packs, and what
@@ -20,7 +20,7 @@ pub(super) fn unpack(packed: File, into: &Path) -> anyhow::Result<()> {
         _ => {}
     }
     fs::create_dir_all(into).context("cannot make the directory of the context")?;
-    let mut archive = Archive::new(GzDecoder::new(BufReader::new(packed)));
+    let mut archive = Archive::new(MultiGzDecoder::new(BufReader::new(packed)));
     archive.set_preserve_mtime(false);
     for entry in archive.entries().context("cannot read the context")? {
         let mut entry = entry.context("cannot read the context")?;
