@@ -7,7 +7,7 @@ use std::{path::Path, time::SystemTime};
 use anyhow::Context;
 use aws_sdk_s3::{
     error::ProvideErrorMetadata,
-    types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart},
+    types::{CompletedMultipartUpload, CompletedPart},
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -62,7 +62,7 @@ async fn whole(
         .bucket(&store.bucket.name)
         .key(key)
         .set_metadata(sha256.map(|sha256| [(SHA256.to_owned(), sha256.to_owned())].into()))
-        .checksum_algorithm(ChecksumAlgorithm::Crc32)
+        .set_checksum_algorithm(upload.checksum())
         .send()
         .await
         .map_err(|error| store.explain("begin to store", key, error))?;

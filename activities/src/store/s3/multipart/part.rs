@@ -1,14 +1,23 @@
 //! A part of an object: sent, or copied from another object.
 
-use std::{ops::Range, path::Path};
+use std::{
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    ops::Range,
+    path::Path,
+};
 
 use anyhow::Context;
 use aws_sdk_s3::{
+    config::{Config, RequestChecksumCalculation},
     primitives::{ByteStream, Length},
     types::{ChecksumAlgorithm, CompletedPart},
 };
+use base64::{Engine, prelude::BASE64_STANDARD as BASE64};
+use md5::{Digest, Md5};
 
 use super::{Origin, Piece, S3Store};
+use crate::blocking::blocking;
 
 /// What is put in parts.
 #[derive(Clone, Copy)]
@@ -33,6 +42,12 @@ impl Upload<'_> {
         }
     }
 
+    /// The algorithm that checks the object as the sum of its parts. Where some are copied there is
+    /// none: not every server tells the checksum of a copied range.
+    pub(super) fn checksum(&self) -> Option<ChecksumAlgorithm> {
+        self.origin.is_none().then_some(ChecksumAlgorithm::Crc32)
+    }
+
     async fn send(
         &self,
         id: &str,
@@ -47,19 +62,27 @@ impl Upload<'_> {
             .await
             .context("cannot read what is to be stored")?;
         let request = self.store.client.upload_part().bucket(&self.store.bucket.name);
-        let sent = request
+        let request = request
             .key(self.key)
             .upload_id(id)
             .part_number(number)
-            .checksum_algorithm(ChecksumAlgorithm::Crc32)
-            .body(body)
-            .send()
-            .await
-            .map_err(|error| self.store.explain("store a part of", self.key, error))?;
+            .set_checksum_algorithm(self.checksum())
+            .body(body);
+        let sent = match self.checksum() {
+            Some(_) => request.send().await,
+            // The SDK would send the checksum that the upload has none of.
+            None => {
+                let plain = Config::builder()
+                    .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
+                let request = request.content_md5(md5(self.file, bytes).await?);
+                request.customize().config_override(plain).send().await
+            }
+        };
+        let sent = sent.map_err(|error| self.store.explain("store a part of", self.key, error))?;
         Ok(CompletedPart::builder()
             .part_number(number)
             .set_e_tag(sent.e_tag)
-            .set_checksum_crc32(sent.checksum_crc32)
+            .set_checksum_crc32(sent.checksum_crc32.filter(|_| self.checksum().is_some()))
             .build())
     }
 
@@ -83,10 +106,24 @@ impl Upload<'_> {
             .await
             .map_err(|error| self.store.explain("copy a part of", &origin.key, error))?;
         let copied = copied.copy_part_result.context("the store does not say what it copied")?;
-        Ok(CompletedPart::builder()
-            .part_number(number)
-            .set_e_tag(copied.e_tag)
-            .set_checksum_crc32(copied.checksum_crc32)
-            .build())
+        Ok(CompletedPart::builder().part_number(number).set_e_tag(copied.e_tag).build())
     }
+}
+
+/// MD5 of a part of a file, which S3 verifies by itself.
+async fn md5(file: &Path, bytes: Range<u64>) -> anyhow::Result<String> {
+    let file = file.to_owned();
+    let summed = blocking(move |_| {
+        let (mut hash, mut file) = (Md5::new(), File::open(file)?);
+        file.seek(SeekFrom::Start(bytes.start))?;
+        let (mut part, mut some) = (file.take(bytes.end - bytes.start), vec![0; 64 * 1024]);
+        loop {
+            match part.read(&mut some)? {
+                0 => break,
+                count => hash.update(&some[..count]),
+            }
+        }
+        Ok(BASE64.encode(hash.finalize()))
+    });
+    summed.await.context("cannot read what is to be stored")
 }
