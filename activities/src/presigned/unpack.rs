@@ -50,7 +50,7 @@ mod tests {
 
     /// A packed context of such entries; the path is written as it is.
     fn packed(entries: &[(EntryType, &str, &str)]) -> File {
-        let mut archive = Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        let mut archive = Builder::new(Vec::new());
         for (kind, path, content) in entries {
             let mut header = Header::new_gnu();
             header.as_gnu_mut().unwrap().name[..path.len()].copy_from_slice(path.as_bytes());
@@ -65,9 +65,13 @@ mod tests {
             header.set_cksum();
             archive.append(&header, content.as_bytes()).unwrap();
         }
-        let bytes = archive.into_inner().unwrap().finish().unwrap();
         let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&bytes).unwrap();
+        // Each of its blocks is a member of the file.
+        for block in archive.into_inner().unwrap().chunks(512) {
+            let mut gzip = GzEncoder::new(&mut file, Compression::fast());
+            gzip.write_all(block).unwrap();
+            gzip.finish().unwrap();
+        }
         std::io::Seek::rewind(&mut file).unwrap();
         file
     }
