@@ -3,7 +3,7 @@
 use std::{sync::LazyLock, thread::available_parallelism};
 
 use anyhow::Context;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::fail;
@@ -21,6 +21,12 @@ pub async fn computing<T: Send + 'static>(
 ) -> anyhow::Result<T> {
     let _core = CORES.acquire().await.context("no core will be free")?;
     blocking(work).await
+}
+
+/// Cores for which nobody waits, at most so many, for work that computes and can use more than its
+/// own. They are given back by dropping them.
+pub fn spare_cores(most: usize) -> Vec<SemaphorePermit<'static>> {
+    std::iter::from_fn(|| CORES.try_acquire().ok()).take(most).collect()
 }
 
 /// Runs blocking work on a thread of its own. When the caller is dropped, the work is told by the

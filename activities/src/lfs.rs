@@ -15,11 +15,14 @@ use kilnworks_workflows::{failure::FailureType, steps::UploadInput};
 
 use crate::{
     error::{fail, within},
-    pack,
+    pack::{
+        self,
+        plan::{Plan, Seen},
+    },
     source::{
         Snapshot,
         address::{Address, Way},
-        tree::Kind,
+        tree::{Entry, Kind, Tree},
     },
 };
 
@@ -36,6 +39,12 @@ pub struct Pointer {
 }
 
 impl Pointer {
+    /// The pointer that a file is; none where it is another file.
+    pub fn of(tree: &Tree, file: &Entry) -> anyhow::Result<Option<Self>> {
+        let content = tree.read(file, MAX_POINTER)?;
+        Ok(content.as_deref().and_then(Self::parse))
+    }
+
     /// Reads a pointer file; none where the content is another file's.
     pub fn parse(content: &[u8]) -> Option<Self> {
         if content.len() > MAX_POINTER
@@ -57,16 +66,17 @@ impl Pointer {
     }
 }
 
-/// Fetches what the pointer files of a context point to into a directory. Every file was checked
-/// against its pointer.
+/// Fetches what the pointer files of a context point to into a directory, as far as they are to be
+/// packed. Every file was checked against its pointer.
 pub async fn fetch(
     snapshot: &Snapshot,
     input: Arc<UploadInput>,
+    plan: Plan,
     dir: &Path,
 ) -> anyhow::Result<BTreeMap<String, PathBuf>> {
     let mut files = BTreeMap::new();
     let (_, credentials) = snapshot.origin();
-    for (url, pointers) in wanted(snapshot, input).await? {
+    for (url, pointers) in wanted(snapshot, input, plan).await? {
         let address = Address::parse(&url)?;
         if address.way != Way::Web {
             let message =
@@ -89,15 +99,15 @@ pub async fn fetch(
 async fn wanted(
     snapshot: &Snapshot,
     input: Arc<UploadInput>,
+    plan: Plan,
 ) -> anyhow::Result<BTreeMap<String, BTreeSet<Pointer>>> {
     snapshot
         .read(move |tree, cancel| {
             let mut found: BTreeMap<String, BTreeSet<Pointer>> = BTreeMap::new();
-            tree.walk(&pack::context(tree, &input)?, &mut |entry| {
-                crate::blocking::go_on(cancel)?;
+            plan.walk(tree, &pack::context(tree, &input)?, cancel, &mut |seen| {
+                let Seen::Entry(entry, _) = seen else { return Ok(()) };
                 let is_file = matches!(entry.kind, Kind::File { .. });
-                let content = if is_file { tree.read(entry, MAX_POINTER)? } else { None };
-                if let Some(pointer) = content.as_deref().and_then(Pointer::parse) {
+                if is_file && let Some(pointer) = Pointer::of(tree, entry)? {
                     let url = tree.address_of(entry).url.clone();
                     found.entry(url).or_default().insert(pointer);
                 }

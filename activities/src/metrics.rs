@@ -142,7 +142,8 @@ impl Metrics {
             }
         }
         for is_spared in [true, false] {
-            self.contexts(0, 0, !is_spared);
+            self.contexts(0, !is_spared);
+            self.context_bytes(0, !is_spared);
             self.mirror(0, is_spared);
         }
         self.sweeps(0);
@@ -161,10 +162,12 @@ impl Metrics {
         self.add(&self.attempts, count, &[("outcome", outcome), ("type", &kind)]);
     }
 
-    fn contexts(&self, count: u64, bytes: u64, sent: bool) {
-        let labels = [("result", if sent { "sent" } else { "spared" })];
-        self.add(&self.contexts, count, &labels);
-        self.add(&self.context_bytes, bytes, &labels);
+    fn contexts(&self, count: u64, sent: bool) {
+        self.add(&self.contexts, count, &[("result", if sent { "sent" } else { "spared" })]);
+    }
+
+    fn context_bytes(&self, bytes: u64, sent: bool) {
+        self.add(&self.context_bytes, bytes, &[("result", if sent { "sent" } else { "spared" })]);
     }
 
     fn mirror(&self, count: u64, hit: bool) {
@@ -195,9 +198,17 @@ impl Metrics {
         self.add(&self.retries, count, &[("step", step), ("type", &kind.name())]);
     }
 
-    /// A context was sent into the store, or was there already.
-    pub fn context(&self, bytes: u64, sent: bool) {
-        self.contexts(1, bytes, sent);
+    /// A context was there already.
+    pub fn context_found(&self, bytes: u64) {
+        self.contexts(1, false);
+        self.context_bytes(bytes, false);
+    }
+
+    /// A context was put into the store, so many bytes of it sent, and others copied there.
+    pub fn context_put(&self, sent: u64, copied: u64) {
+        self.contexts(1, true);
+        self.context_bytes(sent, true);
+        self.context_bytes(copied, false);
     }
 
     /// A commit was in its mirror, or had to be fetched.

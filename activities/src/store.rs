@@ -1,5 +1,6 @@
 //! The store: where contexts and records lie. An S3 bucket, or a shared volume.
 
+pub mod compose;
 pub mod presign;
 pub mod retention;
 pub mod s3;
@@ -10,6 +11,7 @@ use std::{path::Path, time::SystemTime};
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, Volume, VolumeMount};
 
+pub use self::compose::{LEAST_PART, Origin, Piece};
 use crate::settings::StoreSettings;
 
 /// What both stores do. A key is a relative path. Every failure is a `StoreUnavailable`: even a refusal is the operator's to mend, and builds wait
@@ -25,6 +27,17 @@ pub trait ContextStore: Send + Sync {
     /// Puts a file under a key, wholly or not at all, and says what is there then. Putting twice is
     /// harmless.
     async fn put(&self, key: &str, file: &Path) -> anyhow::Result<Stored>;
+
+    /// Puts pieces of a file and of an object that is there under a key, one after the other,
+    /// likewise. All copied ones, and all but the last, have [`LEAST_PART`] bytes and more. Fails
+    /// where the object is not there any more, or is another.
+    async fn compose(
+        &self,
+        key: &str,
+        file: &Path,
+        origin: &Origin,
+        pieces: &[Piece],
+    ) -> anyhow::Result<Stored>;
 
     /// Puts a few bytes under a key, likewise.
     async fn write(&self, key: &str, bytes: Vec<u8>) -> anyhow::Result<()>;
@@ -67,6 +80,8 @@ pub struct Stored {
     pub modified: SystemTime,
     /// SHA-256 of what was put, where the store keeps it; a list has none.
     pub sha256: Option<String>,
+    /// Tells it from whatever else is put under the key, where the store does; a list has none.
+    pub version: Option<String>,
 }
 
 /// A put that never ended.
@@ -130,6 +145,9 @@ pub async fn open(settings: &StoreSettings) -> anyhow::Result<Box<dyn ContextSto
 
 /// Where all contexts lie.
 pub const CONTEXTS: &str = "contexts/";
+
+/// Where it is told of what contexts are made. No executor can read it.
+pub const SECTIONS: &str = "sections/";
 
 /// Key of a packed context. It has a directory of its own, which is all that its Pod mounts of a
 /// shared volume.

@@ -21,7 +21,11 @@ use kilnworks_workflows::{
 
 use self::orphan::{Facts, Fate, Owner, OwnerState};
 use crate::{
-    cluster::Cluster, log::Logs, metrics::metrics, settings::SweepSettings, store::CONTEXTS,
+    cluster::Cluster,
+    log::Logs,
+    metrics::metrics,
+    settings::SweepSettings,
+    store::{CONTEXTS, SECTIONS},
 };
 
 /// How many owners are asked after at once.
@@ -46,9 +50,11 @@ where
     let (store, dry) = (logs.store, input.dry_run);
     let contexts = aged::remove(store, CONTEXTS, settings.keep_contexts, now, dry).await?;
     let logs = aged::remove(store, names::LOGS, settings.keep_logs, now, dry).await?;
+    // What tells of a context is put after it, and so outlives it. It is too little to be told of.
+    aged::remove(store, SECTIONS, settings.keep_contexts, now, dry).await?;
     (report.contexts, report.kept.contexts) = (contexts.removed, contexts.kept);
     (report.logs, report.kept.logs) = (logs.removed, logs.kept);
-    match aged::tidy(store, &[CONTEXTS, names::LOGS], now, dry).await {
+    match aged::tidy(store, &[CONTEXTS, SECTIONS, names::LOGS], now, dry).await {
         Ok(count) => report.unfinished_uploads = count,
         // Not every store lets us look; a bucket's lifecycle rule can do the same.
         Err(error) => tracing::warn!("cut-off uploads stay in the store: {error:#}"),

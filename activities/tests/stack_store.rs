@@ -10,7 +10,7 @@ use std::{
 
 use kilnworks_activities::{
     settings::{Delivery, StoreSettings, VolumeMount},
-    store::{ContextStore, context_key, open},
+    store::{ContextStore, LEAST_PART, Origin, Piece, context_key, open},
 };
 use kilnworks_workflows::{
     failure::{Failure, FailureType},
@@ -130,6 +130,7 @@ async fn a_volume_keeps_what_is_put() {
     let store = open(&volume(dir.path())).await.unwrap();
     keeps_what_is_put(store.as_ref()).await;
     puts_at_once(store.as_ref()).await;
+    puts_together(store.as_ref()).await;
     lists_and_deletes(store.as_ref()).await;
     let begin = async |key: &str| {
         let key = dir.path().join(key);
@@ -145,6 +146,7 @@ async fn a_bucket_keeps_what_is_put() {
     let store = open(&bucket(&of_stack("KILN_S3_BUCKET"))).await.unwrap();
     keeps_what_is_put(store.as_ref()).await;
     puts_at_once(store.as_ref()).await;
+    puts_together(store.as_ref()).await;
     lists_and_deletes(store.as_ref()).await;
     let server = s3().await;
     let begin = async |key: &str| {
@@ -152,6 +154,67 @@ async fn a_bucket_keeps_what_is_put() {
         request.key(key).send().await.expect("an upload in parts");
     };
     discards_what_never_ended(store.as_ref(), begin).await;
+}
+
+/// Puts pieces together of which the first and the last are sent, and the others copied.
+async fn puts_together(store: &dyn ContextStore) {
+    let (earlier, own) = (file(40 * 1024 * 1024), file(LEAST_PART as usize + 17));
+    let (origin, key) = (fresh_key(&earlier), fresh_key(&own));
+    let put = store.put(&origin, earlier.path()).await.unwrap();
+    assert_eq!(store.find(&origin).await.unwrap(), Some(put.clone()));
+    let origin = Origin { key: origin, version: put.version.expect("it has one") };
+    let pieces = [
+        Piece::Own(0..LEAST_PART),
+        Piece::Copied(10..LEAST_PART + 11),
+        // More than one part.
+        Piece::Copied(LEAST_PART..8 * LEAST_PART - 3),
+        Piece::Own(LEAST_PART..LEAST_PART + 17),
+    ];
+    let (earlier, bytes) = (std::fs::read(earlier.path()), std::fs::read(own.path()).unwrap());
+    let earlier = earlier.unwrap();
+    let expected: Vec<u8> = pieces
+        .iter()
+        .flat_map(|piece| match piece {
+            Piece::Own(range) => &bytes[range.start as usize..range.end as usize],
+            Piece::Copied(range) => &earlier[range.start as usize..range.end as usize],
+        })
+        .copied()
+        .collect();
+    for _ in 0..2 {
+        let composed = store.compose(&key, own.path(), &origin, &pieces).await.unwrap();
+        assert_eq!(composed.size, expected.len() as u64);
+        assert_eq!(store.find(&key).await.unwrap(), Some(composed));
+    }
+    // What is there, with itself as the origin, a piece at a time: no more can be read at once.
+    let whole = store.find(&key).await.unwrap().unwrap();
+    let whole = Origin { key: key.clone(), version: whole.version.unwrap() };
+    let part = fresh_key(&own);
+    for (at, expected) in expected.chunks(3 * LEAST_PART as usize).enumerate() {
+        let from = at as u64 * 3 * LEAST_PART;
+        let piece = Piece::Copied(from..from + expected.len() as u64);
+        store.compose(&part, own.path(), &whole, &[piece]).await.unwrap();
+        assert!(store.read(&part).await.unwrap().unwrap() == expected, "from {from}");
+    }
+    copies_nothing_else(store, own.path(), &origin).await;
+    for key in [&key, &part, &origin.key] {
+        store.delete(key).await.unwrap();
+    }
+}
+
+/// What is another by now, or too short, or gone, is not copied; and nothing is left of the attempt.
+async fn copies_nothing_else(store: &dyn ContextStore, own: &Path, origin: &Origin) {
+    let folder = format!("test/{}/", uuid::Uuid::new_v4());
+    let key = format!("{folder}composed");
+    let copied = |to: u64| [Piece::Own(0..LEAST_PART), Piece::Copied(0..to)];
+    let too_long = store.compose(&key, own, origin, &copied(100 * LEAST_PART)).await;
+    unavailable(too_long);
+    store.put(&origin.key, own).await.unwrap();
+    unavailable(store.compose(&key, own, origin, &copied(LEAST_PART)).await);
+    store.delete(&origin.key).await.unwrap();
+    unavailable(store.compose(&key, own, origin, &copied(LEAST_PART)).await);
+    assert_eq!(store.find(&key).await.unwrap(), None);
+    let future = SystemTime::now() + Duration::from_secs(3600);
+    assert_eq!(store.unfinished(&folder, future).await.unwrap(), []);
 }
 
 /// A client of the stack's S3 server that is not the store's.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use tar::{Archive, EntryType};
 
 /// Unpacks what [`crate::pack`] has packed into a new directory, which is there only once all of it
@@ -31,7 +31,7 @@ fn remove(directory: &Path) -> anyhow::Result<()> {
 
 fn unpack_in(packed: File, into: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(into).context("cannot make the directory of the context")?;
-    let mut archive = Archive::new(GzDecoder::new(BufReader::new(packed)));
+    let mut archive = Archive::new(MultiGzDecoder::new(BufReader::new(packed)));
     archive.set_preserve_mtime(false);
     for entry in archive.entries().context("cannot read the context")? {
         let mut entry = entry.context("cannot read the context")?;
@@ -61,7 +61,7 @@ mod tests {
 
     /// A packed context of such entries; the path is written as it is.
     fn packed(entries: &[(EntryType, &str, &str)]) -> File {
-        let mut archive = Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        let mut archive = Builder::new(Vec::new());
         for (kind, path, content) in entries {
             let mut header = Header::new_gnu();
             header.as_gnu_mut().unwrap().name[..path.len()].copy_from_slice(path.as_bytes());
@@ -76,9 +76,13 @@ mod tests {
             header.set_cksum();
             archive.append(&header, content.as_bytes()).unwrap();
         }
-        let bytes = archive.into_inner().unwrap().finish().unwrap();
         let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&bytes).unwrap();
+        // Each of its blocks is a member of the file.
+        for block in archive.into_inner().unwrap().chunks(512) {
+            let mut gzip = GzEncoder::new(&mut file, Compression::fast());
+            gzip.write_all(block).unwrap();
+            gzip.finish().unwrap();
+        }
         std::io::Seek::rewind(&mut file).unwrap();
         file
     }

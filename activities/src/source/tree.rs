@@ -184,6 +184,13 @@ impl Tree {
         Ok(Some(object.data().to_vec()))
     }
 
+    /// How many bytes a file or symlink has. It is not read.
+    pub fn size(&self, entry: &Entry) -> anyhow::Result<u64> {
+        let odb = self.mirrors[entry.repo].repo.odb().context("cannot read a mirror")?;
+        let (size, _) = odb.read_header(entry.id).context("cannot read a file")?;
+        Ok(size as u64)
+    }
+
     fn entry(&self, dir: &Entry, entry: &TreeEntry<'_>) -> anyhow::Result<Entry> {
         let name = entry.name_bytes();
         let mut path = dir.path.clone();

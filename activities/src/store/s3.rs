@@ -22,7 +22,7 @@ use kilnworks_workflows::failure::FailureType;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Access, ContextStore, Fetch, MAX_READ, Stored, Unfinished,
+    Access, ContextStore, Fetch, MAX_READ, Origin, Piece, Stored, Unfinished,
     presign::{self, Signer},
 };
 use crate::{blocking::blocking, error::fail, presigned, settings::Delivery};
@@ -101,19 +101,43 @@ impl S3Store {
         fail(FailureType::StoreUnavailable, message)
     }
 
+    /// Gives the version of what was put.
     async fn put_whole(
         &self,
         key: &str,
         body: ByteStream,
         sha256: Option<&str>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Option<String>> {
         let mut request = self.client.put_object().bucket(&self.bucket.name).key(key).body(body);
         if let Some(sha256) = sha256 {
             request = request.metadata(SHA256, sha256);
         }
         match request.send().await {
-            Ok(_) => Ok(()),
+            Ok(put) => Ok(put.e_tag),
             Err(error) => Err(self.explain("store", key, error)),
+        }
+    }
+
+    /// What is there after a put. The SDK sends a checksum that the server verifies; this catches a
+    /// server that does not.
+    async fn verified(
+        &self,
+        key: &str,
+        size: u64,
+        version: Option<String>,
+    ) -> anyhow::Result<Stored> {
+        match self.find(key).await? {
+            Some(stored) if stored.size == size => {
+                // Another may have put the same bytes in other parts meanwhile.
+                let version = stored.version.filter(|found| Some(found) == version.as_ref());
+                Ok(Stored { version, ..stored })
+            }
+            stored => {
+                let stored = stored.map(|stored| stored.size);
+                let message =
+                    format!("the store says that `{key}` has {stored:?} bytes, not {size}");
+                Err(fail(FailureType::StoreUnavailable, message))
+            }
         }
     }
 }
@@ -126,6 +150,7 @@ fn stored(key: &str, size: Option<i64>, modified: Option<DateTime>) -> Stored {
         // Of an unknown age is as good as new: nothing is removed for it.
         modified: modified.unwrap_or_else(SystemTime::now),
         sha256: None,
+        version: None,
     }
 }
 
@@ -177,7 +202,7 @@ impl ContextStore for S3Store {
             Ok(head) => {
                 let sha256 = head.metadata().and_then(|metadata| metadata.get(SHA256)).cloned();
                 let stored = stored(key, head.content_length, head.last_modified);
-                Ok(Some(Stored { sha256, ..stored }))
+                Ok(Some(Stored { sha256, version: head.e_tag, ..stored }))
             }
             Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => {
                 Ok(None)
@@ -203,28 +228,30 @@ impl ContextStore for S3Store {
         let found = tokio::fs::metadata(file).await;
         let size = found.context("cannot measure what is to be stored")?.len();
         let sha256 = checksum(file).await?;
-        match size > multipart::PART {
+        let version = match size > multipart::PART {
             true => multipart::put(self, key, file, size, &sha256).await?,
             false => {
                 let body = ByteStream::from_path(file).await;
                 let body = body.context("cannot read what is to be stored")?;
-                self.put_whole(key, body, Some(&sha256)).await?;
+                self.put_whole(key, body, Some(&sha256)).await?
             }
-        }
-        // The SDK sends a checksum that the server verifies; this catches a server that does not.
-        match self.find(key).await? {
-            Some(stored) if stored.size == size => Ok(stored),
-            stored => {
-                let stored = stored.map(|stored| stored.size);
-                let message =
-                    format!("the store says that `{key}` has {stored:?} bytes, not {size}");
-                Err(fail(FailureType::StoreUnavailable, message))
-            }
-        }
+        };
+        self.verified(key, size, version).await
+    }
+
+    async fn compose(
+        &self,
+        key: &str,
+        file: &Path,
+        origin: &Origin,
+        pieces: &[Piece],
+    ) -> anyhow::Result<Stored> {
+        let version = multipart::compose(self, key, file, origin, pieces).await?;
+        self.verified(key, pieces.iter().map(Piece::length).sum(), version).await
     }
 
     async fn write(&self, key: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
-        self.put_whole(key, ByteStream::from(bytes), None).await
+        self.put_whole(key, ByteStream::from(bytes), None).await.map(drop)
     }
 
     async fn read(&self, key: &str) -> anyhow::Result<Option<Vec<u8>>> {

@@ -2,8 +2,8 @@
 
 use std::{
     fs::{self, File, Permissions},
-    io::{ErrorKind, Read},
-    os::unix::fs::PermissionsExt,
+    io::{ErrorKind, Read, Seek, SeekFrom},
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Component, Path, PathBuf},
     time::SystemTime,
 };
@@ -16,7 +16,7 @@ use k8s_openapi::api::core::v1::{
 use kilnworks_workflows::failure::FailureType;
 use walkdir::WalkDir;
 
-use super::{Access, ContextStore, MAX_READ, Stored, Unfinished};
+use super::{Access, ContextStore, MAX_READ, Origin, Piece, Stored, Unfinished};
 use crate::{
     blocking::blocking,
     error::{classed, fail},
@@ -61,7 +61,7 @@ impl ContextStore for VolumeStore {
     async fn find(&self, key: &str) -> anyhow::Result<Option<Stored>> {
         let (path, name) = (self.path(key)?, key.to_owned());
         run("find", key, move || match fs::metadata(path) {
-            Ok(found) => Ok(Some(stored(name, &found)?)),
+            Ok(found) => Ok(Some(versioned(name, &found)?)),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error.into()),
         })
@@ -76,16 +76,35 @@ impl ContextStore for VolumeStore {
     async fn put(&self, key: &str, file: &Path) -> anyhow::Result<Stored> {
         let (path, file, name) = (self.path(key)?, file.to_owned(), key.to_owned());
         run("store", key, move || {
-            let mut from = File::open(file).context("cannot open what is to be stored")?;
-            put(&path, &mut from)?;
-            stored(name, &fs::metadata(path)?)
+            let mut from = open(&file)?;
+            let put = put(&path, |to| copy(&mut from, to))?;
+            versioned(name, &put)
+        })
+        .await
+    }
+
+    async fn compose(
+        &self,
+        key: &str,
+        file: &Path,
+        origin: &Origin,
+        pieces: &[Piece],
+    ) -> anyhow::Result<Stored> {
+        let (path, file, name) = (self.path(key)?, file.to_owned(), key.to_owned());
+        let (earlier, version) = (self.path(&origin.key)?, origin.version.clone());
+        let pieces = pieces.to_owned();
+        run("compose", key, move || {
+            let (own, earlier) = (open(&file)?, File::open(earlier).context("an earlier one")?);
+            anyhow::ensure!(version_of(&earlier.metadata()?)? == version, "it has changed");
+            let put = put(&path, |to| join(own, earlier, &pieces, to))?;
+            versioned(name, &put)
         })
         .await
     }
 
     async fn write(&self, key: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
         let path = self.path(key)?;
-        run("store", key, move || put(&path, &mut bytes.as_slice())).await
+        run("store", key, move || put(&path, |to| copy(&mut bytes.as_slice(), to)).map(drop)).await
     }
 
     async fn read(&self, key: &str) -> anyhow::Result<Option<Vec<u8>>> {
@@ -154,21 +173,49 @@ impl ContextStore for VolumeStore {
 }
 
 /// The name appears once all bytes are on the disk, so that nobody ever sees half a file.
-fn put(path: &Path, from: &mut dyn Read) -> anyhow::Result<()> {
+fn put(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> anyhow::Result<()>,
+) -> anyhow::Result<fs::Metadata> {
     let dir = path.parent().context("a key has a directory")?;
     fs::create_dir_all(dir).context("cannot make its directory")?;
     let mut new = tempfile::Builder::new()
         .prefix(UNFINISHED)
         .tempfile_in(dir)
         .context("cannot make a file")?;
-    std::io::copy(from, new.as_file_mut()).context("cannot write it")?;
+    write(new.as_file_mut())?;
     // The executor may be another user to the file server than the worker is.
     new.as_file()
         .set_permissions(Permissions::from_mode(0o644))
         .context("cannot let others read it")?;
     new.as_file().sync_all().context("cannot write it")?;
-    new.persist(path).context("cannot give it its name")?;
-    File::open(dir).and_then(|dir| dir.sync_all()).context("cannot give it its name")
+    let put = new.persist(path).context("cannot give it its name")?;
+    File::open(dir).and_then(|dir| dir.sync_all()).context("cannot give it its name")?;
+    // What is known of this file, whatever another has put there since.
+    put.metadata().context("cannot find it")
+}
+
+fn open(file: &Path) -> anyhow::Result<File> {
+    File::open(file).context("cannot open what is to be stored")
+}
+
+fn copy(from: &mut impl Read, to: &mut File) -> anyhow::Result<()> {
+    std::io::copy(from, to).map(drop).context("cannot write it")
+}
+
+/// Writes pieces one after the other. The kernel copies them, or the file server.
+fn join(mut own: File, mut earlier: File, pieces: &[Piece], to: &mut File) -> anyhow::Result<()> {
+    for piece in pieces {
+        let (from, range) = match piece {
+            Piece::Own(range) => (&mut own, range),
+            Piece::Copied(range) => (&mut earlier, range),
+        };
+        from.seek(SeekFrom::Start(range.start)).context("cannot read a piece of it")?;
+        let copied = std::io::copy(&mut from.take(piece.length()), to);
+        let copied = copied.context("cannot write it")?;
+        anyhow::ensure!(copied == piece.length(), "a piece of it ends too early");
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
@@ -215,7 +262,16 @@ fn is_missing(error: &std::io::Error) -> bool {
 }
 
 fn stored(key: String, meta: &fs::Metadata) -> anyhow::Result<Stored> {
-    Ok(Stored { key, size: meta.len(), modified: meta.modified()?, sha256: None })
+    Ok(Stored { key, size: meta.len(), modified: meta.modified()?, sha256: None, version: None })
+}
+
+fn versioned(key: String, meta: &fs::Metadata) -> anyhow::Result<Stored> {
+    Ok(Stored { version: Some(version_of(meta)?), ..stored(key, meta)? })
+}
+
+/// A file is never written again once it has its name.
+fn version_of(meta: &fs::Metadata) -> anyhow::Result<String> {
+    Ok(format!("{}-{}-{}.{:09}", meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec()))
 }
 
 /// Removes a file, and its directory where that is empty then.

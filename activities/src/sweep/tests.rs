@@ -260,6 +260,8 @@ async fn contexts_and_logs_go_after_their_time_alone() {
     neighbours.put("logs/r1/1/0002", SHORTEST_OF_LOGS - HOUR).await;
     neighbours.put("packages/shop/r1/app.json", 1000 * DAY).await;
     neighbours.put("contexts/x/.tmpdead", 25 * HOUR).await;
+    neighbours.put("sections/old.json", SHORTEST_OF_CONTEXTS + HOUR).await;
+    neighbours.put("sections/young.json", SHORTEST_OF_CONTEXTS - HOUR).await;
     neighbours.put("logs/r1/1/.tmpnew", 23 * HOUR).await;
     for run in 0..2 {
         let (scenario, cluster) = Scenario::new(vec![], nothing());
@@ -278,6 +280,8 @@ async fn contexts_and_logs_go_after_their_time_alone() {
         ("logs/r1/1/0002", true),
         ("packages/shop/r1/app.json", true),
         ("contexts/x/.tmpdead", false),
+        ("sections/old.json", false),
+        ("sections/young.json", true),
         ("logs/r1/1/.tmpnew", true),
     ] {
         assert_eq!(neighbours.has(key).await, there, "{key}");

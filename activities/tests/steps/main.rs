@@ -5,6 +5,7 @@ mod support;
 
 mod fetch;
 mod fetch_context;
+mod large_context;
 mod lfs;
 mod package_chart;
 mod package_files;

@@ -158,3 +158,15 @@ pub fn secret(kind: &str, hosts: &str, data: &[(&str, &str)]) -> Secret {
 pub fn with_secret(source: GitSource) -> GitSource {
     GitSource { secret: Some("deploy".to_owned()), ..source }
 }
+
+/// Bytes that tell nothing of one another, the same for the same seed.
+pub fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.flatten().take(bytes).collect()
+}

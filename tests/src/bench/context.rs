@@ -12,7 +12,7 @@ use kilnworks_activities::{
     secrets::Secrets,
     source::Sources,
     store::{ContextStore, s3::S3Store},
-    upload::upload,
+    upload::{sections_key, upload},
 };
 use kilnworks_workflows::{
     plan::GitSource,
@@ -65,10 +65,11 @@ impl Ours<'_> {
             context_dir: String::new(),
             lfs: false,
         };
+        let told = sections_key(&input);
         let context = upload(&self.sources, &self.store as &dyn ContextStore, input).await?;
         let took = begun.elapsed();
         anyhow::ensure!(context.sent, "the context was there already");
-        self.scene.keys.lock().expect("no panic holds it").push(context.key);
+        self.scene.keys.lock().expect("no panic holds it").extend([context.key, told]);
         Ok(took)
     }
 }

@@ -1,48 +1,73 @@
-//! Putting a large file in parts, a few at once.
+//! Putting a large object in parts, a few at once.
+
+mod part;
 
 use std::{path::Path, time::SystemTime};
 
 use anyhow::Context;
 use aws_sdk_s3::{
     error::ProvideErrorMetadata,
-    primitives::{ByteStream, Length},
-    types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart},
+    types::{CompletedMultipartUpload, CompletedPart},
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{S3Store, SHA256, Unfinished};
+use self::part::Upload;
+use super::{Origin, Piece, S3Store, SHA256, Unfinished};
 
-/// Size of a part in bytes, and the size above which a file is put in parts. The last part may be
-/// smaller.
+/// Size of a part in bytes, and the size above which a file is put in parts.
 pub(super) const PART: u64 = 16 * 1024 * 1024;
 
 /// S3 takes no more parts of one object.
-const MOST_PARTS: u64 = 10_000;
+const MOST_PARTS: usize = 10_000;
 
 /// How many parts are sent at once.
 const AT_ONCE: usize = 4;
 
-/// Puts a file in parts. The object is there once all of them are; when one fails, those that were
-/// sent are removed. Those of a worker that died are found by [`unfinished`].
+/// Puts a file in parts, and gives its version.
 pub(super) async fn put(
     store: &S3Store,
     key: &str,
     file: &Path,
     size: u64,
     sha256: &str,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<String>> {
+    let upload = Upload { store, key, file, origin: None };
+    whole(upload, &[Piece::Own(0..size)], Some(sha256)).await
+}
+
+/// Puts pieces together, and gives the version of what they are together.
+pub(super) async fn compose(
+    store: &S3Store,
+    key: &str,
+    file: &Path,
+    origin: &Origin,
+    pieces: &[Piece],
+) -> anyhow::Result<Option<String>> {
+    let upload = Upload { store, key, file, origin: Some(origin) };
+    whole(upload, pieces, None).await
+}
+
+/// The object is there once all parts are; when one fails, those that were sent are removed. Those of
+/// a worker that died are found by [`unfinished`].
+async fn whole(
+    upload: Upload<'_>,
+    pieces: &[Piece],
+    sha256: Option<&str>,
+) -> anyhow::Result<Option<String>> {
+    let parts = parts(pieces)?;
+    let Upload { store, key, .. } = upload;
     let created = store
         .client
         .create_multipart_upload()
         .bucket(&store.bucket.name)
         .key(key)
-        .metadata(SHA256, sha256)
-        .checksum_algorithm(ChecksumAlgorithm::Crc32)
+        .set_metadata(sha256.map(|sha256| [(SHA256.to_owned(), sha256.to_owned())].into()))
+        .set_checksum_algorithm(upload.checksum())
         .send()
         .await
         .map_err(|error| store.explain("begin to store", key, error))?;
     let id = created.upload_id().context("the store gave no upload id")?;
-    let sent = send(store, key, file, size, id).await;
+    let sent = send(&upload, id, parts).await;
     if sent.is_err() {
         let abort = store.client.abort_multipart_upload().bucket(&store.bucket.name);
         if let Err(error) = abort.key(key).upload_id(id).send().await {
@@ -52,54 +77,25 @@ pub(super) async fn put(
     sent
 }
 
-async fn send(store: &S3Store, key: &str, file: &Path, size: u64, id: &str) -> anyhow::Result<()> {
-    let part_size = PART.max(size.div_ceil(MOST_PARTS));
-    let numbers = 0..size.div_ceil(part_size);
-    let sending = numbers.map(|number| {
-        let offset = number * part_size;
-        let length = part_size.min(size - offset);
-        part(store, key, file, id, number, offset..offset + length)
-    });
+fn parts(pieces: &[Piece]) -> anyhow::Result<Vec<Piece>> {
+    let size: u64 = pieces.iter().map(Piece::length).sum();
+    let part = PART.max(size.div_ceil(MOST_PARTS as u64));
+    let parts: Vec<_> = pieces.iter().flat_map(|piece| piece.split(part)).collect();
+    anyhow::ensure!(parts.len() <= MOST_PARTS, "it would take {} parts", parts.len());
+    Ok(parts)
+}
+
+async fn send(upload: &Upload<'_>, id: &str, parts: Vec<Piece>) -> anyhow::Result<Option<String>> {
+    let Upload { store, key, .. } = upload;
+    // S3 counts parts from 1.
+    let sending = (1..).zip(parts).map(|(number, part)| upload.part(id, number, part));
     let parts: Vec<CompletedPart> = stream::iter(sending).buffered(AT_ONCE).try_collect().await?;
     let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
     let complete = store.client.complete_multipart_upload().bucket(&store.bucket.name);
-    match complete.key(key).upload_id(id).multipart_upload(parts).send().await {
-        Ok(_) => Ok(()),
+    match complete.key(*key).upload_id(id).multipart_upload(parts).send().await {
+        Ok(completed) => Ok(completed.e_tag),
         Err(error) => Err(store.explain("finish storing", key, error)),
     }
-}
-
-async fn part(
-    store: &S3Store,
-    key: &str,
-    file: &Path,
-    id: &str,
-    number: u64,
-    bytes: std::ops::Range<u64>,
-) -> anyhow::Result<CompletedPart> {
-    let body = ByteStream::read_from()
-        .path(file)
-        .offset(bytes.start)
-        .length(Length::Exact(bytes.end - bytes.start))
-        .build()
-        .await
-        .context("cannot read what is to be stored")?;
-    // S3 counts parts from 1.
-    let number = i32::try_from(number + 1).context("too many parts")?;
-    let request = store.client.upload_part().bucket(&store.bucket.name).key(key);
-    let sent = request
-        .upload_id(id)
-        .part_number(number)
-        .checksum_algorithm(ChecksumAlgorithm::Crc32)
-        .body(body)
-        .send()
-        .await
-        .map_err(|error| store.explain("store a part of", key, error))?;
-    Ok(CompletedPart::builder()
-        .part_number(number)
-        .set_e_tag(sent.e_tag)
-        .set_checksum_crc32(sent.checksum_crc32)
-        .build())
 }
 
 /// Uploads in parts under a prefix that were begun before a time and never completed.
@@ -134,5 +130,21 @@ pub(super) async fn discard(store: &S3Store, upload: &Unfinished) -> anyhow::Res
         Ok(_) => Ok(()),
         Err(error) if error.code() == Some("NoSuchUpload") => Ok(()),
         Err(error) => Err(store.explain("remove an upload of", &upload.key, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_never_too_many_parts() {
+        for size in [0, 1, PART, 3 * PART + 17, 200_000 * PART + 17] {
+            let parts = parts(&[Piece::Own(0..size)]).unwrap();
+            assert!(parts.len() <= MOST_PARTS, "{size}");
+            assert_eq!(parts.iter().map(Piece::length).sum::<u64>(), size);
+        }
+        let pieces = vec![Piece::Copied(0..PART); MOST_PARTS + 1];
+        assert!(parts(&pieces).is_err());
     }
 }

@@ -1,0 +1,136 @@
+//! What is in a directory, as entries of the archive.
+
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io::{Read, empty},
+    os::unix::ffi::OsStrExt,
+    path::Path,
+};
+
+use anyhow::Context;
+use kilnworks_workflows::failure::FailureType;
+use tar::{Builder, EntryType, Header};
+
+use super::{Large, ROOT, members::Members, plan::Seen};
+use crate::{
+    error::fail,
+    lfs::Pointer,
+    source::tree::{Entry, Kind, Tree},
+};
+
+/// Writes entries, and ends sections.
+pub(super) struct Packer<'a, 'b> {
+    tree: &'a Tree,
+    large: &'a Large,
+    archive: Builder<&'a mut Members<'b>>,
+    /// Pointer files that are a fault.
+    pointers: Vec<String>,
+}
+
+impl<'a, 'b> Packer<'a, 'b> {
+    pub(super) fn new(tree: &'a Tree, large: &'a Large, members: &'a mut Members<'b>) -> Self {
+        Self { tree, large, archive: Builder::new(members), pointers: Vec::new() }
+    }
+
+    pub(super) fn see(&mut self, seen: Seen<'_>) -> anyhow::Result<()> {
+        match seen {
+            Seen::Entry(entry, name) => {
+                let path = Path::new(OsStr::from_bytes(name));
+                let shown = path.display();
+                self.add(entry, path).with_context(|| format!("cannot pack `{shown}`"))
+            }
+            Seen::End { last } => {
+                if last {
+                    self.archive.finish().context("cannot end the archive")?;
+                }
+                self.archive.get_mut().end().context("cannot write the archive")
+            }
+        }
+    }
+
+    /// Fails where there were pointer files.
+    pub(super) fn finish(self) -> anyhow::Result<()> {
+        match self.pointers.is_empty() {
+            true => Ok(()),
+            false => Err(pointers_fault(&self.pointers)),
+        }
+    }
+
+    fn add(&mut self, entry: &Entry, path: &Path) -> anyhow::Result<()> {
+        match entry.kind {
+            Kind::Dir | Kind::Link => {
+                let mut slashed = Path::new(ROOT).join(path).into_os_string();
+                if !path.as_os_str().is_empty() {
+                    slashed.push("/");
+                }
+                let mut header = header(EntryType::Directory, 0o755, 0);
+                Ok(self.archive.append_data(&mut header, slashed, empty())?)
+            }
+            Kind::Symlink => self.symlink(entry, path),
+            Kind::File { executable } => {
+                self.file(entry, path, if executable { 0o755 } else { 0o644 })
+            }
+        }
+    }
+
+    fn file(&mut self, entry: &Entry, path: &Path, mode: u32) -> anyhow::Result<()> {
+        let content = self.content(entry)?;
+        let Some(pointer) = Pointer::parse(&content) else {
+            return self.append(mode, path, content.len() as u64, &mut &content[..]);
+        };
+        let Some(large) = self.large else {
+            self.pointers.push(path.display().to_string());
+            return Ok(());
+        };
+        let file = large.get(&pointer.digest).context("its Git LFS object was not fetched")?;
+        let mut file = File::open(file).context("cannot read its Git LFS object")?;
+        self.append(mode, path, pointer.size, &mut file)
+    }
+
+    fn symlink(&mut self, entry: &Entry, path: &Path) -> anyhow::Result<()> {
+        let target = self.content(entry)?;
+        let target = Path::new(OsStr::from_bytes(&target));
+        let mut header = header(EntryType::Symlink, 0o777, 0);
+        Ok(self.archive.append_link(&mut header, Path::new(ROOT).join(path), target)?)
+    }
+
+    fn content(&self, entry: &Entry) -> anyhow::Result<Vec<u8>> {
+        Ok(self.tree.read(entry, usize::MAX)?.unwrap_or_default())
+    }
+
+    fn append(
+        &mut self,
+        mode: u32,
+        path: &Path,
+        size: u64,
+        content: &mut dyn Read,
+    ) -> anyhow::Result<()> {
+        let mut header = header(EntryType::Regular, mode, size);
+        Ok(self.archive.append_data(&mut header, Path::new(ROOT).join(path), content)?)
+    }
+}
+
+fn header(kind: EntryType, mode: u32, size: u64) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_size(size);
+    header.set_mtime(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    header
+}
+
+fn pointers_fault(pointers: &[String]) -> anyhow::Error {
+    let named: Vec<_> = pointers.iter().take(5).map(|path| format!("`{path}`")).collect();
+    let more = match pointers.len() - named.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let message = format!(
+        "the context holds Git LFS pointer files in place of contents: {}{more}; `lfs: true` fetches the contents",
+        named.join(", ")
+    );
+    fail(FailureType::InvalidSpec, message)
+}
