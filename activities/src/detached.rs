@@ -104,7 +104,8 @@ async fn beats(handle: &AsyncActivityHandle<Client>, pause: Duration) -> Outcome
     }
 }
 
-/// Where the engine cannot be told, it misses the next heartbeat.
+/// Tells the engine what came of a step. Where it cannot be told, it misses the next heartbeat, and
+/// the workflow has the build awaited anew.
 async fn complete(handle: &AsyncActivityHandle<Client>, outcome: Outcome) {
     let options = RpcOptions::default();
     let told = match outcome {

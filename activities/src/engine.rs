@@ -236,14 +236,15 @@ impl Observer {
         };
         let rested = self.told.as_ref().is_none_or(|(at, _)| at.elapsed() >= PAUSE);
         if is_new && rested && self.since.0.elapsed() >= worth {
-            self.tell(state, reason).await;
-            self.told = Some((Instant::now(), Some(now)));
+            let heard = self.tell(state, reason).await;
+            self.told = Some((Instant::now(), Some(now).filter(|_| heard)));
         }
     }
 
-    /// Tells it at once, whatever was told before.
-    pub async fn tell(&self, state: State, reason: &str) {
-        let Some(client) = &self.client else { return };
+    /// Tells it at once, whatever was told before. False where the build's own workflow did not
+    /// hear it.
+    pub async fn tell(&self, state: State, reason: &str) -> bool {
+        let Some(client) = &self.client else { return true };
         let observed = Observed {
             component: self.id.component.clone(),
             container: self.id.container.clone(),
@@ -263,13 +264,16 @@ impl Observer {
             told.extend(component.filter(|component| *component != self.id.root));
             told.push(&self.id.root);
         }
+        let mut heard = true;
         for workflow in told {
             let handle = client.get_workflow_handle::<BuildApp>(workflow);
             let options = WorkflowSignalOptions::default();
             // Who cannot be told now is told of the next change.
             if let Err(error) = handle.signal(BuildApp::observed, raw(&payload), options).await {
                 tracing::debug!(%workflow, %error, "cannot tell what the build waits for");
+                heard &= workflow != own;
             }
         }
+        heard
     }
 }

@@ -9,7 +9,7 @@ mod mountable;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
 use kilnworks_workflows::{
     failure::FailureType,
     progress::State,
@@ -26,6 +26,7 @@ use crate::{
     metrics::metrics,
     nodes::Nodes,
     object::{self, Object},
+    phase::is_overdue,
     pod, presigned,
     registry::RegistryClient,
     settings::LauncherKind,
@@ -110,14 +111,16 @@ pub async fn launch(
     }
 }
 
-/// What an attempt came to whose worker died: where its Pod is gone it may have pushed its image,
-/// and been removed.
+/// What an attempt came to that nobody awaited to its end: where its Pod is gone it may have pushed
+/// its image, and been removed.
 pub async fn finished(
     cluster: &Cluster,
     registry: &RegistryClient,
     input: &LaunchInput,
 ) -> anyhow::Result<Option<Launched>> {
-    let Existing::None = existing(cluster, input).await? else { return Ok(None) };
+    if let Existing::Ours(_) = existing(cluster, input).await? {
+        return Ok(None);
+    }
     let gone = Launched {
         kind: LaunchedKind::Pod,
         namespace: cluster.site.settings.namespace.clone(),
@@ -326,9 +329,11 @@ async fn existing(cluster: &Cluster, input: &LaunchInput) -> anyhow::Result<Exis
         let message = format!("`{name}` is there already and is not this build's");
         return Err(fail(FailureType::Conflict, message));
     }
-    Ok(match meta.deletion_timestamp {
-        Some(_) => Existing::Ending,
-        None => Existing::Ours(launched(kind, meta)),
+    // What is long past its end lies on a node that is lost: who awaits it says so.
+    let is_ending = meta.deletion_timestamp.is_some() && !is_overdue(&meta, Timestamp::now());
+    Ok(match is_ending {
+        true => Existing::Ending,
+        false => Existing::Ours(launched(kind, meta)),
     })
 }
 

@@ -194,6 +194,8 @@ async fn serve(
     let running = health.beside(try_join_all(workers.iter_mut().map(Worker::run)));
     tokio::pin!(running);
     if let Some(ended) = signals.unless(&mut running).await {
+        activities.stop();
+        activities.stopped().await;
         return ended.map(drop).context("a worker ended");
     }
     tracing::info!("stopping: no new work; a second signal ends at once");

@@ -8,7 +8,7 @@ mod platforms;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeSet,
+    collections::BTreeMap,
     rc::Rc,
 };
 
@@ -214,9 +214,9 @@ struct Build<'a> {
     /// Which one of several platforms, each of which has Pods of its own; empty where there is one
     /// image, and for the container as a whole.
     platform: String,
-    /// The platforms of which a launch was begun and has not answered: it may create its Pod at any
-    /// moment.
-    launching: Rc<RefCell<BTreeSet<String>>>,
+    /// The platforms, with their attempt, of which a launch was begun and has not answered: it may
+    /// create its Pod at any moment.
+    launching: Rc<RefCell<BTreeMap<String, u32>>>,
     /// Whether what was made is removed already.
     tidied: Cell<bool>,
     /// Whether the workflow ends with what it has now.

@@ -374,9 +374,9 @@ async fn steps_can_move_between_threads() {
 #[tokio::test]
 async fn a_place_is_taken_before_the_watch_shows_its_pod() {
     let (scenario, cluster) = Scenario::new(vec![created(&minimal())], Vec::new());
-    let room = cluster.room(2).ok().expect("one of two runs");
+    let room = cluster.room(2).expect("one of two runs");
     assert_eq!(cluster.room(2).err(), Some(2), "the other place is taken");
     drop(room);
-    let _room = cluster.room(2).ok().expect("it is free again");
+    let _room = cluster.room(2).expect("it is free again");
     scenario.end();
 }

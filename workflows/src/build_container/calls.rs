@@ -97,13 +97,22 @@ impl Build<'_> {
         let input = CleanUpInput {
             workflow_id: self.ctx.workflow_id().to_owned(),
             run_id: self.first_run_id(),
-            launching: !self.launching.borrow().is_empty(),
+            launching: self.may_launch(),
         };
         let step = if succeeded { Step::TidyUp } else { Step::CleanUp };
         let detached = WorkflowCancellationToken::new();
         let options = self.policy.options(step, self.summary("clean up"), detached);
         // What cannot be removed now is found by its labels later; the build's outcome stands.
         let _ = self.ctx.execute_activity(Steps::clean_up, input, options).await;
+    }
+
+    /// Whether a Pod may come that nobody knows of yet.
+    fn may_launch(&self) -> bool {
+        let launching = self.launching.borrow();
+        let is_known = |(platform, attempt): (&String, &u32)| {
+            self.ctx.state(|s| s.pods.has(platform, *attempt))
+        };
+        !launching.iter().all(is_known)
     }
 
     fn options(&self, step: Step, verb: &str) -> ActivityOptions {

@@ -7,6 +7,7 @@ use crate::{
     build::{now, tell},
     decision::Refusal,
     progress::{Observed, State},
+    steps::BuildId,
     stop::Stop,
 };
 
@@ -33,11 +34,6 @@ impl Hold {
         self.held = hold;
     }
 
-    /// Whether it is to be held back now.
-    pub(super) fn holds(&self) -> bool {
-        self.held && !self.past
-    }
-
     /// Notes that it has a Pod, where that is so.
     pub(super) fn passes(&mut self, past: bool) {
         self.past |= past;
@@ -49,13 +45,20 @@ impl Hold {
     }
 }
 
+impl BuildContainer {
+    /// Whether an attempt is to be held back now. One that has a Pod is not.
+    pub(super) fn is_held(&self, id: &BuildId) -> bool {
+        self.hold.held && !self.pods.has(&id.platform, id.attempt)
+    }
+}
+
 impl Build<'_> {
-    pub(super) async fn wait_until_resumed(&self) -> Result<(), Stop> {
+    pub(super) async fn wait_until_resumed(&self, id: &BuildId) -> Result<(), Stop> {
         self.stands(State::Paused, None, None);
         self.tell(State::Paused).await;
         let mut options = WaitConditionOptions::default();
         options.cancellation_token = Some(self.token.clone());
-        let may = |s: &BuildContainer| !s.hold.holds();
+        let may = |s: &BuildContainer| !s.is_held(id);
         let resumed = self.ctx.wait_condition_with_options(may, options).await;
         resumed.map_err(|_| Stop::Cancelled)?;
         self.stands(State::Queued, None, None);

@@ -29,8 +29,14 @@ impl Pods {
     }
 
     fn of(&self, id: &BuildId) -> Option<Launched> {
-        let (attempt, launched) = self.0.get(&id.platform)?;
-        (*attempt == id.attempt).then(|| launched.clone())
+        let (_, launched) =
+            self.0.get(&id.platform).filter(|(attempt, _)| *attempt == id.attempt)?;
+        Some(launched.clone())
+    }
+
+    /// Whether an attempt's is known.
+    pub(super) fn has(&self, platform: &str, attempt: u32) -> bool {
+        self.0.get(platform).is_some_and(|(of, _)| *of == attempt)
     }
 }
 
@@ -61,13 +67,17 @@ impl Build<'_> {
         input: &mut LaunchInput,
         counted: Granted,
     ) -> Result<Launched, Stop> {
-        let (id, begun) = (input.id.clone(), self.ctx.workflow_time());
+        let (id, mut lost) = (input.id.clone(), false);
+        let known = || self.ctx.state(|s| s.pods.of(&id));
         loop {
-            if self.ctx.state(|s| s.hold.holds()) {
-                self.wait_until_resumed().await?;
+            if self.ctx.state(|s| s.is_held(&id)) {
+                self.wait_until_resumed(&id).await?;
             }
-            let launched = self.launch_until_changed(input.clone(), counted).await;
-            let known = || self.ctx.state(|s| s.pods.of(&id));
+            if let Some(launched) = known() {
+                return Ok(self.goes_on(launched));
+            }
+            let begun = self.ctx.workflow_time();
+            let launched = self.launch_until_changed(input.clone(), counted, lost).await;
             let end = match launched {
                 Err(error) => End::of(error, input.build.clocks.queued),
                 Ok(launched) => End::Launched(launched),
@@ -76,20 +86,28 @@ impl Build<'_> {
                 (End::Stopped(stop), _) => return Err(stop),
                 (End::Cancelled, _) if self.token.is_cancelled() => return Err(Stop::Cancelled),
                 (End::Launched(launched), _) | (End::Cancelled | End::Lost, Some(launched)) => {
-                    self.launching.borrow_mut().remove(&id.platform);
-                    self.ctx.state_mut(|s| s.hold.passes(true));
-                    return Ok(launched);
+                    return Ok(self.goes_on(launched));
                 }
                 (End::Cancelled, None) => {}
                 (End::Lost, None) => {
-                    input.again = true;
+                    lost = true;
                     let passed = self.ctx.workflow_time().zip(begun);
                     let passed = passed.and_then(|(now, begun)| now.duration_since(begun).ok());
                     let passed = passed.unwrap_or_default().as_secs();
-                    input.build.clocks.queued = self.clocks().queued.saturating_sub(passed);
+                    let queued = &mut input.build.clocks.queued;
+                    *queued = queued.saturating_sub(passed);
                 }
             }
+            // What was taken back, or lost its worker, may have come to its end meanwhile.
+            input.again = true;
         }
+    }
+
+    /// Notes that there is a Pod, which nothing holds back.
+    fn goes_on(&self, launched: Launched) -> Launched {
+        self.launching.borrow_mut().remove(&self.platform);
+        self.ctx.state_mut(|s| s.hold.passes(true));
+        launched
     }
 
     /// One launch, until someone pauses it or, where its Pod is known, extends a clock of it.
@@ -97,11 +115,12 @@ impl Build<'_> {
         &self,
         input: LaunchInput,
         counted: Granted,
+        lost: bool,
     ) -> Result<Launched, ActivityExecutionError> {
         let (id, token) = (input.id.clone(), self.token.child_token());
         let is_extended = |s: &BuildContainer| s.granted != counted && s.pods.of(&id).is_some();
-        let launched = self.launch_once(input, token.clone()).fuse();
-        let held = self.ctx.wait_condition(|s| s.hold.holds()).fuse();
+        let launched = self.launch_once(input, token.clone(), lost).fuse();
+        let held = self.ctx.wait_condition(|s| s.is_held(&id)).fuse();
         let extended = self.ctx.wait_condition(is_extended).fuse();
         pin_mut!(launched, held, extended);
         let why = select! {
@@ -117,15 +136,16 @@ impl Build<'_> {
         &self,
         input: LaunchInput,
         token: WorkflowCancellationToken,
+        lost: bool,
     ) -> Result<Launched, ActivityExecutionError> {
         let mut options = self.policy().options(Step::Launch, self.summary("build"), token);
         // What is launched already is not to wait behind what is not.
-        options.priority = Some(match input.again {
+        options.priority = Some(match lost {
             true => policy::at_once(),
             false => policy::turn(&self.plan.app, &input.build),
         });
-        let platform = input.id.platform.clone();
-        self.launching.borrow_mut().insert(platform.clone());
+        let BuildId { platform, attempt, .. } = input.id.clone();
+        self.launching.borrow_mut().insert(platform.clone(), attempt);
         let launched = self.ctx.execute_activity(Steps::launch, input, options).await;
         if !matches!(launched, Err(ActivityExecutionError::Cancelled(_))) {
             self.launching.borrow_mut().remove(&platform);
