@@ -1,0 +1,52 @@
+//! What a document comes to.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    document::Kind,
+    plan::{ContainerPlan, Outline},
+    spec::Resolved,
+};
+
+/// A document and what it should be.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct SplitInput {
+    /// What it should be.
+    pub kind: Kind,
+    /// The document, as it was given.
+    pub document: Value,
+}
+
+/// What will be done, as far as the workflow of the document needs it.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Split {
+    /// Names and sources.
+    pub outline: Outline,
+    /// The container in full, where the document describes just one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<ContainerPlan>,
+    /// What a parent workflow handed down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<Resolved>,
+    /// Settings of the installation that a workflow goes by. They are recorded here, so that a
+    /// changed setting changes no history.
+    pub settings: EngineSettings,
+}
+
+/// Settings of the installation that a workflow goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EngineSettings {
+    /// Seconds without a heartbeat after which a worker counts as dead.
+    pub heartbeat: u64,
+    /// How many Pods a container may take, the first one included.
+    pub max_attempts: u32,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self { heartbeat: 60, max_attempts: 3 }
+    }
+}
