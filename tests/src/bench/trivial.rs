@@ -28,10 +28,12 @@ pub(super) async fn measure(scene: &Scene) -> Result<Vec<Figure>> {
     let (mut ours, mut alone) = (Vec::new(), Vec::new());
     for number in 0..RUNS {
         repository.change(&[("file", &format!("change {number}"))]);
+        at_any_moment().await;
         let since = pods::now(&scene.pods()).await?;
         let (took, _) = scene.build(&document).await;
         ours.push(took);
         let pod = pods::first(scene.pods(), &app, &since).await?;
+        at_any_moment().await;
         alone.push(pods::run(&scene.pods(), &pods::bare(&pod, &scene.name, number)).await?);
     }
     let apps = apps(scene, &repository).await;
@@ -43,12 +45,20 @@ pub(super) async fn measure(scene: &Scene) -> Result<Vec<Figure>> {
     ])
 }
 
+/// Waits for some part of a second. The kubelet looks once a second which containers have ended: what
+/// begins right after a look, as each run does after the one before, would take a whole second less or
+/// more than another, again and again.
+async fn at_any_moment() {
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(0..1000))).await;
+}
+
 /// The same container as an app of its own, which is delivered as a package.
 async fn apps(scene: &Scene, repository: &Repository) -> Vec<Duration> {
     let document = crate::stack::spec(&scene.app(), &repository.url, json!([{"name": "one"}]));
     let mut apps = Vec::new();
     for number in 0..APPS {
         repository.change(&[("file", &format!("app {number}"))]);
+        at_any_moment().await;
         apps.push(scene.build_app(&document).await.0);
     }
     apps
