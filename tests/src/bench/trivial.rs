@@ -45,9 +45,9 @@ pub(super) async fn measure(scene: &Scene) -> Result<Vec<Figure>> {
     ])
 }
 
-/// Waits for some part of a second. The kubelet looks once a second which containers have ended: what
-/// begins right after a look, as each run does after the one before, would take a whole second less or
-/// more than another, again and again.
+/// Waits for some part of a second. The kubelet looks once a second which containers have ended: runs
+/// that all begin right after a look, as each does after the one before, may all just meet the next
+/// one, or all just miss it.
 async fn at_any_moment() {
     tokio::time::sleep(Duration::from_millis(fastrand::u64(0..1000))).await;
 }
