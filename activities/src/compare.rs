@@ -9,26 +9,19 @@ use futures::{StreamExt, TryStreamExt, stream};
 use kilnworks_workflows::{
     failure::FailureType,
     names,
-    output::{BuildOutput, ContainerImage, Outcome, Package, Times},
-    plan::{self, BuildPlan, ComponentPlan, ContainerPlan, Delivery, Plan, Work},
-    spec::Yields,
-    steps::{
-        BuildId, Built, CompareInput, DeliverInput, Delivered, RenderInput, ResolveInput,
-        VersionInput,
-    },
+    output::{BuildOutput, ContainerImage, Outcome, Package},
+    plan::{self, ComponentPlan, ContainerPlan, Delivery, Plan, Work},
+    steps::{BuildId, CompareInput, DeliverInput, Delivered, ResolveInput, VersionInput},
 };
 
 use crate::{
     deliver::delivered,
     error::{fail, failure_of},
+    find::{Finder, SIDE_BY_SIDE},
     registry::{self, RegistryClient},
-    render,
     source::Sources,
     version,
 };
-
-/// Containers that are looked after side by side.
-const SIDE_BY_SIDE: usize = 4;
 
 /// What is published, where it is what the document comes to. `executor` is what builds: see [`crate::object::Site::executor`].
 pub async fn compare(
@@ -72,7 +65,8 @@ async fn look(
         return Ok(None);
     }
     let commits = commits(sources, &plan).await?;
-    Look { registry, sources, executor, id, plan: &plan, published, commits }.whole().await
+    let finder = Finder { registry, sources, executor, id };
+    Look { finder, plan: &plan, published, commits }.whole().await
 }
 
 /// The packages that have the plan's version, by component; the app's own has none.
@@ -95,16 +89,13 @@ async fn published(
 async fn commits(sources: &Sources, plan: &Plan) -> anyhow::Result<BTreeMap<String, String>> {
     let mut commits = BTreeMap::new();
     for source in plan.outline().sources {
-        commits.insert(source.key(), sources.fetch(&source).await?.commit);
+        commits.insert(source.key(), sources.fetch(&source).await?);
     }
     Ok(commits)
 }
 
 struct Look<'a> {
-    registry: &'a RegistryClient,
-    sources: &'a Sources,
-    executor: &'a str,
-    id: BuildId,
+    finder: Finder<'a>,
     plan: &'a Plan,
     published: BTreeMap<Option<String>, String>,
     commits: BTreeMap<String, String>,
@@ -122,7 +113,7 @@ impl Look<'_> {
             None => packages.pop().map(|delivered| delivered.package),
             delivery => {
                 let input = DeliverInput { components: packages, ..self.input(None, delivery) };
-                delivered(self.registry, self.sources, &input).await?
+                delivered(self.finder.registry, self.finder.sources, &input).await?
             }
         };
         let Some(package) = package else { return Ok(None) };
@@ -162,7 +153,7 @@ impl Look<'_> {
             registries: registries.collect(),
             ..self.input(Some(&component.name), &component.delivery)
         };
-        let package = delivered(self.registry, self.sources, &input).await?;
+        let package = delivered(self.finder.registry, self.finder.sources, &input).await?;
         let place = place.clone();
         Ok(package.map(|package| (images, Delivered { place, package })))
     }
@@ -171,7 +162,7 @@ impl Look<'_> {
     fn input(&self, component: Option<&str>, delivery: &Option<Delivery>) -> DeliverInput {
         let source = delivery.as_ref().and_then(|delivery| delivery.source.as_ref());
         DeliverInput {
-            id: self.id.clone(),
+            id: self.finder.id.clone(),
             app: self.plan.app.clone(),
             component: component.map(str::to_owned),
             version: self.plan.version.clone(),
@@ -194,57 +185,15 @@ impl Look<'_> {
         match &plan.work {
             Work::Use { image, .. } => {
                 let input = ResolveInput { image: image.clone(), registry: plan.registry.clone() };
-                let built = registry::resolve_image(self.registry, input).await?;
-                Ok(Some(image_of(plan, &names::repository_of(image), built)))
+                let built = registry::resolve_image(self.finder.registry, input).await?;
+                Ok(Some(ContainerImage::of(plan, &names::repository_of(image), built)))
             }
-            Work::Build(build) => self.built(plan, build, published).await,
+            Work::Build(build) => {
+                let commit = self.commits.get(&build.source.key()).map_or("", String::as_str);
+                let found = self.finder.image(plan, build, commit, published).await?;
+                // The package's record tells what they were made of.
+                Ok(found.map(|image| ContainerImage { made: None, ..image }))
+            }
         }
-    }
-
-    async fn built(
-        &self,
-        plan: &ContainerPlan,
-        build: &BuildPlan,
-        published: Option<String>,
-    ) -> anyhow::Result<Option<ContainerImage>> {
-        let commit = self.commits.get(&build.source.key()).cloned().unwrap_or_default();
-        let input = RenderInput {
-            id: self.id.clone(),
-            plan: plan.clone(),
-            commit: commit.clone(),
-            published,
-            // Its spec has no container that is built from another one.
-            images: Default::default(),
-            with_context: false,
-        };
-        let rendered = render::render(self.sources, self.registry, self.executor, input).await?;
-        Ok(rendered.reused.map(|built| ContainerImage {
-            tags: rendered.tags,
-            commit: Some(commit),
-            reused: true,
-            files: build.yields == Yields::Files,
-            ..image_of(plan, &build.repository, built)
-        }))
-    }
-}
-
-fn image_of(plan: &ContainerPlan, repository: &str, built: Built) -> ContainerImage {
-    ContainerImage {
-        component: plan.component.clone(),
-        container: plan.container.clone(),
-        init: plan.init,
-        reference: names::reference(repository, &built.digest),
-        tags: Vec::new(),
-        digest: built.digest,
-        size: built.size,
-        platform: built.platform,
-        platforms: built.platforms,
-        commit: None,
-        attempts: 0,
-        reused: false,
-        files: false,
-        made: None,
-        earlier: Vec::new(),
-        times: Times::default(),
     }
 }

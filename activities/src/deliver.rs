@@ -130,7 +130,7 @@ impl Making<'_> {
         let Some(source) = &self.delivery.source else { return Ok(None) };
         let commit = match &self.input.commit {
             Some(commit) => commit.clone(),
-            None => self.sources.fetch(source).await?.commit,
+            None => self.sources.fetch(source).await?,
         };
         Ok(Some((self.sources.ensure(source, &commit).await?, commit)))
     }

@@ -16,6 +16,7 @@ pub mod error;
 pub mod events;
 pub mod executor;
 mod fault;
+pub mod find;
 #[cfg(test)]
 mod fixtures;
 pub mod index;
@@ -196,15 +197,23 @@ impl Activities {
         alone(&ctx, split).await
     }
 
-    /// Finds the commit of a revision and fetches it.
+    /// Finds the commit of a revision and fetches it, and finds what is built of it already.
     #[activity(definition = steps::FetchSource)]
     pub async fn fetch_source(
         self: Arc<Self>,
         ctx: ActivityContext,
         input: FetchInput,
     ) -> Result<Fetched, ActivityError> {
-        let fetch = self.sources.fetch(&input.source);
-        watched(&ctx, &input.id, State::Fetching, fetch).await
+        let id = input.id.clone();
+        let executor = self.cluster.site.executor();
+        let fetch = async {
+            let commit = self.sources.fetch(&input.source).await?;
+            let find = find::find(&self.registry, &self.sources, &executor, input, &commit);
+            let found = Box::pin(find).await;
+            metrics::metrics().found(found.len());
+            Ok(Fetched { commit, found })
+        };
+        watched(&ctx, &id, State::Fetching, fetch).await
     }
 
     /// Says whether what a document comes to is published already.

@@ -156,6 +156,12 @@ impl Metrics {
         self.add(&self.builds, count, &labels);
     }
 
+    /// Counts images that were there before their containers were begun: these have no workflow of
+    /// their own.
+    pub fn found(&self, images: usize) {
+        self.builds(images as u64, "BuildContainer", "reused", "");
+    }
+
     fn attempts(&self, count: u64, failure: Option<FailureType>) {
         let outcome = if failure.is_some() { "failed" } else { "succeeded" };
         let kind = failure.map(FailureType::name).unwrap_or_default();

@@ -25,7 +25,7 @@ use std::{
 
 use anyhow::Context;
 use git2::Oid;
-use kilnworks_workflows::{failure::FailureType, plan::GitSource, steps::Fetched};
+use kilnworks_workflows::{failure::FailureType, plan::GitSource};
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -45,7 +45,7 @@ pub struct Sources {
     max_bytes: u64,
     secrets: Secrets,
     /// Who asks for the same revision, with the same credentials, is answered together.
-    asked: Arc<Together<(Origin, Option<String>), Fetched>>,
+    asked: Arc<Together<(Origin, Option<String>), String>>,
 }
 
 impl Sources {
@@ -72,7 +72,7 @@ impl Sources {
 
     /// Finds the commit of a revision, and fetches it with its submodules. It asks the server each
     /// time, but for a full commit id that is here already.
-    pub async fn fetch(&self, source: &GitSource) -> anyhow::Result<Fetched> {
+    pub async fn fetch(&self, source: &GitSource) -> anyhow::Result<String> {
         let origin = self.origin(source).await?;
         let (revision, max_bytes) = (source.revision.clone(), self.max_bytes);
         let asked = (origin.clone(), revision.clone());
@@ -101,11 +101,7 @@ impl Sources {
     }
 }
 
-async fn fetch(
-    origin: Origin,
-    revision: Option<String>,
-    max_bytes: u64,
-) -> anyhow::Result<Fetched> {
+async fn fetch(origin: Origin, revision: Option<String>, max_bytes: u64) -> anyhow::Result<String> {
     computing(move |cancel| {
         let commit = origin.repairing(cancel, |reach| {
             let mirror = reach.mirror(&origin.address)?;
@@ -116,7 +112,7 @@ async fn fetch(
             Ok(commit)
         })?;
         cache::shrink(&origin.mirrors, max_bytes)?;
-        Ok(Fetched { commit: commit.to_string() })
+        Ok(commit.to_string())
     })
     .await
 }

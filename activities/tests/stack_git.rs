@@ -102,7 +102,7 @@ async fn who_asks_at_once_asks_the_server_together() {
     }
     let one = asked();
     let all = join_all((0..20).map(|_| cache.sources.fetch(&source))).await;
-    assert!(all.into_iter().all(|fetched| fetched.unwrap().commit == commit));
+    assert!(all.into_iter().all(|fetched| fetched.unwrap() == commit));
     assert_eq!(asked(), 2 * one, "one answer for the first, and one for all who came after");
 }
 
@@ -122,8 +122,8 @@ async fn a_push_before_the_question_counts_while_an_answer_is_on_its_way() {
     let pushed = served.push("a", "2");
     drop(held);
     let (running, next) = join!(running, cache.sources.fetch(&source));
-    assert_eq!(next.unwrap().commit, pushed);
-    assert_eq!(running.unwrap().commit, before);
+    assert_eq!(next.unwrap(), pushed);
+    assert_eq!(running.unwrap(), before);
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn only_the_commit_is_fetched() {
         (Some(commits[2].as_str()), &commits[2], "3"),
     ] {
         let fetched = cache.sources.fetch(&served.web(revision)).await.unwrap();
-        assert_eq!(&fetched.commit, commit, "{revision:?}");
+        assert_eq!(&fetched, commit, "{revision:?}");
         assert_eq!(content(&cache, &served.web(revision), commit, "a").await, text);
     }
     assert_eq!(commits_in(&cache), 4);
@@ -152,13 +152,13 @@ async fn a_branch_is_followed_and_rewound() {
     for text in ["1", "2", "3"] {
         let commit = served.push("a", text);
         let fetched = cache.sources.fetch(&served.web(None)).await.unwrap();
-        assert_eq!(fetched.commit, commit);
+        assert_eq!(fetched, commit);
         assert_eq!(content(&cache, &served.web(None), &commit, "a").await, text);
     }
     served.repo.git(&["reset", "--quiet", "--hard", "HEAD~2"]);
     let commit = served.push("b", "other");
     let fetched = cache.sources.fetch(&served.web(None)).await.unwrap();
-    assert_eq!(fetched.commit, commit);
+    assert_eq!(fetched, commit);
     assert_eq!(content(&cache, &served.web(None), &commit, "b").await, "other");
 }
 
@@ -175,7 +175,7 @@ async fn a_server_that_refuses_ids_is_asked_for_all() {
     cache.sources.fetch(&served.web(None)).await.unwrap();
     for (commit, text) in [(&first, "1"), (&second, "2")] {
         let fetched = cache.sources.fetch(&served.web(Some(commit))).await.unwrap();
-        assert_eq!(&fetched.commit, commit);
+        assert_eq!(&fetched, commit);
         assert_eq!(content(&cache, &served.web(None), commit, "a").await, text);
     }
     let (kind, message) = failure(cache.sources.fetch(&served.web(Some(&"1".repeat(40)))).await);
@@ -214,7 +214,7 @@ async fn nobody_shares_the_answer_to_anothers_secret() {
     let wrong = GitSource { secret: Some("wrong".to_owned()), ..none.clone() };
     let fetch = |source| cache.sources.fetch(source);
     let (_, again, wrong, none) = join!(fetch(&right), fetch(&right), fetch(&wrong), fetch(&none));
-    assert_eq!(again.unwrap().commit, commit);
+    assert_eq!(again.unwrap(), commit);
     assert_eq!(failure(wrong).0, SourceDenied);
     assert_eq!(failure(none).0, SourceDenied);
 }
@@ -244,7 +244,7 @@ async fn a_private_repository_wants_its_login() {
     let right = cache_of(u64::MAX, login(&password));
     for _ in 0..2 {
         let fetched = right.sources.fetch(&with_secret(served.web(None))).await.unwrap();
-        assert_eq!(fetched.commit, commit);
+        assert_eq!(fetched, commit);
     }
     // Who names no Secret does not get at what another's Secret fetched.
     let snapshot = right.sources.ensure(&served.web(None), &commit).await.unwrap();

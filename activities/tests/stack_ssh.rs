@@ -22,7 +22,7 @@ async fn ssh_wants_a_key_and_a_known_host() {
     let right = cache(&key, &known);
     for _ in 0..2 {
         let fetched = right.sources.fetch(&with_secret(served.ssh())).await.unwrap();
-        assert_eq!(fetched.commit, commit);
+        assert_eq!(fetched, commit);
     }
     let other_key =
         known.rsplit_once(' ').map(|(host, _)| format!("{host} AAAAC3NzaC1lZDI1NTE5AAAA")).unwrap();

@@ -17,8 +17,8 @@ use kilnworks_activities::{
 use kilnworks_workflows::{
     failure::{Failure, FailureType},
     names,
-    output::{BuildOutput, Outcome, Package},
-    plan::{Delivery, Place},
+    output::{BuildOutput, ContainerImage, Outcome, Package},
+    plan::{self, ContainerPlan, Delivery, Place},
     progress::State,
     steps::{self, *},
     sweep::{SweepInput, SweepReport},
@@ -54,6 +54,8 @@ pub struct FakeSteps {
     memory: Arc<Mutex<BTreeMap<String, String>>>,
     published: Arc<Mutex<Vec<String>>>,
     built: Arc<Mutex<Vec<String>>>,
+    found: Arc<Mutex<Vec<String>>>,
+    wanted: Arc<Mutex<Vec<String>>>,
     unchanged: Arc<Mutex<Option<String>>>,
     incomparable: bool,
     held: Arc<AtomicBool>,
@@ -103,6 +105,19 @@ impl FakeSteps {
     pub fn built(self, container: &str) -> Self {
         self.built.lock().unwrap().push(container.to_owned());
         self
+    }
+
+    /// A container, as `component/container`, whose image is found when its source is fetched.
+    pub fn found(self, container: &str) -> Self {
+        self.found.lock().unwrap().push(container.to_owned());
+        self
+    }
+
+    /// The containers whose images were looked for when a source was fetched, sorted.
+    pub fn wanted(&self) -> Vec<String> {
+        let mut wanted = self.wanted.lock().unwrap().clone();
+        wanted.sort();
+        wanted
     }
 
     /// A container, as `component/container`, and what happens to it.
@@ -157,6 +172,24 @@ impl FakeSteps {
     fn context(&self, input: &UploadInput) -> Context {
         self.note(format!("upload {}", input.context_dir));
         Context { key: "contexts/0".to_owned(), size: 10, sent: true, ..Context::default() }
+    }
+
+    /// The images that are said to be there of those that are wanted.
+    fn find(&self, id: &BuildId, commit: &str, wanted: Wanted) -> Vec<ContainerImage> {
+        let (_, plan) = plan::read(wanted.kind, wanted.document).expect("a document");
+        let plan = plan.of_version(wanted.version);
+        let found = self.found.lock().unwrap();
+        let look = |container: &ContainerPlan| {
+            let name = names::container(&container.component, &container.container);
+            self.wanted.lock().unwrap().push(name.clone());
+            let build = container.work.as_build().expect("it has a source");
+            let tags = vec![names::first_tag(container.version.as_deref(), commit)];
+            let rendered = Rendered { tags, ..Rendered::default() };
+            let image =
+                || ContainerImage::found(container, build, commit, &rendered, built(&name), id);
+            found.contains(&name).then(image)
+        };
+        plan.containers().filter_map(look).collect()
     }
 
     /// What an await gives that has cleaned up.
@@ -286,7 +319,9 @@ impl FakeSteps {
             let message = format!("there is no repository `{}`", input.source.url);
             return Err(to_engine(Failure::new(FailureType::SourceNotFound, message).into()));
         }
-        Ok(Fetched { commit: "0123456789abcdef0123456789abcdef01234567".to_owned() })
+        let commit = "0123456789abcdef0123456789abcdef01234567".to_owned();
+        let found = input.wanted.map(|wanted| self.find(&input.id, &commit, wanted));
+        Ok(Fetched { commit, found: found.unwrap_or_default() })
     }
 
     #[activity(definition = steps::Compare)]

@@ -8,6 +8,7 @@ use kilnworks_tests::{
 };
 use kilnworks_workflows::{
     BuildApp,
+    names::child_workflow_id,
     output::{BuildOutput, ContainerImage},
 };
 use serde_json::{Value, json};
@@ -18,7 +19,13 @@ async fn build(worker: &Worker, document: &Value) -> BuildOutput {
     let client = client().await;
     let handle = client.get_workflow_handle::<BuildApp>(&id);
     let ended = tokio::time::timeout(PATIENCE, end(&handle)).await;
-    ended.expect("the build ends in its time").output()
+    let output = ended.expect("the build ends in its time").output();
+    for image in &output.images {
+        let own = child_workflow_id(&child_workflow_id(&id, &image.component), &image.container);
+        let own = client.get_workflow_handle::<BuildApp>(own).describe(Default::default()).await;
+        assert_eq!(own.is_err(), image.reused, "who has an image has no workflow: {image:?}");
+    }
+    output
 }
 
 /// Which containers had a Pod.

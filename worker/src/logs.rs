@@ -107,8 +107,10 @@ fn missing(args: &LogsArgs, name: &str, shown: &Shown) -> Option<Error> {
         Shown::Log => return None,
         Shown::NotYet => Error::new(Exit::Failed, format!("`{name}` has no log yet"))
             .hint("`--follow` waits for it"),
-        Shown::None => Error::new(Exit::Failed, format!("no log of `{name}` is kept"))
-            .hint("its executor never started, or the log is older than logs are kept"),
+        Shown::None => Error::new(Exit::Failed, format!("no log of `{name}` is kept")).hint(
+            "its image was there already, its executor never started, or the log is older than \
+                 logs are kept",
+        ),
         Shown::NoSuchAttempt(there) => {
             let wanted = args.attempt.unwrap_or_default();
             let there: Vec<_> = there.iter().map(u32::to_string).collect();

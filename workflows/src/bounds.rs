@@ -78,6 +78,10 @@ pub const SECRETS: usize = 32;
 /// more, the names of build args and the base images are left out.
 pub const MADE_BYTES: usize = 512 * 1024;
 
+/// Bytes of the images that were found before their containers were begun: these ride with what is
+/// handed to children. What is over is found by the containers themselves.
+pub const FOUND_BYTES: usize = 512 * 1024;
+
 /// Files of a component's package, and of an app's.
 pub const FILES: usize = 100;
 

@@ -26,7 +26,7 @@ use crate::{
     policy::Policy,
     progress::{Progress, State},
     release::{Release, release},
-    sources::{Sources, fetch_sources},
+    sources::{Fetches, Sources, fetch_sources},
     spec::Resolved,
     steps::Delivered,
     stop::Stop,
@@ -81,9 +81,8 @@ impl BuildApp {
         let release = release(ctx, &policy, &split).await?;
         ctx.state_mut(|s| s.progress.version = release.version.clone());
         let group = ctx.cancellation_token().child_token();
-        let fetching = fetch_sources(ctx, &policy, outline, &group, |key, commit| {
-            ctx.state_mut(|s| s.sources.note(key, commit));
-        });
+        let document = (Kind::App, &input);
+        let fetching = fetch_sources(ctx, &policy, document, outline, &release, &group);
         let components = outline.components.iter().enumerate();
         let building = join_all(components.map(|(index, component)| {
             let mut document = json!({
@@ -241,6 +240,12 @@ impl BuildApp {
     }
 }
 
+impl Fetches for BuildApp {
+    fn sources(&mut self) -> &mut Sources {
+        &mut self.sources
+    }
+}
+
 /// Changes what the workflow shows, and shows it.
 fn show(ctx: &WorkflowContext<BuildApp>, change: impl FnOnce(&mut Progress)) {
     ctx.state_mut(|s| change(&mut s.progress));
@@ -317,13 +322,23 @@ async fn build_once(
         }
     };
     ctx.state_mut(|s| s.free -= places);
-    show(ctx, |progress| {
-        progress.set(name, State::Packing);
-        progress.wait(component);
-    });
     let published = release.published(name).cloned();
     let resolved = ctx.state(|s| s.sources.resolved(ctx.workflow_id(), sources()));
     let (paused, cancelled) = ctx.state_mut(|s| s.parts.begin(name));
+    let done = ctx.state(|s| {
+        let is_new = |image: &&ContainerImage| {
+            let name = &image.container;
+            let known = done.iter().map(|image| &image.container).chain(&paused);
+            !known.chain(&cancelled).any(|one| one == name)
+        };
+        let found: Vec<_> = s.sources.found(name).filter(is_new).cloned().collect();
+        [done, found].concat()
+    });
+    show(ctx, |progress| {
+        progress.set(name, State::Packing);
+        done.iter().for_each(|image| progress.has(image));
+        progress.wait(component);
+    });
     let resolved = Resolved { published, paused, cancelled, images, done, ..resolved };
     document["resolved"] = json!(resolved);
     let found_by = attributes(&outline.app, release.version.as_deref(), Some(name), None);

@@ -31,7 +31,7 @@ use crate::{
     policy::Policy,
     progress::{ContainerProgress, Observed, Progress, State, reason},
     release::{Release, release},
-    sources::{Sources, fetch_sources},
+    sources::{Fetches, Sources, fetch_sources},
     spec::Resolved,
     steps::Split,
     stop::Stop,
@@ -81,7 +81,7 @@ impl BuildComponent {
         let own = ctx.workflow_id().to_owned();
         let root = split.resolved.as_ref().map_or(&own, |resolved| &resolved.root);
         let group = ctx.cancellation_token().child_token();
-        let fetching = sources(ctx, &policy, &split, &group);
+        let fetching = sources(ctx, &policy, &input, &split, &release, &group);
         let work = Work { ctx, outline, group: &group, root, outcomes: RefCell::new(outcomes) };
         let building = work.run(async |index: usize, token: WorkflowCancellationToken| {
             let container = &component.containers[index];
@@ -102,6 +102,10 @@ impl BuildComponent {
                 };
                 ctx.state_mut(|s| s.bases.note(&component.name, &container.name, &outcome));
                 return outcome;
+            }
+            if let Some(found) = ctx.state_mut(|s| s.find(outline, &release, index)) {
+                ctx.set_current_details(ctx.state(|s| s.progress.markdown()));
+                return Ok(found);
             }
             let published = release.published(&component.name).cloned();
             let resolved = ctx.state(|s| s.sources.resolved(root, source()));
@@ -312,13 +316,7 @@ impl BuildComponent {
             row.set(State::Done);
             row.reference = Some(image.reference.clone());
             self.desk.set(index, Standing::Ended(DONE));
-            Some(Ok(BuildOutput {
-                app: outline.app.clone(),
-                version: outline.version.clone(),
-                outcome: Outcome::Succeeded,
-                images: vec![image.clone()],
-                package: None,
-            }))
+            Some(Ok(of_one(outline, outline.version.clone(), image.clone())))
         };
         let outcomes: work::Outcomes = rows.enumerate().map(outcome).collect();
         for (container, outcome) in component.containers.iter().zip(&outcomes) {
@@ -329,26 +327,62 @@ impl BuildComponent {
         self.progress.wait(component);
         outcomes
     }
+
+    /// What a container comes to whose image was there when its source was fetched.
+    fn find(&mut self, outline: &Outline, release: &Release, index: usize) -> Option<BuildOutput> {
+        if self.ended {
+            return None;
+        }
+        let component = &outline.components[0];
+        let name = &component.containers[index].name;
+        let image = self.sources.found(&component.name).find(|image| image.container == *name)?;
+        let image = image.clone();
+        self.progress.has(&image);
+        let output = of_one(outline, release.version.clone(), image);
+        let outcome = Ok(output.clone());
+        self.bases.note(&component.name, name, &outcome);
+        Some(output)
+    }
+}
+
+impl Fetches for BuildComponent {
+    fn sources(&mut self) -> &mut Sources {
+        &mut self.sources
+    }
+}
+
+/// What a container gives whose image is there.
+fn of_one(outline: &Outline, version: Option<String>, image: ContainerImage) -> BuildOutput {
+    BuildOutput {
+        app: outline.app.clone(),
+        version,
+        outcome: Outcome::Succeeded,
+        images: vec![image],
+        package: None,
+    }
 }
 
 /// The commits of the sources: those that a parent has handed down, or fetched.
 async fn sources(
     ctx: &WorkflowContext<BuildComponent>,
     policy: &Policy,
+    input: &Value,
     split: &Split,
+    release: &Release,
     group: &WorkflowCancellationToken,
 ) {
-    let note = |key, commit| ctx.state_mut(|s| s.sources.note(key, commit));
-    match &split.resolved {
-        None => fetch_sources(ctx, policy, &split.outline, group, note).await,
-        Some(resolved) => {
-            for source in &split.outline.sources {
-                let key = source.key();
-                let commit = resolved.commits.get(&key).cloned();
-                note(key, commit);
-            }
+    let outline = &split.outline;
+    let Some(resolved) = &split.resolved else {
+        let document = (Kind::Component, input);
+        return fetch_sources(ctx, policy, document, outline, release, group).await;
+    };
+    ctx.state_mut(|s| {
+        for source in &outline.sources {
+            let key = source.key();
+            let commit = resolved.commits.get(&key).cloned();
+            s.sources.note(key, commit);
         }
-    }
+    });
 }
 
 /// What the component's package is made of.

@@ -26,12 +26,11 @@ use crate::{
     document::Kind,
     failure::FailedAttempt,
     names,
-    output::{BuildOutput, ContainerImage, Made, Outcome, Times},
+    output::{BuildOutput, ContainerImage, Outcome, Times},
     plan::{BuildPlan, ContainerPlan, GitSource, Work},
     planned::Planned,
     policy::{self, Grants, Policy, next_attempt},
     progress::{ContainerProgress, Observed, Progress, State, reason},
-    spec::Yields,
     steps::{AwaitInput, Built, Context, LaunchInput, Rendered, Split},
     stop::Stop,
 };
@@ -263,7 +262,7 @@ impl<'a> Build<'a> {
 
     async fn use_image(&self, image: &str) -> Result<ContainerImage, Stop> {
         let built = self.resolve(image).await?;
-        Ok(self.image(&names::repository_of(image), built))
+        Ok(self.timed(ContainerImage::of(self.plan, &names::repository_of(image), built)))
     }
 
     async fn build(&self, build: &BuildPlan) -> Result<ContainerImage, Stop> {
@@ -381,47 +380,12 @@ impl<'a> Build<'a> {
         commit: &str,
         rendered: &Rendered,
     ) -> ContainerImage {
-        let made = Made {
-            source: build.source.url.clone(),
-            revision: build.source.revision.clone(),
-            context_dir: build.context_dir.clone(),
-            context: rendered.content.clone(),
-            dockerfile: format!("sha256:{}", names::hex(rendered.dockerfile.as_bytes())),
-            build_args: build.build_args.keys().cloned().collect(),
-            bases: rendered.bases.clone(),
-            key: rendered.key.clone(),
-            workflow_id: self.ctx.workflow_id().to_owned(),
-            run_id: self.ctx.info().first_execution_run_id().to_owned(),
-        };
-        ContainerImage {
-            tags: rendered.tags.clone(),
-            commit: Some(commit.to_owned()),
-            reused: true,
-            files: build.yields == Yields::Files,
-            made: Some(Box::new(made)),
-            ..self.image(&build.repository, built)
-        }
+        let found = ContainerImage::found(self.plan, build, commit, rendered, built, &self.id(0));
+        self.timed(found)
     }
 
-    fn image(&self, repository: &str, built: Built) -> ContainerImage {
-        ContainerImage {
-            component: self.plan.component.clone(),
-            container: self.plan.container.clone(),
-            init: self.plan.init,
-            reference: names::reference(repository, &built.digest),
-            tags: Vec::new(),
-            digest: built.digest,
-            size: built.size,
-            platform: built.platform,
-            platforms: built.platforms,
-            commit: None,
-            attempts: 0,
-            reused: false,
-            files: false,
-            made: None,
-            earlier: Vec::new(),
-            times: Times { total: self.elapsed(), pod: built.pod_seconds },
-        }
+    fn timed(&self, image: ContainerImage) -> ContainerImage {
+        ContainerImage { times: Times { total: self.elapsed(), ..image.times }, ..image }
     }
 
     /// Seconds since the workflow's start, by the engine's clock.

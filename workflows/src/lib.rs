@@ -22,6 +22,7 @@ pub mod document;
 pub(crate) mod ending;
 pub mod failure;
 pub mod fault;
+mod image;
 pub mod names;
 pub mod output;
 pub mod plan;

@@ -11,7 +11,7 @@ use crate::{
     bases::waits_for,
     bounds,
     failure::{FailureType, head},
-    output::BuildOutput,
+    output::{BuildOutput, ContainerImage},
     plan::{Outline, OutlinedComponent},
     steps::Launched,
     stop::Stop,
@@ -223,6 +223,14 @@ impl Progress {
     /// Puts every container into a state.
     pub fn set_all(&mut self, state: State) {
         self.containers.iter_mut().for_each(|row| row.set(state));
+    }
+
+    /// Notes an image that is there.
+    pub(crate) fn has(&mut self, image: &ContainerImage) {
+        for row in self.rows(&image.component, Some(&image.container)) {
+            row.set(State::Done);
+            row.reference = Some(image.reference.clone());
+        }
     }
 
     /// Puts a component's containers into a state.

@@ -156,7 +156,8 @@ pub struct Resolved {
     /// Containers that someone cancelled before they were begun.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cancelled: Vec<String>,
-    /// Images of an earlier run of the same component, which are not built again.
+    /// Images that are there already, some of an earlier run of the same component: they are not
+    /// built again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub done: Vec<ContainerImage>,
 }

@@ -21,7 +21,7 @@ pub use self::{
     package::{DeliverInput, Delivered},
     pod::{AwaitInput, BuildId, CleanUpInput, LaunchInput, Launched, LaunchedKind},
     render::{RenderInput, Rendered, RenderedPlatform},
-    source::{CompareInput, FetchInput, Fetched, VersionInput, Versioned},
+    source::{CompareInput, FetchInput, Fetched, VersionInput, Versioned, Wanted},
     split::{EngineSettings, Split, SplitInput},
 };
 use crate::{
@@ -42,7 +42,8 @@ impl Steps {
         unimplemented!()
     }
 
-    /// Finds the commit of a revision and fetches it.
+    /// Finds the commit of a revision and fetches it. Of containers that are named it looks whether
+    /// their images are there already, as `render` does; what cannot be told is left to `render`.
     #[activity(name = "fetch_source")]
     pub fn fetch_source(_: FetchInput) -> Result<Fetched, ActivityError> {
         unimplemented!()

@@ -59,9 +59,5 @@ pub(crate) async fn unchanged<W>(
 pub(crate) fn settle(progress: &mut Progress, output: &BuildOutput) {
     progress.version.clone_from(&output.version);
     progress.set_all(State::Done);
-    for image in &output.images {
-        for row in progress.rows(&image.component, Some(&image.container)) {
-            row.reference = Some(image.reference.clone());
-        }
-    }
+    output.images.iter().for_each(|image| progress.has(image));
 }

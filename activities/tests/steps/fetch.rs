@@ -25,7 +25,7 @@ async fn a_revision_is_found_and_found_again() {
     ] {
         for _ in 0..2 {
             let fetched = cache.sources.fetch(&repo.source(revision)).await.unwrap();
-            assert_eq!(&fetched.commit, expected, "{revision:?}");
+            assert_eq!(&fetched, expected, "{revision:?}");
         }
     }
     assert_eq!(cache.mirrors().len(), 1);
@@ -37,7 +37,7 @@ async fn a_branch_that_moves_is_followed() {
     for content in ["1", "2", "3"] {
         let commit = repo.write("a", content).commit();
         let fetched = cache.sources.fetch(&repo.source(Some("main"))).await.unwrap();
-        assert_eq!(fetched.commit, commit);
+        assert_eq!(fetched, commit);
     }
 }
 
@@ -99,7 +99,7 @@ async fn a_damaged_mirror_is_fetched_anew() {
         });
         assert_eq!(size.await.unwrap(), 7000, "{damage}");
         let fetched = cache.sources.fetch(&repo.source(None)).await.unwrap();
-        assert_eq!(fetched.commit, commit);
+        assert_eq!(fetched, commit);
     }
 }
 
@@ -111,7 +111,7 @@ async fn two_fetch_into_one_mirror_at_once() {
     let fetched =
         futures::future::join_all(sources.iter().map(|source| cache.sources.fetch(source)));
     for fetched in fetched.await {
-        assert_eq!(fetched.unwrap().commit, commit);
+        assert_eq!(fetched.unwrap(), commit);
     }
     assert_eq!(cache.mirrors().len(), 1);
 }

@@ -30,7 +30,7 @@ async fn submodules_are_in_their_places() {
 
     for _ in 0..2 {
         let fetched = cache.sources.fetch(&with_submodules(&app)).await.unwrap();
-        assert_eq!(fetched.commit, commit);
+        assert_eq!(fetched, commit);
     }
     let snapshot = cache.sources.ensure(&with_submodules(&app), &commit).await.unwrap();
     let found = snapshot.read(|tree, _| {

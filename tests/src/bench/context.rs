@@ -57,7 +57,7 @@ impl Ours<'_> {
         let revision = Some("main".to_owned());
         let source = GitSource { url: self.url.clone(), revision, secret: None, submodules: false };
         let begun = Instant::now();
-        let commit = self.sources.fetch(&source).await?.commit;
+        let commit = self.sources.fetch(&source).await?;
         let input = UploadInput {
             id: BuildId::default(),
             source,

@@ -12,7 +12,7 @@ use kilnworks_workflows::{BuildApp, BuildContainer, names, output::BuildOutput};
 use kube::Api;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use temporalio_client::{Client, WorkflowHandle};
+use temporalio_client::{Client, WorkflowHandle, errors::WorkflowInteractionError};
 use temporalio_common::{HasWorkflowDefinition, data_converters::RawValue};
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -173,12 +173,17 @@ pub(super) fn family(id: &str, output: &BuildOutput) -> Vec<String> {
     ids
 }
 
-/// Events of all these workflows' histories.
+/// Events of all these workflows' histories. A container whose image was there already may have
+/// none.
 pub(super) async fn events(client: &Client, ids: &[String]) -> Result<usize> {
     let mut events = 0;
     for id in ids {
         let handle = client.get_workflow_handle::<BuildApp>(id);
-        events += handle.describe(Default::default()).await?.history_length();
+        events += match handle.describe(Default::default()).await {
+            Ok(described) => described.history_length(),
+            Err(WorkflowInteractionError::NotFound(_)) => 0,
+            Err(error) => return Err(error.into()),
+        };
     }
     Ok(events)
 }

@@ -46,7 +46,7 @@ async fn main() {
     record("app-cancelled", hangs(), BuildApp::run, shop(), true).await;
     record("app-invalid", ok(), BuildApp::run, json!({"app": 1}), false).await;
     record("component", ok(), BuildComponent::run, component.clone(), false).await;
-    record("component-cancelled", hangs(), BuildComponent::run, component, true).await;
+    record("component-cancelled", hangs(), BuildComponent::run, component.clone(), true).await;
     record("container", ok(), BuildContainer::run, container(), false).await;
     record("container-image", ok(), BuildContainer::run, use_only, false).await;
     let mut fast = shop();
@@ -76,6 +76,10 @@ async fn main() {
     record("app-delivered", ok(), BuildApp::run, shop(), false).await;
     record("app-reused", built(), BuildApp::run, shop(), false).await;
     record("container-reused", built(), BuildContainer::run, container(), false).await;
+    // Images that are there when their source is fetched: these containers have no workflow.
+    let found = || ok().found("web/server").found("data/loader");
+    record("app-found", found(), BuildApp::run, shop(), false).await;
+    record("component-found", found(), BuildComponent::run, component.clone(), false).await;
     // Its render sends the context, and its await cleans up.
     record("container-tidied", ok(), BuildContainer::run, container(), false).await;
     // Its launch awaits the build, too.

@@ -24,7 +24,7 @@ impl Build<'_> {
 
     pub(super) async fn fetch(&self, source: &GitSource) -> Result<String, Stop> {
         set_state(self.ctx, State::Fetching);
-        let input = FetchInput { id: self.id(0), source: source.clone() };
+        let input = FetchInput { id: self.id(0), source: source.clone(), wanted: None };
         let options = self.options(Step::FetchSource, "fetch");
         Ok(self.ctx.execute_activity(Steps::fetch_source, input, options).await?.commit)
     }

@@ -1,11 +1,14 @@
 //! Sources, and what is published of them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::BuildId;
 use crate::{
     document::Kind,
+    output::ContainerImage,
     plan::{GitSource, Place},
 };
 
@@ -17,13 +20,35 @@ pub struct FetchInput {
     pub id: BuildId,
     /// Where the code is.
     pub source: GitSource,
+    /// Containers whose images are looked for, too, once it is fetched: those that are there already
+    /// need no workflow of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<Wanted>,
+}
+
+/// Containers whose images may be there already.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Wanted {
+    /// An app or a component.
+    pub kind: Kind,
+    /// The document, with those containers alone.
+    pub document: Value,
+    /// The version of the build, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// What is published under this version already, as `name@sha256:…`, by component.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub published: BTreeMap<String, String>,
 }
 
 /// A fetched source.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Fetched {
     /// The commit that the revision is.
     pub commit: String,
+    /// The images that are there already. They have the build's own name and tags.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<ContainerImage>,
 }
 
 /// A version to look up.
