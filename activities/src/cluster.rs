@@ -4,13 +4,15 @@
 //! The watch is a cache and a bell, never an answer: whoever misses a Pod in it asks the API before
 //! judging, and a step that waits looks again with every event and every second.
 
+mod watching;
+
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use anyhow::Context;
-use futures::{FutureExt, StreamExt};
+use futures::FutureExt;
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use k8s_openapi::jiff::Timestamp;
 use kilnworks_workflows::{
@@ -21,27 +23,17 @@ use kilnworks_workflows::{
 use kube::{
     Api, Client, Config, ResourceExt,
     api::ListParams,
-    runtime::{
-        WatchStreamExt,
-        reflector::{self, ObjectRef, Store, store::Writer},
-        watcher,
-    },
+    runtime::reflector::{self, ObjectRef, Store},
 };
 use tokio::{sync::watch, task::AbortHandle};
 
-use crate::{
-    error::fail, log::streams::Streams, metrics::metrics, mounts, object::Site, phase, presigned,
-};
+use crate::{error::fail, log::streams::Streams, object::Site, phase};
 
 /// Label that the Job controller puts on a Job's Pod: the Job's UID.
 pub const JOB_UID: &str = "batch.kubernetes.io/controller-uid";
 
 /// Silence after which a call has failed.
 pub(crate) const SILENCE: Duration = Duration::from_secs(60);
-
-/// Seconds after which the API server ends the watch, to be begun again: before it could pass for
-/// a silent call.
-const WATCH_SECONDS: u32 = 50;
 
 /// How long a step waits for the watch's first list.
 const FIRST_LIST: Duration = Duration::from_secs(30);
@@ -113,7 +105,7 @@ impl Cluster {
     pub fn new(client: Client, site: Site) -> Self {
         let (pods, writer) = reflector::store();
         let (bell, changes) = watch::channel(0);
-        let task = tokio::spawn(watch_pods(client.clone(), site.clone(), writer, bell));
+        let task = tokio::spawn(watching::pods(client.clone(), site.clone(), writer, bell));
         let mut cluster = Self::of(client, site, pods, changes);
         cluster.streams = Streams::of_environment();
         cluster.watching = Some(task.abort_handle());
@@ -293,34 +285,6 @@ impl Bell {
         // A second without a ring is one, too.
         let _ = tokio::time::timeout(TICK, ring).await;
     }
-}
-
-/// The one watch. No error ends it; it backs off and begins again.
-async fn watch_pods(client: Client, site: Site, writer: Writer<Pod>, bell: watch::Sender<u64>) {
-    let pods = Api::<Pod>::namespaced(client, &site.settings.namespace);
-    let selector = format!("{}={}", names::label("instance"), site.instance);
-    let events = watcher(pods, watcher::Config::default().labels(&selector).timeout(WATCH_SECONDS))
-        .default_backoff()
-        .modify(forget);
-    let mut events = std::pin::pin!(reflector::reflector(writer, events));
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(_) => bell.send_modify(|count| *count += 1),
-            Err(error) => {
-                metrics().watch_interrupted();
-                tracing::warn!(%error, "the watch over the Pods is interrupted");
-            }
-        }
-    }
-}
-
-/// Takes what no step reads out of a cached Pod: thousands of Dockerfiles would cost memory.
-fn forget(pod: &mut Pod) {
-    pod.managed_fields_mut().clear();
-    let annotations = pod.annotations_mut();
-    annotations.remove(&mounts::dockerfile_annotation());
-    annotations.remove(&mounts::dockerignore_annotation());
-    annotations.remove(&presigned::annotation());
 }
 
 /// The cluster cannot be asked now.

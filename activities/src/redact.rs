@@ -75,7 +75,7 @@ pub async fn learn_of(cluster: &Cluster, pod: &Pod) -> anyhow::Result<()> {
 }
 
 /// The names of the Secrets that a Pod mounts or has in its environment.
-fn names_in(pod: &Pod) -> BTreeSet<String> {
+pub(crate) fn names_in(pod: &Pod) -> BTreeSet<String> {
     let spec = || pod.spec.iter();
     let volumes = || spec().flat_map(|spec| spec.volumes.iter().flatten());
     let mounted = volumes().filter_map(|volume| volume.secret.as_ref()?.secret_name.clone());

@@ -117,7 +117,8 @@ fn by_fetch(pod: &Pod) -> Option<Failure> {
     })
 }
 
-fn limit(pod: &Pod) -> String {
+/// The memory that the executor may use, in words.
+pub(crate) fn limit(pod: &Pod) -> String {
     let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
     let mut executors = containers.filter(|one| one.name == crate::executor::NAME);
     let limits = executors.next().and_then(|one| one.resources.as_ref()?.limits.as_ref());
