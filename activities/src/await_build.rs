@@ -9,7 +9,10 @@ mod clocks;
 mod place;
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
@@ -43,6 +46,14 @@ const EVENTS: Duration = Duration::from_secs(2);
 /// How long a build that is over waits for its log to be kept.
 const LOG: Duration = Duration::from_secs(5);
 
+/// What came of a build that has its image.
+pub struct Awaited {
+    /// The image.
+    pub built: Built,
+    /// Whether all of its log is kept.
+    pub is_kept: bool,
+}
+
 /// Waits for the end of a build, and keeps its log meanwhile.
 ///
 /// `scheduled` is when the step was first scheduled: for a build that joined another's Pod, no
@@ -54,7 +65,7 @@ pub async fn await_build(
     input: AwaitInput,
     observer: &mut Observer,
     scheduled: SystemTime,
-) -> anyhow::Result<Built> {
+) -> anyhow::Result<Awaited> {
     let joined = input.launched.joined.as_ref().and_then(|_| Timestamp::try_from(scheduled).ok());
     let BuildId { run_id, platform, attempt, .. } = &input.id;
     let prefix = names::log_prefix(run_id, platform, *attempt);
@@ -62,14 +73,19 @@ pub async fn await_build(
     let keeping = follow(logs, cluster, &input.launched, &prefix, &pushing);
     let waiting = wait(cluster, &input, observer, joined);
     tokio::pin!(keeping, waiting);
-    let (ended, kept) = tokio::select! {
-        ended = &mut waiting => (ended, false),
-        () = &mut keeping => (waiting.await, true),
+    let is_kept = AtomicBool::new(false);
+    let ended = tokio::select! {
+        ended = &mut waiting => ended,
+        () = &mut keeping => {
+            is_kept.store(true, Ordering::Relaxed);
+            waiting.await
+        }
     };
     let rest = async {
-        if !kept {
+        if !is_kept.load(Ordering::Relaxed) {
             // What is not kept by then is read again before the Pod is deleted.
-            let _ = tokio::time::timeout(LOG, keeping).await;
+            let whole = tokio::time::timeout(LOG, keeping).await.is_ok();
+            is_kept.store(whole, Ordering::Relaxed);
         }
     };
     let over = ended.as_ref().ok().cloned().flatten();
@@ -86,7 +102,8 @@ pub async fn await_build(
     if joined.is_none() {
         tell(&outcome, over.as_deref(), &pushing);
     }
-    outcome.map_err(|error| match error.downcast() {
+    let is_kept = is_kept.load(Ordering::Relaxed);
+    outcome.map(|built| Awaited { built, is_kept }).map_err(|error| match error.downcast() {
         Ok(Ended(failure)) => {
             Ended(Failure { log: Some(logs.store.url(&prefix)), ..failure }).into()
         }

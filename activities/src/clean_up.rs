@@ -43,6 +43,16 @@ pub async fn clean_up(
     logs: Logs<'_>,
     input: CleanUpInput,
 ) -> anyhow::Result<()> {
+    clean(cluster, logs, input, None).await
+}
+
+/// `kept` is the Pod or Job of which the whole log is kept.
+async fn clean(
+    cluster: &Cluster,
+    logs: Logs<'_>,
+    input: CleanUpInput,
+    kept: Option<&str>,
+) -> anyhow::Result<()> {
     let instance = format!("{}={}", names::label("instance"), cluster.site.instance);
     let (run, shared) = (names::label("run"), names::label("shared"));
     let run_id = &input.run_id;
@@ -52,17 +62,22 @@ pub async fn clean_up(
     for pause in std::iter::once(Duration::ZERO).chain(pauses) {
         tokio::time::sleep(pause).await;
         // What cannot go now holds back nothing else.
-        let removed = remove(cluster, logs, &alone, run_id).await;
-        leave_all(cluster, logs, &member, run_id).await?;
+        let removed = remove(cluster, logs, &alone, run_id, kept).await;
+        leave_all(cluster, logs, &member, run_id, kept).await?;
         removed?;
     }
     Ok(())
 }
 
 /// Does the same for a build that has its image, which is not to wait for it: false where it is to
-/// be done again.
-pub async fn tidy_up(cluster: &Cluster, logs: Logs<'_>, input: CleanUpInput) -> bool {
-    let tidying = fault::around("clean_up", clean_up(cluster, logs, input));
+/// be done again. `kept` is the Pod or Job of which the whole log is kept.
+pub async fn tidy_up(
+    cluster: &Cluster,
+    logs: Logs<'_>,
+    input: CleanUpInput,
+    kept: Option<&str>,
+) -> bool {
+    let tidying = fault::around("clean_up", clean(cluster, logs, input, kept));
     let why = match tokio::time::timeout(PATIENCE, tidying).await {
         Ok(Ok(())) => return true,
         Ok(Err(error)) => format!("{error:#}"),
@@ -78,6 +93,7 @@ async fn remove(
     logs: Logs<'_>,
     owned: &str,
     run_id: &str,
+    kept: Option<&str>,
 ) -> anyhow::Result<()> {
     let (pods, jobs) = (cluster.pods(), cluster.jobs());
     let (pods, jobs) = tokio::try_join!(list(&pods, owned), list(&jobs, owned))?;
@@ -86,11 +102,11 @@ async fn remove(
         pods.iter().any(|pod| pod.labels().get(JOB_UID) == job.metadata.uid.as_ref())
     };
     let (later, now): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| has(&ended, job));
-    let mut unkept = keep(logs, cluster, &running, Some(run_id)).await;
+    let mut unkept = keep(logs, cluster, &running, Some(run_id), None).await;
     // Jobs first, or a Job would see its Pod go.
     delete_all(&cluster.jobs(), &now, &unkept).await?;
     delete_all(&cluster.pods(), &running, &unkept).await?;
-    unkept.extend(keep(logs, cluster, &ended, Some(run_id)).await);
+    unkept.extend(keep(logs, cluster, &ended, Some(run_id), kept).await);
     delete_all(&cluster.jobs(), &later, &unkept).await?;
     delete_all(&cluster.pods(), &ended, &unkept).await?;
     unkept.outcome()
@@ -102,6 +118,7 @@ async fn leave_all(
     logs: Logs<'_>,
     member: &str,
     run_id: &str,
+    kept: Option<&str>,
 ) -> anyhow::Result<()> {
     let mut shared = Vec::new();
     let (pods, jobs) = (cluster.pods(), cluster.jobs());
@@ -117,7 +134,7 @@ async fn leave_all(
     shared.sort_by_key(|(_, pods)| !pods.iter().all(phase::is_unfinished));
     let mut unkept = Unkept::default();
     for (launched, pods) in &shared {
-        unkept.extend(keep(logs, cluster, pods, Some(run_id)).await);
+        unkept.extend(keep(logs, cluster, pods, Some(run_id), kept).await);
         if !unkept.holds(Some(&launched.uid)) {
             leave(cluster, launched, run_id).await?;
         }

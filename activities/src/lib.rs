@@ -69,6 +69,7 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::{
+    await_build::Awaited,
     cluster::Cluster,
     detached::Detached,
     engine::{Observer, alone, beating, called, named, telling},
@@ -176,10 +177,12 @@ impl Activities {
         };
         // Each of several platforms is one of several Pods of its execution.
         let is_whole = input.id.platform.is_empty();
+        let uid = input.launched.uid.clone();
         let wait = await_build::await_build(cluster, registry, logs, input, observer, since);
         // Boxed, as each layer around it would hold it twice.
-        let built = Box::pin(wait).await?;
-        let tidied = is_whole && Box::pin(clean_up::tidy_up(cluster, logs, own)).await;
+        let Awaited { built, is_kept } = Box::pin(wait).await?;
+        let kept = is_kept.then_some(uid.as_str());
+        let tidied = is_whole && Box::pin(clean_up::tidy_up(cluster, logs, own, kept)).await;
         Ok(Built { tidied, ..built })
     }
 }

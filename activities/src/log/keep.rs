@@ -62,17 +62,26 @@ impl Unkept {
 
 /// Keeps the rest of the logs of Pods that are about to be deleted, for this run or for all that
 /// they are of. One that has ended must stay where that fails; one that still runs is ended all the
-/// same.
-pub async fn keep(logs: Logs<'_>, cluster: &Cluster, pods: &[Pod], run_id: Option<&str>) -> Unkept {
+/// same. `kept` is the Pod or Job of which all is kept already.
+pub async fn keep(
+    logs: Logs<'_>,
+    cluster: &Cluster,
+    pods: &[Pod],
+    run_id: Option<&str>,
+    kept: Option<&str>,
+) -> Unkept {
+    let is_kept = |pod: &Pod| {
+        let job = pod.labels().get(JOB_UID);
+        kept.is_some() && (pod.metadata.uid.as_deref() == kept || job.map(String::as_str) == kept)
+    };
     let mut unkept = Unkept::default();
     for pods in pods.chunks(AT_ONCE) {
         let mut keeping = Vec::new();
-        for pod in pods {
-            keeping.push(keep_one(logs, cluster, pod, run_id));
+        for pod in pods.iter().filter(|pod| !is_kept(pod)) {
+            keeping.push(async move { (pod, keep_one(logs, cluster, pod, run_id).await) });
         }
-        let kept = join_all(keeping).await;
-        for (pod, kept) in pods.iter().zip(kept) {
-            if let Err(error) = kept {
+        for (pod, outcome) in join_all(keeping).await {
+            if let Err(error) = outcome {
                 unkept.uids.extend(pod.uid());
                 unkept.uids.extend(pod.labels().get(JOB_UID).cloned());
                 unkept.why.get_or_insert(error);

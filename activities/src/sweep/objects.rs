@@ -80,7 +80,7 @@ pub async fn remove(
         let pods = try_join_all(names.iter().map(|name| pods.get_opt(name))).await;
         let pods = pods.map_err(|error| unavailable("read an orphan", &error))?;
         let pods: Vec<_> = pods.into_iter().flatten().collect();
-        unkept.extend(keep(logs, cluster, &pods, None).await);
+        unkept.extend(keep(logs, cluster, &pods, None, None).await);
     }
     for (object, fate) in orphans.iter().filter(|(object, _)| !unkept.holds(object.uid.as_ref())) {
         let (name, uid) = (&object.name, object.uid.clone());
