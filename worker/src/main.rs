@@ -52,6 +52,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
+use tikv_jemallocator::Jemalloc;
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -59,6 +60,11 @@ use crate::{
     end::{Error, Exit},
     settings::{Common, Values},
 };
+
+/// A worker awaits hundreds of builds by small pieces of memory that live long, made among larger
+/// ones that do not: this allocator leaves little unused between them. `.cargo/config.toml` tunes it.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let exit = run_to_end(Cli::parse()).unwrap_or_else(|error| {

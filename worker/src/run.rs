@@ -29,9 +29,10 @@ use crate::{
     version::Version,
 };
 
-/// Workflows whose state is kept between their tasks. One of an app with hundreds of containers
-/// takes a few megabytes, so this is what bounds the memory of a busy worker.
-const CACHED_WORKFLOWS: usize = 600;
+/// Workflows whose state is kept between their tasks: those with a task lately. One that awaits its
+/// build for minutes has none meanwhile, and its history is short; one of an app with hundreds of
+/// containers takes a few megabytes. So this is what bounds the memory of a busy worker.
+const CACHED_WORKFLOWS: usize = 128;
 
 /// Runs until it is told to stop, then lets running steps end within the grace period. Told so
 /// before it serves, it ends at once.
