@@ -14,7 +14,7 @@ use kilnworks_workflows::{
     steps::{BuildId, FetchInput, RenderInput, Wanted},
 };
 
-use crate::{error::failure_of, registry::RegistryClient, render, source::Sources};
+use crate::{error::is_final, registry::RegistryClient, render, source::Sources};
 
 /// Containers that are looked after side by side.
 pub(crate) const SIDE_BY_SIDE: usize = 4;
@@ -70,8 +70,8 @@ impl Finder<'_> {
             Err(error) => {
                 let container = format!("{}/{}", plan.component, plan.container);
                 tracing::debug!(container, "left to its own workflow: {error:#}");
-                // The next one would wait for it, too.
-                (None, failure_of(&error).is_some_and(|failure| !failure.kind.waiting_mends()))
+                // What waiting mends the next one would wait for, too.
+                (None, is_final(&error))
             }
         }
     }

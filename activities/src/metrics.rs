@@ -156,8 +156,8 @@ impl Metrics {
         self.add(&self.builds, count, &labels);
     }
 
-    /// Counts images that were there before their containers were begun: these have no workflow of
-    /// their own.
+    /// Counts images that were found before their containers were begun: these have no workflow whose
+    /// end is counted. One that is found again is counted again.
     pub fn found(&self, images: usize) {
         self.builds(images as u64, "BuildContainer", "reused", "");
     }

@@ -180,6 +180,41 @@ async fn five_hundred_containers_are_built() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn five_hundred_images_are_found() {
+    let names = (0..50).flat_map(|part| (0..10).map(move |of| format!("part{part}/c{of}")));
+    let steps = names.fold(FakeSteps::default(), |steps, name| steps.found(&name));
+    let output = with_fakes_within(LONG, steps.clone(), async |client, queue| {
+        let handle = start(&client, BuildApp::run, &queue, &queue, large(50, 10)).await;
+        end(&handle).await.output()
+    })
+    .await;
+    assert_eq!(output.images.len(), 500);
+    assert_eq!(steps.wanted().len(), 500);
+    // What does not fit is found by the containers themselves, which then build: the fakes say that
+    // nothing is there.
+    assert!(steps.count("render") < 250, "{} were not found", steps.count("render"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_sources_are_fetched_at_once_whatever_is_beside_them() {
+    let mut document = large(20, 1);
+    document["files"] = json!([{"name": "large.txt", "content": "x".repeat(600_000)}]);
+    let components = document["components"].as_array_mut().expect("a list");
+    for (index, component) in components.iter_mut().enumerate() {
+        let url = format!("https://git.example.com/{index}.git");
+        component["source"] = json!({"git": {"url": url}});
+    }
+    let steps = FakeSteps::default();
+    let (output, bytes) = with_fakes(steps.clone(), async |client, queue| {
+        let handle = start(&client, BuildApp::run, &queue, &queue, document).await;
+        (end(&handle).await.output(), history_bytes(&client, &queue).await)
+    })
+    .await;
+    assert_eq!((output.images.len(), steps.wanted().len()), (20, 20));
+    assert!(bytes < 4_000_000, "the files go to no source: {bytes} bytes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_failures_are_told_within_the_engine_s_limits() {
     let mut failure = Failure::new(FailureType::BuildFailed, "m".repeat(2 * bounds::MESSAGE_BYTES));
     failure.log_tail = "l".repeat(4 * 1024);

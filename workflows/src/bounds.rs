@@ -78,6 +78,10 @@ pub const SECRETS: usize = 32;
 /// more, the names of build args and the base images are left out.
 pub const MADE_BYTES: usize = 512 * 1024;
 
+/// Bytes of the containers that are looked for as their sources are fetched, of all sources
+/// together. Those of a source that does not fit find out themselves.
+pub const WANTED_BYTES: usize = 1024 * 1024;
+
 /// Bytes of the images that were found before their containers were begun: these ride with what is
 /// handed to children. What is over is found by the containers themselves.
 pub const FOUND_BYTES: usize = 512 * 1024;

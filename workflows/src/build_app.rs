@@ -26,7 +26,7 @@ use crate::{
     policy::Policy,
     progress::{Progress, State},
     release::{Release, release},
-    sources::{Fetches, Sources, fetch_sources},
+    sources::{Fetches, Sources, fetch_sources, time},
     spec::Resolved,
     steps::Delivered,
     stop::Stop,
@@ -244,6 +244,11 @@ impl Fetches for BuildApp {
     fn sources(&mut self) -> &mut Sources {
         &mut self.sources
     }
+
+    fn is_held_back(&self, component: &str, _: usize, container: &str) -> bool {
+        let name = (component.to_owned(), container.to_owned());
+        self.parts.paused.contains(&name) || self.parts.cancelled.contains(&name)
+    }
 }
 
 /// Changes what the workflow shows, and shows it.
@@ -325,13 +330,14 @@ async fn build_once(
     let published = release.published(name).cloned();
     let resolved = ctx.state(|s| s.sources.resolved(ctx.workflow_id(), sources()));
     let (paused, cancelled) = ctx.state_mut(|s| s.parts.begin(name));
+    let now = time(ctx);
     let done = ctx.state(|s| {
         let is_new = |image: &&ContainerImage| {
             let name = &image.container;
             let known = done.iter().map(|image| &image.container).chain(&paused);
             !known.chain(&cancelled).any(|one| one == name)
         };
-        let found: Vec<_> = s.sources.found(name).filter(is_new).cloned().collect();
+        let found: Vec<_> = s.sources.found(name, now).filter(is_new).cloned().collect();
         [done, found].concat()
     });
     show(ctx, |progress| {

@@ -3,7 +3,7 @@
 mod decide;
 mod work;
 
-use std::cell::RefCell;
+use std::{cell::RefCell, time::SystemTime};
 
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
@@ -31,7 +31,7 @@ use crate::{
     policy::Policy,
     progress::{ContainerProgress, Observed, Progress, State, reason},
     release::{Release, release},
-    sources::{Fetches, Sources, fetch_sources},
+    sources::{Fetches, Sources, fetch_sources, time},
     spec::Resolved,
     steps::Split,
     stop::Stop,
@@ -103,7 +103,8 @@ impl BuildComponent {
                 ctx.state_mut(|s| s.bases.note(&component.name, &container.name, &outcome));
                 return outcome;
             }
-            if let Some(found) = ctx.state_mut(|s| s.find(outline, &release, index)) {
+            let now = time(ctx);
+            if let Some(found) = ctx.state_mut(|s| s.find(outline, &release, index, now)) {
                 ctx.set_current_details(ctx.state(|s| s.progress.markdown()));
                 return Ok(found);
             }
@@ -329,14 +330,20 @@ impl BuildComponent {
     }
 
     /// What a container comes to whose image was there when its source was fetched.
-    fn find(&mut self, outline: &Outline, release: &Release, index: usize) -> Option<BuildOutput> {
-        if self.ended {
+    fn find(
+        &mut self,
+        outline: &Outline,
+        release: &Release,
+        index: usize,
+        now: SystemTime,
+    ) -> Option<BuildOutput> {
+        if self.ended || self.desk.is_cancelled(index) {
             return None;
         }
         let component = &outline.components[0];
         let name = &component.containers[index].name;
-        let image = self.sources.found(&component.name).find(|image| image.container == *name)?;
-        let image = image.clone();
+        let mut found = self.sources.found(&component.name, now);
+        let image = found.find(|image| image.container == *name)?.clone();
         self.progress.has(&image);
         let output = of_one(outline, release.version.clone(), image);
         let outcome = Ok(output.clone());
@@ -348,6 +355,10 @@ impl BuildComponent {
 impl Fetches for BuildComponent {
     fn sources(&mut self) -> &mut Sources {
         &mut self.sources
+    }
+
+    fn is_held_back(&self, _: &str, index: usize, _: &str) -> bool {
+        self.desk.is_paused(index) || self.desk.is_cancelled(index)
     }
 }
 

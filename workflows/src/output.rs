@@ -141,7 +141,8 @@ pub struct Base {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Times {
-    /// From the start of the container's workflow to its image.
+    /// From the start of the container's workflow to its image; 0 where it had none, as the image was
+    /// there already.
     pub total: f64,
     /// From the Pod's creation to the end of its executor.
     pub pod: f64,

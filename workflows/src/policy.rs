@@ -102,7 +102,8 @@ impl Policy {
         let whole = seconds(|clocks| clocks.whole) + MINUTE;
         // What a parent fetches ahead holds up everyone: whoever needs it fetches again, by a clock
         // of its own.
-        let ahead = if self.clocks.is_some() { whole } else { 5 * MINUTE };
+        // The last of it is for the images that may be there.
+        let ahead = if self.clocks.is_some() { whole } else { 6 * MINUTE };
         let row = |queue, one_run, all_runs| Row { queue, queued: None, one_run, all_runs };
         match step {
             //                     queue             one run   all runs

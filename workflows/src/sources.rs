@@ -1,6 +1,10 @@
 //! The sources of a build, fetched ahead: each distinct one once.
 
-use std::collections::BTreeMap;
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use serde_json::{Value, json};
 use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext};
@@ -22,9 +26,19 @@ use crate::{
 pub(crate) struct Sources {
     /// By [`GitSource::key`].
     commits: BTreeMap<String, Option<String>>,
-    found: Vec<ContainerImage>,
+    found: Vec<Found>,
     found_bytes: usize,
 }
+
+/// An image that was there, and when that was known.
+#[derive(Debug)]
+struct Found {
+    image: ContainerImage,
+    at: SystemTime,
+}
+
+/// How long an image that was there is taken to be there. Who waited longer looks again.
+const FRESH: Duration = Duration::from_secs(3600);
 
 impl Sources {
     /// A source's commit. One that cannot be fetched has none: its containers fetch it themselves,
@@ -34,7 +48,7 @@ impl Sources {
     }
 
     /// What became of a fetch.
-    fn fetched(&mut self, key: String, fetched: Option<Fetched>) {
+    fn fetched(&mut self, key: String, fetched: Option<Fetched>, at: SystemTime) {
         let Fetched { commit, found } = match fetched {
             Some(fetched) => fetched,
             None => return self.note(key, None),
@@ -42,7 +56,7 @@ impl Sources {
         for image in found {
             self.found_bytes += json!(image).to_string().len();
             if self.found_bytes <= bounds::FOUND_BYTES {
-                self.found.push(image);
+                self.found.push(Found { image, at });
             }
         }
         self.note(key, Some(commit));
@@ -73,8 +87,15 @@ impl Sources {
     }
 
     /// The images of a component that are there already.
-    pub(crate) fn found(&self, component: &str) -> impl Iterator<Item = &ContainerImage> {
-        self.found.iter().filter(move |image| image.component == component)
+    pub(crate) fn found(
+        &self,
+        component: &str,
+        now: SystemTime,
+    ) -> impl Iterator<Item = &ContainerImage> {
+        let is_fresh =
+            move |found: &&Found| now.duration_since(found.at).is_ok_and(|age| age <= FRESH);
+        let images = self.found.iter().filter(is_fresh).map(|found| &found.image);
+        images.filter(move |image| image.component == component)
     }
 }
 
@@ -82,6 +103,10 @@ impl Sources {
 pub(crate) trait Fetches {
     /// Its sources.
     fn sources(&mut self) -> &mut Sources;
+
+    /// Whether a container, by the number and the name that it has in its component, is paused or
+    /// cancelled.
+    fn is_held_back(&self, component: &str, index: usize, container: &str) -> bool;
 }
 
 /// Fetches each source once, and takes note of it as soon as it is there.
@@ -94,6 +119,7 @@ pub(crate) async fn fetch_sources<W: Fetches>(
     group: &WorkflowCancellationToken,
 ) {
     let sources = outline.sources.iter().collect();
+    let left = Cell::new(bounds::WANTED_BYTES);
     bounded(sources, FETCHES, async |source: &GitSource| {
         let summary = format!("fetch {}", source.url);
         let options = policy.options(Step::FetchSource, summary, group.clone());
@@ -105,17 +131,28 @@ pub(crate) async fn fetch_sources<W: Fetches>(
             run_id: ctx.info().first_execution_run_id().to_owned(),
             ..BuildId::default()
         };
-        let wanted = wanted(document, outline, &source.key(), release);
+        let wanted = ctx.state(|s| wanted(s, document, outline, &source.key(), release));
+        let wanted = wanted.filter(|wanted| {
+            let fits = left.get().checked_sub(json!(wanted).to_string().len());
+            fits.map(|rest| left.set(rest)).is_some()
+        });
         let input = FetchInput { id, source: source.clone(), wanted };
         let fetched = ctx.execute_activity(Steps::fetch_source, input, options).await;
-        ctx.state_mut(|s| s.sources().fetched(source.key(), fetched.ok()));
+        let now = time(ctx);
+        ctx.state_mut(|s| s.sources().fetched(source.key(), fetched.ok(), now));
     })
     .await;
 }
 
-/// The containers of a source, but for those that are built from others: what these will be is not
-/// known yet. None where there are none.
+/// The engine's time.
+pub(crate) fn time<W>(ctx: &WorkflowContext<W>) -> SystemTime {
+    ctx.workflow_time().unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// The containers of a source that are looked for, where there are any: none that is held back, and
+/// none that is built from others, as what these will be is not known yet.
 fn wanted(
+    state: &impl Fetches,
     (kind, document): (Kind, &Value),
     outline: &Outline,
     source: &str,
@@ -130,7 +167,9 @@ fn wanted(
             _ => &document["component"],
         };
         let containers = component.containers.iter().enumerate();
-        let containers = containers.filter(|(_, container)| is_meant(container));
+        let containers = containers.filter(|(at, container)| {
+            is_meant(container) && !state.is_held_back(&component.name, *at, &container.name)
+        });
         let containers: Vec<_> = containers.map(|(at, _)| &whole["containers"][at]).collect();
         if containers.is_empty() {
             continue;
@@ -147,9 +186,13 @@ fn wanted(
     Some(Wanted { kind, document, version: release.version.clone(), published })
 }
 
-/// An object with another value under a key, which is not copied.
+/// What only a package is made of.
+const OF_PACKAGES: [&str; 2] = ["files", "chart"];
+
+/// An object with another value under a key, without what only its package is made of.
 fn with(object: &Value, key: &str, value: Value) -> Value {
-    let fields = object.as_object().into_iter().flatten().filter(|(name, _)| *name != key);
+    let is_left = |name: &str| name != key && !OF_PACKAGES.contains(&name);
+    let fields = object.as_object().into_iter().flatten().filter(|(name, _)| is_left(name));
     let mut copy: Value = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
     copy[key] = value;
     copy

@@ -65,7 +65,12 @@ impl Scene {
     /// Starts a worker with an empty cache, and gives the id of its process.
     pub(super) async fn worker(&self, settings: &[(&str, &str)]) -> u32 {
         let cache = self.directory.path().join("cache");
-        let own = [("KILN_CACHE_DIR", cache.to_str().expect("a path")), ("KILN_HEARTBEAT", "60s")];
+        let own = [
+            ("KILN_CACHE_DIR", cache.to_str().expect("a path")),
+            ("KILN_HEARTBEAT", "60s"),
+            // As in its image.
+            ("MALLOC_ARENA_MAX", "2"),
+        ];
         let settings: Vec<_> = own.iter().chain(settings).copied().collect();
         let worker = Worker::start(&self.name, &settings).await;
         let id = worker.id();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use kilnworks_workflows::{BuildApp, names::child_workflow_id, progress::ContainerProgress};
+use kilnworks_workflows::{BuildApp, names::child_workflow_id, progress::State};
 use temporalio_client::{
     WorkflowDescribeOptions, WorkflowExecutionDescription, WorkflowExecutionStatus,
     errors::WorkflowInteractionError,
@@ -31,8 +31,8 @@ pub(super) struct Chosen {
     pub(super) name: String,
     /// Which one of several platforms; empty where there is one image.
     pub(super) platform: String,
-    /// Component and container.
-    of: (String, String),
+    /// Whether its image was there when it was asked for: then it may have no workflow.
+    is_done: bool,
     /// Id of its own workflow.
     workflow_id: String,
     /// Id of the build that was named, and when that began: a child that is older belongs to an
@@ -59,22 +59,10 @@ impl Chosen {
         let own = self.describe(engine, &self.workflow_id).await?;
         match own.filter(|one| one.start_time() >= self.root.1) {
             Some(own) => Ok(!runs(&own)),
-            // It may never begin, as where its image was there already.
-            None if self.describe(engine, &self.root.0).await?.is_some_and(|root| runs(&root)) => {
-                Ok(self.is_settled(engine).await)
-            }
-            None => Ok(true),
+            None if self.is_done => Ok(true),
+            // It may never begin.
+            None => Ok(!self.describe(engine, &self.root.0).await?.is_some_and(|root| runs(&root))),
         }
-    }
-
-    /// Whether the build that was named says that nothing more happens with the container.
-    async fn is_settled(&self, engine: &Engine) -> bool {
-        let root = engine.client.get_workflow_handle::<BuildApp>(&self.root.0);
-        let rows = poll::ask(&root).await.unwrap_or_default().containers;
-        let (component, container) = &self.of;
-        let is_it =
-            |row: &ContainerProgress| row.component == *component && row.container == *container;
-        rows.iter().any(|row| is_it(row) && row.state.is_final())
     }
 
     /// What the engine knows. One that is away for a while is asked again.
@@ -125,7 +113,7 @@ pub(super) async fn choose(engine: &Engine, args: &LogsArgs) -> Result<Vec<Chose
         };
         let root = root.clone();
         one.each().into_iter().map(move |(name, platform)| Chosen {
-            of: (component.clone(), container.clone()),
+            is_done: one.is_done,
             workflow_id: workflow_id.clone(),
             name,
             platform,
@@ -151,6 +139,7 @@ async fn all(engine: &Engine, args: &LogsArgs) -> Result<Vec<Name>, Error> {
             component: row.component,
             container: row.container,
             platforms: row.platforms.into_iter().map(|one| one.platform).collect(),
+            is_done: row.state == State::Done,
         });
         let mut rows: Vec<_> = rows.collect();
         if rows.is_empty() && !runs {
@@ -178,11 +167,13 @@ fn by_end(outcome: Outcome) -> Vec<Name> {
         component: one.component,
         container: one.container,
         platforms: one.platforms.into_iter().map(|one| one.platform).collect(),
+        is_done: true,
     });
     let failures = failures.into_iter().map(|one| Name {
         component: one.component,
         container: one.container,
         platforms: one.platform.into_iter().collect(),
+        is_done: false,
     });
     name::merged(images.chain(failures).filter(|one| !one.container.is_empty()))
 }

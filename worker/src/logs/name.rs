@@ -8,6 +8,8 @@ pub(super) struct Name {
     pub(super) component: String,
     pub(super) container: String,
     pub(super) platforms: Vec<String>,
+    /// Whether its image is there.
+    pub(super) is_done: bool,
 }
 
 impl Name {
@@ -90,6 +92,7 @@ mod tests {
             component: component.to_owned(),
             container: container.to_owned(),
             platforms: platforms.iter().map(|&one| one.to_owned()).collect(),
+            is_done: false,
         }
     }
 
