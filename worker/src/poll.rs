@@ -86,8 +86,8 @@ async fn ask_all(engine: &Engine, ids: Vec<String>) -> Vec<Progress> {
         let build = engine.client.get_workflow_handle::<BuildApp>(id);
         ask(&build).await
     });
-    let answers = stream::iter(asked).buffer_unordered(AT_ONCE);
-    answers.filter_map(async |answer| answer).collect().await
+    let answers: Vec<_> = stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
+    answers.into_iter().flatten().collect()
 }
 
 /// Puts the rows of children over the rows of their parent, which knows that they run and little
