@@ -2,7 +2,8 @@
 //!
 //! A launch holds one of few slots, as what waits behind those is the queue of builds, in the
 //! engine. So the step says that it completes later, and the wait goes on beside all steps: it
-//! heartbeats and completes by the step's token. Its end is the build's. Whatever else ends the
+//! heartbeats and completes by the step's token. A heartbeat names the Pod: who asks sees that it is there, before
+//! the workflow knows. Its end is the build's. Whatever else ends the
 //! wait, this worker's stop or a neighbour that is away, completes the step with the bare Pod: the
 //! workflow then has another step await it.
 
@@ -49,7 +50,7 @@ impl Detached {
                 biased;
                 outcome = wait => of(outcome, &launched),
                 () = stopping.cancelled() => Outcome::Launched(launched),
-                outcome = beats(&handle, beat) => outcome,
+                outcome = beats(&handle, beat, launched.clone()) => outcome,
             };
             traced.span().end();
             complete(&handle, outcome).await;
@@ -90,12 +91,16 @@ fn of(outcome: Result<Built, ActivityError>, launched: &Launched) -> Outcome {
     }
 }
 
-/// Tells the engine that the wait goes on, until it is to end.
-async fn beats(handle: &AsyncActivityHandle<Client>, pause: Duration) -> Outcome {
+/// Tells the engine that the wait goes on, and for what, until it is to end.
+async fn beats(
+    handle: &AsyncActivityHandle<Client>,
+    pause: Duration,
+    launched: Launched,
+) -> Outcome {
     let mut beat = tokio::time::interval(pause);
     loop {
         beat.tick().await;
-        match handle.heartbeat(None::<()>, RpcOptions::default()).await {
+        match handle.heartbeat(Some(launched.clone()), RpcOptions::default()).await {
             Ok(answer) if answer.cancel_requested => return Outcome::Cancelled,
             Err(AsyncActivityError::NotFound(_)) => return Outcome::Nothing,
             // One that cannot be sent now is sent with the next beat.

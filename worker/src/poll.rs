@@ -8,8 +8,10 @@ use kilnworks_workflows::{
     BuildApp,
     names::child_workflow_id,
     progress::{ContainerProgress, Progress, State},
+    steps::Launched,
 };
 use temporalio_client::{RetryOptions, RpcOptions, WorkflowDescribeOptions, WorkflowQueryOptions};
+use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
 
 use crate::{connect::Engine, outcome::Build};
 
@@ -41,9 +43,10 @@ pub(crate) async fn progress(engine: &Engine, build: &Build) -> Option<Progress>
     Some(progress)
 }
 
-/// Says why a step is tried again, where nothing else says what a container waits for.
+/// Says what the workflow of a row does not know of its pending step: why that is tried again, and
+/// that a launch has its Pod, of which no event tells before the build has run for a while.
 async fn explain(engine: &Engine, id: &str, progress: &mut Progress) {
-    for row in &mut progress.containers {
+    for row in progress.containers.iter_mut().filter(|row| row.reason.is_none()) {
         let workflow = match row.state {
             State::Fetching => id.to_owned(),
             State::Packing | State::Queued => {
@@ -51,18 +54,33 @@ async fn explain(engine: &Engine, id: &str, progress: &mut Progress) {
             }
             _ => continue,
         };
-        if row.reason.is_none() {
-            row.reason = trouble(engine, &workflow).await;
+        let pending = pending(engine, &workflow).await;
+        row.reason = trouble(&pending);
+        if row.state == State::Queued && row.reason.is_none() && are_launched(&pending) {
+            row.state = State::Building;
         }
     }
 }
 
-/// The last failure of a step that the engine tries again.
-async fn trouble(engine: &Engine, workflow: &str) -> Option<String> {
+/// The steps of a workflow that are not over.
+async fn pending(engine: &Engine, workflow: &str) -> Vec<PendingActivityInfo> {
     let build = engine.client.get_workflow_handle::<BuildApp>(workflow);
-    let described = build.describe(WorkflowDescribeOptions::default()).await.ok()?;
-    let mut pending = described.raw().pending_activities.iter();
-    pending.find_map(|step| Some(step.last_failure.as_ref()?.message.clone()))
+    let described = build.describe(WorkflowDescribeOptions::default()).await;
+    described.map_or_else(|_| Vec::new(), |described| described.raw().pending_activities.clone())
+}
+
+/// The last failure of a step that the engine tries again.
+fn trouble(pending: &[PendingActivityInfo]) -> Option<String> {
+    pending.iter().find_map(|step| Some(step.last_failure.as_ref()?.message.clone()))
+}
+
+/// Whether every step has its Pod, as its heartbeats say.
+fn are_launched(pending: &[PendingActivityInfo]) -> bool {
+    let is_launched = |step: &PendingActivityInfo| {
+        let details = step.heartbeat_details.iter().flat_map(|all| &all.payloads);
+        details.into_iter().any(|one| serde_json::from_slice::<Launched>(&one.data).is_ok())
+    };
+    !pending.is_empty() && pending.iter().all(is_launched)
 }
 
 /// The answer of one workflow.
@@ -104,9 +122,16 @@ fn merge(progress: &mut Progress, children: Vec<Progress>) {
 
 #[cfg(test)]
 mod tests {
-    use kilnworks_workflows::progress::{ContainerProgress, Progress, State};
+    use kilnworks_workflows::{
+        progress::{ContainerProgress, Progress, State},
+        steps::{Launched, LaunchedKind},
+    };
+    use temporalio_common::protos::temporal::api::{
+        common::v1::{Payload, Payloads},
+        workflow::v1::PendingActivityInfo,
+    };
 
-    use super::merge;
+    use super::{are_launched, merge};
 
     fn one(state: State) -> Progress {
         let row = ContainerProgress {
@@ -133,6 +158,27 @@ mod tests {
             let mut progress = one(parent);
             merge(&mut progress, vec![one(child)]);
             assert_eq!(progress.containers[0].state, merged);
+        }
+    }
+    #[test]
+    fn a_launch_has_its_pod_once_a_heartbeat_names_it() {
+        let launched = Launched {
+            kind: LaunchedKind::Pod,
+            namespace: "builds".to_owned(),
+            name: "one".to_owned(),
+            uid: "1".to_owned(),
+            joined: None,
+            built: None,
+        };
+        let step = |details: Option<Vec<u8>>| PendingActivityInfo {
+            heartbeat_details: details
+                .map(|data| Payloads { payloads: vec![Payload { data, ..Payload::default() }] }),
+            ..PendingActivityInfo::default()
+        };
+        let named = || step(Some(serde_json::to_vec(&launched).expect("JSON")));
+        assert!(are_launched(&[named(), named()]));
+        for not in [vec![], vec![step(None)], vec![step(Some(b"null".to_vec())), named()]] {
+            assert!(!are_launched(&not));
         }
     }
 }
