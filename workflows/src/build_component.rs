@@ -1,42 +1,41 @@
 //! `BuildComponent`: the containers of one component, and their package.
 
 mod decide;
+mod one;
 mod work;
 
-use std::{cell::RefCell, time::SystemTime};
+use std::cell::RefCell;
 
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    SyncWorkflowContext, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
-    WorkflowContextView, WorkflowResult, join,
+    SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
+    WorkflowResult, join,
 };
 
 use crate::{
     bases::Bases,
     bounds,
-    build::{OUTCOME, attributes, child, json_of, split, summary, tell},
-    build_container::BuildContainer,
+    build::{OUTCOME, attributes, json_of, split, tell},
     consent,
     decision::{Approve, Decision, Refusal, read},
     deliver::{Deliverable, deliver},
-    desk::{DONE, Desk, Standing, grant},
-    document::{Kind, inherit},
+    desk::{DONE, Desk, Standing},
+    document::Kind,
     ending::Ending,
-    names,
     output::{BuildOutput, ContainerImage, Outcome},
     plan::{Outline, OutlinedComponent, OutlinedContainer},
     planned::Planned,
     policy::Policy,
-    progress::{ContainerProgress, Observed, Progress, State, reason},
+    progress::{ContainerProgress, Observed, Progress, State},
     release::{Release, release},
-    sources::{Fetches, Sources, fetch_sources, time},
+    sources::{Fetches, Sources, fetch_sources},
     spec::Resolved,
     steps::Split,
-    stop::Stop,
     unchanged::{settle, unchanged},
 };
+use one::One;
 use work::Work;
 
 /// The containers of one component, and their package.
@@ -83,58 +82,9 @@ impl BuildComponent {
         let group = ctx.cancellation_token().child_token();
         let fetching = sources(ctx, &policy, &input, &split, &release, &group);
         let work = Work { ctx, outline, group: &group, root, outcomes: RefCell::new(outcomes) };
-        let building = work.run(async |index: usize, token: WorkflowCancellationToken| {
-            let container = &component.containers[index];
-            let source = || container.source.iter();
-            // Nothing of it runs yet, so this is where it is held back.
-            let may = |s: &Self| s.ended || (s.sources.know(source()) && !s.desk.is_paused(index));
-            let mut options = WaitConditionOptions::default();
-            options.cancellation_token = Some(token.clone());
-            if ctx.wait_condition_with_options(may, options).await.is_err() {
-                ctx.state_mut(|s| {
-                    let rows = s.progress.rows(&component.name, Some(&container.name));
-                    rows.for_each(|row| row.set(State::Cancelled));
-                });
-                let asked = ctx.state(|s| s.desk.is_cancelled(index));
-                let outcome = match asked {
-                    true => Err(work::cancelled(&component.name, &container.name)),
-                    false => Err(Stop::Cancelled),
-                };
-                ctx.state_mut(|s| s.bases.note(&component.name, &container.name, &outcome));
-                return outcome;
-            }
-            let now = time(ctx);
-            if let Some(found) = ctx.state_mut(|s| s.find(outline, &release, index, now)) {
-                ctx.set_current_details(ctx.state(|s| s.progress.markdown()));
-                return Ok(found);
-            }
-            let published = release.published(&component.name).cloned();
-            let resolved = ctx.state(|s| s.sources.resolved(root, source()));
-            let images = ctx.state(|s| s.bases.images(container.from.iter()));
-            let given = ctx.state(|s| s.desk.resources(index).cloned());
-            let document = images.map(|images| {
-                let mut document = json!({
-                    "app": input["app"],
-                    "version": release.version,
-                    "defaults": inherit(&input["defaults"], &input["component"]),
-                    "component": component.name,
-                    "container": input["component"]["containers"][index],
-                    "resolved": Resolved { published, images, ..resolved },
-                });
-                if let Some(given) = given {
-                    grant(&mut document["container"], &given);
-                }
-                document
-            });
-            let outcome = build_one(ctx, outline, &release, &token, container, document).await;
-            let outcome = match outcome {
-                Err(Stop::Cancelled) if ctx.state(|s| s.desk.is_cancelled(index)) => {
-                    Err(work::cancelled(&component.name, &container.name))
-                }
-                outcome => outcome,
-            };
-            ctx.state_mut(|s| s.bases.note(&component.name, &container.name, &outcome));
-            outcome
+        let (input, release) = (&input, &release);
+        let building = work.run(async |index, token| {
+            One { ctx, outline, release, input, root, index, token }.build().await
         });
         let ((), outcomes) = join!(fetching, building);
         let mut ending = Ending::of(outcomes, ctx.cancellation_token().is_cancelled());
@@ -143,7 +93,7 @@ impl BuildComponent {
         }
         if ending.is_complete() {
             let made = deliverable(ctx, component, ending.images.clone());
-            ending.deliver(deliver(ctx, &policy, outline, &release, made).await);
+            ending.deliver(deliver(ctx, &policy, outline, release, made).await);
         }
         release.end();
         let mut updates = vec![OUTCOME.value_set(ending.word())];
@@ -328,28 +278,6 @@ impl BuildComponent {
         self.progress.wait(component);
         outcomes
     }
-
-    /// What a container comes to whose image was there when its source was fetched.
-    fn find(
-        &mut self,
-        outline: &Outline,
-        release: &Release,
-        index: usize,
-        now: SystemTime,
-    ) -> Option<BuildOutput> {
-        if self.ended || self.desk.is_cancelled(index) {
-            return None;
-        }
-        let component = &outline.components[0];
-        let name = &component.containers[index].name;
-        let mut found = self.sources.found(&component.name, now);
-        let image = found.find(|image| image.container == *name)?.clone();
-        self.progress.has(&image);
-        let output = of_one(outline, release.version.clone(), image);
-        let outcome = Ok(output.clone());
-        self.bases.note(&component.name, name, &outcome);
-        Some(output)
-    }
 }
 
 impl Fetches for BuildComponent {
@@ -437,81 +365,4 @@ async fn tell_ends(ctx: &WorkflowContext<BuildComponent>, root: &str, name: Opti
         };
         tell(ctx, root, seen).await;
     }
-}
-
-/// Tells the root that a container waits no more for others of its component.
-async fn tell_of(
-    ctx: &WorkflowContext<BuildComponent>,
-    document: &Value,
-    component: &OutlinedComponent,
-    container: &OutlinedContainer,
-) {
-    let root = document["resolved"]["root"].as_str().filter(|root| *root != ctx.workflow_id());
-    let (Some(root), Some(_)) = (root, component.own(container).next()) else { return };
-    let seen = Observed {
-        component: component.name.clone(),
-        container: container.name.clone(),
-        state: State::Packing,
-        ..Observed::default()
-    };
-    tell(ctx, root, seen).await;
-}
-
-/// One container; without a document it is not begun.
-async fn build_one(
-    ctx: &WorkflowContext<BuildComponent>,
-    outline: &Outline,
-    release: &Release,
-    token: &WorkflowCancellationToken,
-    one: &OutlinedContainer,
-    document: Result<Value, Stop>,
-) -> Result<BuildOutput, Stop> {
-    let of = &outline.components[0];
-    let (component, container) = (of.name.as_str(), one.name.as_str());
-    let note = |state, reference: Option<String>, reason: Option<String>| {
-        ctx.state_mut(|s| {
-            for row in s.progress.rows(component, Some(container)) {
-                row.set(state);
-                (row.reference, row.reason) = (reference.clone(), reason.clone());
-            }
-        });
-        ctx.set_current_details(ctx.state(|s| s.progress.markdown()));
-    };
-    if ctx.state(|s| s.ended) {
-        note(State::Cancelled, None, None);
-        return Err(Stop::Cancelled);
-    }
-    note(State::Packing, None, None);
-    let version = release.version.as_deref();
-    let found_by = attributes(&outline.app, version, Some(component), Some(container));
-    let outcome = match document {
-        Ok(document) => {
-            tell_of(ctx, &document, of, one).await;
-            let commit = one.source.as_ref().and_then(|key| ctx.state(|s| s.sources.commit(key)));
-            let what = names::container(component, container);
-            let summary = summary(&what, version, commit.as_deref());
-            let run = || BuildContainer::run;
-            child(ctx, run, container, summary, document, found_by, token).await
-        }
-        Err(stop) => Err(stop),
-    };
-    match &outcome {
-        Ok(output) => {
-            let reference = output.images.first().map(|image| image.reference.clone());
-            note(State::Done, reference, None);
-        }
-        Err(Stop::Cancelled) => note(State::Cancelled, None, None),
-        Err(stop) => {
-            note(State::Failed, None, stop.first().map(|one| reason(&one.message)));
-            let first = stop.first();
-            let log = first.and_then(|first| first.log.clone());
-            let attempt = first.and_then(|first| first.attempt);
-            ctx.state_mut(|s| {
-                for row in s.progress.rows(component, Some(container)) {
-                    (row.log, row.attempt) = (log.clone(), attempt.unwrap_or(row.attempt));
-                }
-            });
-        }
-    }
-    outcome.map_err(|stop| stop.of(component, container))
 }

@@ -1,0 +1,193 @@
+//! One container of a component: what holds it back, what is known of it, its own workflow.
+
+use serde_json::{Value, json};
+use temporalio_workflow::{WaitConditionOptions, WorkflowCancellationToken, WorkflowContext};
+
+use super::{BuildComponent, of_one, work::cancelled};
+use crate::{
+    build::{attributes, child, summary, tell},
+    build_container::BuildContainer,
+    desk::grant,
+    document::inherit,
+    names,
+    output::{BuildOutput, ContainerImage},
+    plan::{Outline, OutlinedComponent, OutlinedContainer},
+    progress::{ContainerProgress, Observed, State, reason},
+    release::Release,
+    sources::time,
+    spec::Resolved,
+    stop::Stop,
+};
+
+/// A container whose turn it is.
+pub(super) struct One<'a> {
+    pub(super) ctx: &'a WorkflowContext<BuildComponent>,
+    pub(super) outline: &'a Outline,
+    pub(super) release: &'a Release,
+    /// The component's document.
+    pub(super) input: &'a Value,
+    /// The workflow that someone started.
+    pub(super) root: &'a str,
+    pub(super) index: usize,
+    pub(super) token: WorkflowCancellationToken,
+}
+
+impl One<'_> {
+    /// Its image: the one that was there when its source was fetched, or a new one.
+    pub(super) async fn build(&self) -> Result<BuildOutput, Stop> {
+        let outcome = match self.may_begin().await {
+            true => match self.found() {
+                Some(image) => Ok(of_one(self.outline, self.release.version.clone(), image)),
+                None => self.run().await,
+            },
+            false => {
+                self.rows(|row| row.set(State::Cancelled));
+                Err(Stop::Cancelled)
+            }
+        };
+        let (component, container) = (&self.component().name, &self.container().name);
+        let outcome = match outcome {
+            Err(Stop::Cancelled) if self.ctx.state(|s| s.desk.is_cancelled(self.index)) => {
+                Err(cancelled(component, container))
+            }
+            outcome => outcome,
+        };
+        self.ctx.state_mut(|s| s.bases.note(component, container, &outcome));
+        outcome
+    }
+
+    fn component(&self) -> &OutlinedComponent {
+        &self.outline.components[0]
+    }
+
+    fn container(&self) -> &OutlinedContainer {
+        &self.component().containers[self.index]
+    }
+
+    /// Waits for its source, and while it is paused: nothing of it runs yet, so this is where it is
+    /// held back. False where it is cancelled meanwhile.
+    async fn may_begin(&self) -> bool {
+        let source = || self.container().source.iter();
+        let may = |s: &BuildComponent| {
+            s.ended || (s.sources.know(source()) && !s.desk.is_paused(self.index))
+        };
+        let mut options = WaitConditionOptions::default();
+        options.cancellation_token = Some(self.token.clone());
+        self.ctx.wait_condition_with_options(may, options).await.is_ok()
+    }
+
+    /// The image that was there when its source was fetched.
+    fn found(&self) -> Option<ContainerImage> {
+        let now = time(self.ctx);
+        let image = self.ctx.state_mut(|s| {
+            if s.ended || s.desk.is_cancelled(self.index) {
+                return None;
+            }
+            let mut found = s.sources.found(&self.component().name, now);
+            let image = found.find(|image| image.container == self.container().name)?.clone();
+            s.progress.has(&image);
+            Some(image)
+        })?;
+        self.show();
+        Some(image)
+    }
+
+    /// What its own workflow is given. Where a container that it is built from has no image, it
+    /// cannot be begun.
+    fn document(&self) -> Result<Value, Stop> {
+        let (component, container) = (self.component(), self.container());
+        let images = self.ctx.state(|s| s.bases.images(container.from.iter()))?;
+        let resolved = self.ctx.state(|s| s.sources.resolved(self.root, container.source.iter()));
+        let published = self.release.published(&component.name).cloned();
+        let mut document = json!({
+            "app": self.input["app"],
+            "version": self.release.version,
+            "defaults": inherit(&self.input["defaults"], &self.input["component"]),
+            "component": component.name,
+            "container": self.input["component"]["containers"][self.index],
+            "resolved": Resolved { published, images, ..resolved },
+        });
+        if let Some(given) = self.ctx.state(|s| s.desk.resources(self.index).cloned()) {
+            grant(&mut document["container"], &given);
+        }
+        Ok(document)
+    }
+
+    /// Its own workflow, from the start to the end.
+    async fn run(&self) -> Result<BuildOutput, Stop> {
+        if self.ctx.state(|s| s.ended) {
+            self.note(State::Cancelled, None, None);
+            return Err(Stop::Cancelled);
+        }
+        let document = self.document();
+        self.note(State::Packing, None, None);
+        let outcome = match document {
+            Ok(document) => {
+                self.tell_begin().await;
+                self.child(document).await
+            }
+            Err(stop) => Err(stop),
+        };
+        match &outcome {
+            Ok(output) => {
+                let image = output.images.first();
+                self.note(State::Done, image.map(|image| image.reference.clone()), None);
+            }
+            Err(Stop::Cancelled) => self.note(State::Cancelled, None, None),
+            Err(stop) => {
+                let first = stop.first();
+                self.note(State::Failed, None, first.map(|one| reason(&one.message)));
+                let log = first.and_then(|first| first.log.clone());
+                let attempt = first.and_then(|first| first.attempt);
+                self.rows(|row| {
+                    (row.log, row.attempt) = (log.clone(), attempt.unwrap_or(row.attempt));
+                });
+            }
+        }
+        outcome.map_err(|stop| stop.of(&self.component().name, &self.container().name))
+    }
+
+    async fn child(&self, document: Value) -> Result<BuildOutput, Stop> {
+        let (component, container) = (&self.component().name, &self.container().name);
+        let version = self.release.version.as_deref();
+        let found_by = attributes(&self.outline.app, version, Some(component), Some(container));
+        let key = self.container().source.as_ref();
+        let commit = key.and_then(|key| self.ctx.state(|s| s.sources.commit(key)));
+        let what = names::container(component, container);
+        let summary = summary(&what, version, commit.as_deref());
+        let run = || BuildContainer::run;
+        child(self.ctx, run, container, summary, document, found_by, &self.token).await
+    }
+
+    /// Tells the root that it waits no more for others of its component.
+    async fn tell_begin(&self) {
+        let waited = self.component().own(self.container()).next().is_some();
+        if waited && self.root != self.ctx.workflow_id() {
+            let seen = Observed {
+                component: self.component().name.clone(),
+                container: self.container().name.clone(),
+                state: State::Packing,
+                ..Observed::default()
+            };
+            tell(self.ctx, self.root, seen).await;
+        }
+    }
+
+    /// Notes where it stands, and shows it.
+    fn note(&self, state: State, reference: Option<String>, reason: Option<String>) {
+        self.rows(|row| {
+            row.set(state);
+            (row.reference, row.reason) = (reference.clone(), reason.clone());
+        });
+        self.show();
+    }
+
+    fn rows(&self, change: impl FnMut(&mut ContainerProgress)) {
+        let (component, container) = (&self.component().name, &self.container().name);
+        self.ctx.state_mut(|s| s.progress.rows(component, Some(container)).for_each(change));
+    }
+
+    fn show(&self) {
+        self.ctx.set_current_details(self.ctx.state(|s| s.progress.markdown()));
+    }
+}
