@@ -30,7 +30,10 @@ use crate::{
     engine::Observer,
     error::{Ended, is},
     events,
-    log::{self, Log, Logs, follow::follow},
+    log::{
+        self, Log, Logs,
+        follow::{Seen, follow},
+    },
     metrics::metrics,
     nodes::Nodes,
     phase::{self, Standing},
@@ -42,9 +45,6 @@ use crate::{
 
 /// How long a silent wait lasts before the events are read, and the pause between two readings.
 const EVENTS: Duration = Duration::from_secs(2);
-
-/// How long a build that is over waits for its log to be kept.
-const LOG: Duration = Duration::from_secs(5);
 
 /// What came of a build that has its image.
 pub struct Awaited {
@@ -69,8 +69,8 @@ pub async fn await_build(
     let joined = input.launched.joined.as_ref().and_then(|_| Timestamp::try_from(scheduled).ok());
     let BuildId { run_id, platform, attempt, .. } = &input.id;
     let prefix = names::log_prefix(run_id, platform, *attempt);
-    let pushing = Pushing::default();
-    let keeping = follow(logs, cluster, &input.launched, &prefix, &pushing);
+    let seen = Seen::default();
+    let keeping = follow(logs, cluster, &input.launched, &prefix, &seen);
     let waiting = wait(cluster, &input, observer, joined);
     tokio::pin!(keeping, waiting);
     let is_kept = AtomicBool::new(false);
@@ -84,8 +84,7 @@ pub async fn await_build(
     let rest = async {
         if !is_kept.load(Ordering::Relaxed) {
             // What is not kept by then is read again before the Pod is deleted.
-            let whole = tokio::time::timeout(LOG, keeping).await.is_ok();
-            is_kept.store(whole, Ordering::Relaxed);
+            is_kept.store(seen.rest(keeping).await, Ordering::Relaxed);
         }
     };
     let over = ended.as_ref().ok().cloned().flatten();
@@ -100,7 +99,7 @@ pub async fn await_build(
     };
     // Whose Pod it is tells of it.
     if joined.is_none() {
-        tell(&outcome, over.as_deref(), &pushing);
+        tell(&outcome, over.as_deref(), &seen.pushing);
     }
     let is_kept = is_kept.load(Ordering::Relaxed);
     outcome.map(|built| Awaited { built, is_kept }).map_err(|error| match error.downcast() {

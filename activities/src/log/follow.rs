@@ -1,6 +1,12 @@
 //! Keeps a log while its build runs.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::{AsyncBufRead, AsyncBufReadExt};
 use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
@@ -20,14 +26,70 @@ use crate::{
 /// may have missed is read at once by another call; only a rotated file is in the stream alone.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
+/// The same of a log so long that its node may have begun a new file, as none does for less.
+const LAST_WORDS_OF_LONG: Duration = Duration::from_secs(1);
+const LONG: u64 = 1024 * 1024;
+
+/// How long the log of an executor that has ended may stand still.
+const STILL: Duration = Duration::from_secs(5);
+
+/// How many such times it may go on.
+const TURNS: usize = 12;
+
+/// What is seen of a log while it is kept.
+#[derive(Default)]
+pub struct Seen {
+    /// What it tells of the push.
+    pub pushing: Pushing,
+    /// How many bytes were read.
+    bytes: AtomicU64,
+}
+
+impl Seen {
+    fn read(&self, count: usize) {
+        self.bytes.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    fn last_words(&self) -> Duration {
+        if self.bytes() > LONG { LAST_WORDS_OF_LONG } else { LAST_WORDS }
+    }
+
+    /// Waits for the rest of a log that is kept, as long as it goes on: what lies in a file that
+    /// its node has put aside is in its stream alone. False where not all of it is kept by then.
+    pub async fn rest(&self, keeping: impl Future<Output = ()> + Unpin) -> bool {
+        self.rest_within(keeping, STILL).await
+    }
+
+    async fn rest_within(
+        &self,
+        mut keeping: impl Future<Output = ()> + Unpin,
+        still: Duration,
+    ) -> bool {
+        for _ in 0..TURNS {
+            let before = self.bytes();
+            if timeout(still, &mut keeping).await.is_ok() {
+                return true;
+            }
+            if self.bytes() == before {
+                return false;
+            }
+        }
+        false
+    }
+}
+
 /// Keeps the log of a created Pod or Job, up to its end. It never fails: what goes wrong is logged
-/// and tried again. What the log tells of the push is noted beside.
+/// and tried again.
 pub async fn follow(
     logs: Logs<'_>,
     cluster: &Cluster,
     launched: &Launched,
     prefix: &str,
-    pushing: &Pushing,
+    seen: &Seen,
 ) {
     let Some(pod) = begun(cluster, launched).await else { return };
     let mut pause = Pause::default();
@@ -43,7 +105,7 @@ pub async fn follow(
     };
     let (pod, mut pause) = (pod.name_any(), Pause::default());
     loop {
-        match copy(cluster, launched, &pod, &mut writer, pushing).await {
+        match copy(cluster, launched, &pod, &mut writer, seen).await {
             Ok(true) => return,
             Ok(false) => pause = Pause::default(),
             Err(error) => {
@@ -98,7 +160,7 @@ async fn copy(
     launched: &Launched,
     pod: &str,
     writer: &mut Writer<'_>,
-    pushing: &Pushing,
+    seen: &Seen,
 ) -> anyhow::Result<bool> {
     let mut over = is_over(cluster, launched);
     let follows = !over;
@@ -127,12 +189,13 @@ async fn copy(
                 Ok([]) => break true,
                 Ok(chunk) => {
                     let mut add = |at, line: &[u8]| {
-                        pushing.look(at, line);
+                        seen.pushing.look(at, line);
                         writer.add(at, line);
                     };
                     cutter.push(chunk, &redact::known(), &mut add);
                     let count = chunk.len();
                     stream.consume_unpin(count);
+                    seen.read(count);
                 }
                 // So ends what has a connection of its own when its build is silent for a minute.
                 Err(error) => {
@@ -141,7 +204,7 @@ async fn copy(
                 }
             },
             () = bell.rung(), if !over => over = is_over(cluster, launched),
-            () = sleep(LAST_WORDS), if over && follows => break false,
+            () = sleep(seen.last_words()), if over && follows => break false,
         }
     };
     let ends = over && !follows && at_end;
@@ -180,5 +243,39 @@ async fn flush(writer: &mut Writer<'_>) {
     let mut pause = Pause::default();
     while let Err(error) = writer.flush().await {
         pause.after(&error).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads so many times, with a pause before each.
+    async fn reading(seen: &Seen, times: usize, pause: Duration) {
+        for _ in 0..times {
+            sleep(pause).await;
+            seen.read(1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_log_is_waited_for_as_long_as_it_goes_on() {
+        let still = Duration::from_millis(200);
+        for (times, pause, is_kept) in
+            [(0, 0, true), (60, 10, true), (1, 9000, false), (900, 10, false)]
+        {
+            let seen = Seen::default();
+            let keeping = Box::pin(reading(&seen, times, Duration::from_millis(pause)));
+            assert_eq!(seen.rest_within(keeping, still).await, is_kept, "{times} times {pause} ms");
+        }
+    }
+
+    #[test]
+    fn a_long_log_has_longer_for_its_last_words() {
+        let seen = Seen::default();
+        seen.read(LONG as usize);
+        assert_eq!(seen.last_words(), LAST_WORDS);
+        seen.read(1);
+        assert_eq!(seen.last_words(), LAST_WORDS_OF_LONG);
     }
 }
