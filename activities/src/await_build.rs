@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use kilnworks_workflows::{
     failure::{Failure, FailureType},
     names,
@@ -40,6 +40,7 @@ use crate::{
     phases::{self, Pushing},
     redact,
     registry::RegistryClient,
+    seen::SeenPod,
     verdict,
 };
 
@@ -111,7 +112,7 @@ pub async fn await_build(
 }
 
 /// Counts an attempt, where this is its end and not only this run's.
-fn tell(outcome: &anyhow::Result<Built>, pod: Option<&Pod>, pushing: &Pushing) {
+fn tell(outcome: &anyhow::Result<Built>, pod: Option<&SeenPod>, pushing: &Pushing) {
     let failure = match outcome {
         Ok(_) => None,
         Err(error) => match error.downcast_ref() {
@@ -131,7 +132,7 @@ async fn wait(
     input: &AwaitInput,
     observer: &mut Observer,
     joined: Option<Timestamp>,
-) -> anyhow::Result<Option<Arc<Pod>>> {
+) -> anyhow::Result<Option<Arc<SeenPod>>> {
     let mut bell = cluster.bell();
     let mut explained = Explained::default();
     let mut nodes = Nodes::of(input.platform.as_deref());
@@ -233,7 +234,7 @@ async fn conclude(
     registry: &RegistryClient,
     logs: Logs<'_>,
     input: &AwaitInput,
-    pod: &Pod,
+    pod: &SeenPod,
     rest: impl Future<Output = ()>,
 ) -> anyhow::Result<Built> {
     if let Some(digest) = verdict::digest(pod) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
+use k8s_openapi::api::batch::v1::Job;
 use kilnworks_workflows::{
     names,
     steps::{CleanUpInput, Launched, LaunchedKind},
@@ -22,6 +22,7 @@ use crate::{
     },
     phase,
     pod::GRACE_SECONDS,
+    seen::SeenPod,
     share::leave::leave,
 };
 
@@ -97,8 +98,9 @@ async fn remove(
 ) -> anyhow::Result<()> {
     let (pods, jobs) = (cluster.pods(), cluster.jobs());
     let (pods, jobs) = tokio::try_join!(list(&pods, owned), list(&jobs, owned))?;
-    let (running, ended): (Vec<Pod>, Vec<Pod>) = pods.into_iter().partition(phase::is_unfinished);
-    let has = |pods: &[Pod], job: &Job| {
+    let (running, ended): (Vec<SeenPod>, Vec<SeenPod>) =
+        pods.into_iter().partition(phase::is_unfinished);
+    let has = |pods: &[SeenPod], job: &Job| {
         pods.iter().any(|pod| pod.labels().get(JOB_UID) == job.metadata.uid.as_ref())
     };
     let (later, now): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| has(&ended, job));

@@ -27,7 +27,7 @@ use kube::{
 };
 use tokio::{sync::watch, task::AbortHandle};
 
-use crate::{error::fail, log::streams::Streams, object::Site, phase};
+use crate::{error::fail, log::streams::Streams, object::Site, phase, seen::SeenPod};
 
 /// Label that the Job controller puts on a Job's Pod: the Job's UID.
 pub const JOB_UID: &str = "batch.kubernetes.io/controller-uid";
@@ -51,7 +51,7 @@ pub struct Cluster {
     pub site: Site,
     /// How many places are taken for Pods that the watch may not show yet.
     taken: Arc<Mutex<usize>>,
-    pods: Store<Pod>,
+    pods: Store<SeenPod>,
     changes: watch::Receiver<u64>,
     watching: Option<AbortHandle>,
 }
@@ -93,7 +93,7 @@ pub enum Watching {
 /// What became of a created Pod or Job.
 pub enum Found {
     /// Its Pod.
-    Pod(Arc<Pod>),
+    Pod(Arc<SeenPod>),
     /// A Job whose Pod is not there yet.
     NotYet,
     /// Nothing: it was deleted.
@@ -116,7 +116,7 @@ impl Cluster {
     pub(crate) fn of(
         client: Client,
         site: Site,
-        pods: Store<Pod>,
+        pods: Store<SeenPod>,
         changes: watch::Receiver<u64>,
     ) -> Self {
         Self {
@@ -131,7 +131,12 @@ impl Cluster {
     }
 
     /// The Pods of the build namespace.
-    pub fn pods(&self) -> Api<Pod> {
+    pub fn pods(&self) -> Api<SeenPod> {
+        Api::namespaced(self.client.clone(), &self.site.settings.namespace)
+    }
+
+    /// The same, to create one: for that all of it counts.
+    pub fn new_pods(&self) -> Api<Pod> {
         Api::namespaced(self.client.clone(), &self.site.settings.namespace)
     }
 
@@ -210,7 +215,7 @@ impl Cluster {
     }
 
     /// The Pod as the watch knows it.
-    pub fn watched(&self, launched: &Launched) -> Option<Arc<Pod>> {
+    pub fn watched(&self, launched: &Launched) -> Option<Arc<SeenPod>> {
         match launched.kind {
             LaunchedKind::Pod => {
                 let key = ObjectRef::new(&launched.name).within(&launched.namespace);

@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use crate::{
     cluster::Cluster,
     object::{Site, sample},
+    seen::SeenPod,
     settings::{ClusterSettings, LauncherKind},
 };
 
@@ -130,13 +131,13 @@ pub(crate) struct Scenario {
 }
 
 struct Watch {
-    writer: Writer<Pod>,
+    writer: Writer<SeenPod>,
     bell: tokio::sync::watch::Sender<u64>,
 }
 
 impl Watch {
     fn see(&mut self, pod: Pod) {
-        self.writer.apply_watcher_event(&Event::Apply(pod));
+        self.writer.apply_watcher_event(&Event::Apply(pod.into()));
         self.bell.send_modify(|count| *count += 1);
     }
 }
@@ -152,7 +153,7 @@ impl Scenario {
         let (store, mut writer) = reflector::store();
         writer.apply_watcher_event(&Event::Init);
         for pod in pods {
-            writer.apply_watcher_event(&Event::InitApply(pod));
+            writer.apply_watcher_event(&Event::InitApply(pod.into()));
         }
         writer.apply_watcher_event(&Event::InitDone);
         let (bell, changes) = tokio::sync::watch::channel(0);

@@ -251,14 +251,14 @@ async fn create(cluster: &Cluster, object: &Object) -> kube::Result<Launched> {
     let params = PostParams::default();
     let (kind, meta) = match object {
         Object::Pod(pod) => {
-            let created = cluster.pods().create(&params, pod).await?;
+            let created = cluster.new_pods().create(&params, pod).await?;
             (LaunchedKind::Pod, created.metadata)
         }
         Object::Job(job) => {
             // A Job is accepted whatever becomes of its Pod: a quota, or the API server's own
             // checks, would speak only to its controller.
             let dry = PostParams { dry_run: true, ..PostParams::default() };
-            cluster.pods().create(&dry, &object::pod_of(job)).await?;
+            cluster.new_pods().create(&dry, &object::pod_of(job)).await?;
             let created = cluster.jobs().create(&params, job).await?;
             (LaunchedKind::Job, created.metadata)
         }

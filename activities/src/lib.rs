@@ -39,6 +39,7 @@ pub mod registry_auth;
 pub mod render;
 pub mod reuse;
 pub mod secrets;
+pub mod seen;
 pub mod settings;
 pub mod share;
 pub mod source;

@@ -3,14 +3,14 @@
 use k8s_openapi::{
     api::{
         batch::v1::Job,
-        core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodCondition},
+        core::v1::{ContainerStateTerminated, ContainerStatus, PodCondition},
     },
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
     jiff::Timestamp,
 };
 use kilnworks_workflows::progress::State;
 
-use crate::{executor, presigned};
+use crate::{executor, presigned, seen::SeenPod};
 
 /// Where an unfinished Pod stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,44 +24,44 @@ pub struct Standing {
 }
 
 /// The executor's status.
-pub fn executor(pod: &Pod) -> Option<&ContainerStatus> {
+pub fn executor(pod: &SeenPod) -> Option<&ContainerStatus> {
     let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
     statuses.iter().find(|status| status.name == executor::NAME)
 }
 
 /// The executor's end. A build is over when its container is; the Pod's phase follows a second
 /// later.
-pub fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
+pub fn terminated(pod: &SeenPod) -> Option<&ContainerStateTerminated> {
     executor(pod)?.state.as_ref()?.terminated.as_ref()
 }
 
 /// The end of what fetches the context, where something does.
-pub fn fetched(pod: &Pod) -> Option<&ContainerStateTerminated> {
+pub fn fetched(pod: &SeenPod) -> Option<&ContainerStateTerminated> {
     let statuses = pod.status.as_ref()?.init_container_statuses.as_ref()?;
     let fetch = statuses.iter().find(|status| status.name == presigned::NAME)?;
     fetch.state.as_ref()?.terminated.as_ref()
 }
 
 /// Whether the executor was started, so that there is a log.
-pub fn has_begun(pod: &Pod) -> bool {
+pub fn has_begun(pod: &SeenPod) -> bool {
     let state = executor(pod).and_then(|status| status.state.as_ref());
     state.is_some_and(|state| state.running.is_some() || state.terminated.is_some())
 }
 
 /// The Pod's phase.
-pub fn phase(pod: &Pod) -> &str {
+pub fn phase(pod: &SeenPod) -> &str {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     phase.unwrap_or("Pending")
 }
 
 /// Whether the Pod may still use the cluster.
-pub fn is_unfinished(pod: &Pod) -> bool {
+pub fn is_unfinished(pod: &SeenPod) -> bool {
     terminated(pod).is_none() && !matches!(phase(pod), "Succeeded" | "Failed")
 }
 
 /// Whether nothing more is to be waited for: the Pod is finished, or the time that it was given to
 /// end has passed by `now`. On a lost node a deleted Pod stays for ever.
-pub fn is_over(pod: &Pod, now: Timestamp) -> bool {
+pub fn is_over(pod: &SeenPod, now: Timestamp) -> bool {
     !is_unfinished(pod) || is_overdue(&pod.metadata, now)
 }
 
@@ -73,7 +73,7 @@ pub fn is_overdue(meta: &ObjectMeta, now: Timestamp) -> bool {
 }
 
 /// A condition of the Pod.
-pub fn condition<'a>(pod: &'a Pod, name: &str) -> Option<&'a PodCondition> {
+pub fn condition<'a>(pod: &'a SeenPod, name: &str) -> Option<&'a PodCondition> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
     conditions.iter().find(|condition| condition.type_ == name)
 }
@@ -86,7 +86,7 @@ pub fn is_job_failed(job: &Job) -> bool {
 }
 
 /// Where an unfinished Pod stands.
-pub fn standing(pod: &Pod) -> Standing {
+pub fn standing(pod: &SeenPod) -> Standing {
     let time = |time: Option<&Time>| time.map(|time| time.0);
     let state = executor(pod).and_then(|status| status.state.as_ref());
     if let Some(running) = state.and_then(|state| state.running.as_ref()) {
@@ -113,7 +113,7 @@ pub fn standing(pod: &Pod) -> Standing {
 
 /// Why the executor does not start, or what goes before it does not; empty while that is only a
 /// matter of course.
-fn waiting(pod: &Pod) -> String {
+fn waiting(pod: &SeenPod) -> String {
     let before = pod.status.iter().flat_map(|status| &status.init_container_statuses).flatten();
     let mut waiting = before.chain(executor(pod)).filter_map(|status| {
         let waiting = status.state.as_ref()?.waiting.as_ref()?;
@@ -129,7 +129,7 @@ fn waiting(pod: &Pod) -> String {
 }
 
 /// Seconds from the Pod's creation to the executor's end.
-pub fn seconds(pod: &Pod) -> f64 {
+pub fn seconds(pod: &SeenPod) -> f64 {
     let start = pod.metadata.creation_timestamp.as_ref();
     let end = terminated(pod).and_then(|end| end.finished_at.as_ref());
     match (start, end) {

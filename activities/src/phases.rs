@@ -6,14 +6,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use opentelemetry::{
     Context, KeyValue, global,
     trace::{Span, SpanBuilder, TraceContextExt, Tracer},
 };
 
-use crate::{metrics::metrics, phase};
+use crate::{metrics::metrics, phase, seen::SeenPod};
 
 /// What the executor logs when it begins to push.
 const PUSHES: &[u8] = b"Pushing image to ";
@@ -54,7 +54,7 @@ pub struct Phase {
 
 /// The phases that a finished Pod went through. Its times are whole seconds, those of its log are
 /// not, so a short phase may come out as none at all.
-pub fn of(pod: &Pod, pushing: &Pushing) -> Vec<Phase> {
+pub fn of(pod: &SeenPod, pushing: &Pushing) -> Vec<Phase> {
     let created = pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
     let scheduled = phase::condition(pod, "PodScheduled").filter(|it| it.status == "True");
     let scheduled = scheduled.and_then(|it| it.last_transition_time.as_ref()).map(|time| time.0);
@@ -76,7 +76,7 @@ pub fn of(pod: &Pod, pushing: &Pushing) -> Vec<Phase> {
 
 /// Counts the phases of an attempt that has ended, and puts them into its build's trace. The
 /// executor has no traces of its own.
-pub fn tell(pod: &Pod, pushing: &Pushing) {
+pub fn tell(pod: &SeenPod, pushing: &Pushing) {
     let parent = Context::current();
     let tracer = global::tracer("kilnworks");
     for phase in of(pod, pushing) {
@@ -102,7 +102,7 @@ mod tests {
         text.parse().expect("a time")
     }
 
-    fn finished() -> Pod {
+    fn finished() -> SeenPod {
         serde_json::from_value(json!({
             "metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"},
             "status": {
@@ -146,7 +146,7 @@ mod tests {
         pod.status.as_mut().expect("a status").conditions = None;
         let names: Vec<_> = of(&pod, &Pushing::default()).iter().map(|it| it.name).collect();
         assert_eq!(names, ["building"]);
-        assert_eq!(of(&Pod::default(), &Pushing::default()), []);
+        assert_eq!(of(&SeenPod::default(), &Pushing::default()), []);
     }
 
     #[test]

@@ -13,13 +13,16 @@ use std::{
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::future::join_all;
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use kilnworks_workflows::failure::Failure;
 use kube::Api;
 use regex::bytes::Regex;
 use serde_json::Value;
 
-use crate::cluster::{Cluster, unavailable};
+use crate::{
+    cluster::{Cluster, unavailable},
+    seen::SeenPod,
+};
 
 /// What stands in place of a secret.
 const BLOT: &[u8] = b"***";
@@ -59,10 +62,9 @@ pub fn learn(secret: &Secret) {
 }
 
 /// Remembers every Secret that a Pod can read, as a `RUN` may print what it reads.
-pub async fn learn_of(cluster: &Cluster, pod: &Pod) -> anyhow::Result<()> {
+pub async fn learn_of(cluster: &Cluster, pod: &SeenPod) -> anyhow::Result<()> {
     let api = Api::<Secret>::namespaced(cluster.client.clone(), &cluster.site.settings.namespace);
-    let names: Vec<String> = names_in(pod).into_iter().collect();
-    for secret in join_all(names.iter().map(|name| api.get_opt(name))).await {
+    for secret in join_all(pod.secrets.iter().map(|name| api.get_opt(name))).await {
         match secret {
             Ok(secret) => secret.iter().for_each(learn),
             Err(kube::Error::Api(status)) if status.code == 403 => {
@@ -72,24 +74,6 @@ pub async fn learn_of(cluster: &Cluster, pod: &Pod) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The names of the Secrets that a Pod mounts or has in its environment.
-pub(crate) fn names_in(pod: &Pod) -> BTreeSet<String> {
-    let spec = || pod.spec.iter();
-    let volumes = || spec().flat_map(|spec| spec.volumes.iter().flatten());
-    let mounted = volumes().filter_map(|volume| volume.secret.as_ref()?.secret_name.clone());
-    let projected = volumes().filter_map(|volume| volume.projected.as_ref()?.sources.as_ref());
-    let projected =
-        projected.flatten().filter_map(|source| Some(source.secret.as_ref()?.name.clone()));
-    let containers = || spec().flat_map(|spec| &spec.containers);
-    let all = containers().flat_map(|one| one.env_from.iter().flatten());
-    let all = all.filter_map(|from| Some(from.secret_ref.as_ref()?.name.clone()));
-    let single = containers().flat_map(|one| one.env.iter().flatten());
-    let single = single.filter_map(|variable| {
-        Some(variable.value_from.as_ref()?.secret_key_ref.as_ref()?.name.clone())
-    });
-    mounted.chain(projected).chain(all).chain(single).collect()
 }
 
 /// The passwords of a Docker configuration, and what they are in it: base64 of `user:password`.

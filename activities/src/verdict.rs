@@ -5,35 +5,34 @@
 
 mod words;
 
-use k8s_openapi::api::core::v1::Pod;
 use kilnworks_workflows::{
     checks::is_digest,
     failure::{Failure, FailureType, tail},
 };
 use kube::ResourceExt;
 
-use crate::{log::Log, phase};
+use crate::{log::Log, phase, seen::SeenPod};
 
 /// How much of the log a failure carries. An app's failure carries those of all its containers.
 const LOG_TAIL: usize = 4 * 1024;
 
 /// The digest that an executor left, which it pushed: at exit code 0 only, since Kaniko writes it
 /// before it pushes.
-pub fn digest(pod: &Pod) -> Option<&str> {
+pub fn digest(pod: &SeenPod) -> Option<&str> {
     let end = phase::terminated(pod).filter(|end| end.exit_code == 0)?;
     let message = end.message.as_deref()?.trim();
     is_digest(message).then_some(message)
 }
 
 /// What went wrong with a build that is over and has no image.
-pub fn verdict(pod: &Pod, log: &Log, dockerfile: &str) -> Failure {
+pub fn verdict(pod: &SeenPod, log: &Log, dockerfile: &str) -> Failure {
     let end = phase::terminated(pod);
     let failure = by_cluster(pod)
         .or_else(|| by_container(pod))
         .unwrap_or_else(|| words::judge(log, dockerfile, end.map_or(0, |end| end.exit_code)));
     Failure {
         pod: Some(pod.name_any()),
-        node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+        node: pod.node.clone(),
         exit_code: end.map(|end| end.exit_code),
         log_tail: tail(&log.tail, LOG_TAIL),
         ..failure
@@ -41,7 +40,7 @@ pub fn verdict(pod: &Pod, log: &Log, dockerfile: &str) -> Failure {
 }
 
 /// What the cluster did to the Pod.
-fn by_cluster(pod: &Pod) -> Option<Failure> {
+fn by_cluster(pod: &SeenPod) -> Option<Failure> {
     use FailureType::{DeadlineExceeded, Evicted, NodeLost, PodDeleted};
     let disruption = phase::condition(pod, "DisruptionTarget").filter(|one| one.status == "True");
     if let Some(disruption) = disruption {
@@ -76,7 +75,7 @@ fn by_cluster(pod: &Pod) -> Option<Failure> {
 }
 
 /// What the node says of the executor's container.
-fn by_container(pod: &Pod) -> Option<Failure> {
+fn by_container(pod: &SeenPod) -> Option<Failure> {
     use FailureType::{ImagePullFailed, NodeLost, OutOfMemory};
     let Some(end) = phase::terminated(pod) else {
         let message = "the Pod ended before its executor began";
@@ -85,10 +84,11 @@ fn by_container(pod: &Pod) -> Option<Failure> {
     };
     let words = end.message.as_deref().unwrap_or_default();
     match end.reason.as_deref()? {
-        "OOMKilled" => Some(Failure::new(
-            OutOfMemory,
-            format!("the build needs more memory than its limit{}", limit(pod)),
-        )),
+        "OOMKilled" => {
+            let limit = pod.memory.as_ref().map(|it| format!(" of {it}")).unwrap_or_default();
+            let message = format!("the build needs more memory than its limit{limit}");
+            Some(Failure::new(OutOfMemory, message))
+        }
         "ContainerStatusUnknown" => Some(Failure::new(NodeLost, "the node lost the container")),
         reason @ ("StartError" | "ContainerCannotRun" | "RunContainerError") => {
             Some(Failure::new(ImagePullFailed, told("the executor did not start", reason, words)))
@@ -98,7 +98,7 @@ fn by_container(pod: &Pod) -> Option<Failure> {
 }
 
 /// What the node, or the last words, say of the container that fetches the context.
-fn by_fetch(pod: &Pod) -> Option<Failure> {
+fn by_fetch(pod: &SeenPod) -> Option<Failure> {
     use FailureType::{ImagePullFailed, OutOfMemory, StoreUnavailable};
     let end = phase::fetched(pod).filter(|end| end.exit_code != 0)?;
     let words = end.message.as_deref().unwrap_or_default();
@@ -115,15 +115,6 @@ fn by_fetch(pod: &Pod) -> Option<Failure> {
         }
         _ => failed(StoreUnavailable, "the context could not be fetched"),
     })
-}
-
-/// The memory that the executor may use, in words.
-pub(crate) fn limit(pod: &Pod) -> String {
-    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
-    let mut executors = containers.filter(|one| one.name == crate::executor::NAME);
-    let limits = executors.next().and_then(|one| one.resources.as_ref()?.limits.as_ref());
-    let memory = limits.and_then(|limits| limits.get("memory"));
-    memory.map(|memory| format!(" of {}", memory.0)).unwrap_or_default()
 }
 
 fn told(what: &str, reason: &str, message: &str) -> String {

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use kilnworks_activities::phase::is_unfinished;
+use kilnworks_activities::{phase::is_unfinished, seen::SeenPod};
 use kilnworks_tests::{
     engine::{End, client, end, eventually, variable},
     registry::{Object, config, file, layers, lines_with},
@@ -149,7 +149,7 @@ async fn a_build_without_room_waits_and_says_so() {
     let (said, most) = (Cell::new(false), Cell::new(0));
     eventually("both images", PATIENCE, async || {
         let pods = pods(&cluster, &app).await;
-        let unfinished = pods.iter().filter(|pod| is_unfinished(pod)).count();
+        let unfinished = pods.into_iter().map(SeenPod::from).filter(is_unfinished).count();
         most.set(unfinished.max(most.get()));
         let options = WorkflowQueryOptions::default();
         let rows = handle.query(BuildApp::progress, (), options).await.ok()?;

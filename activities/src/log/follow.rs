@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures::{AsyncBufRead, AsyncBufReadExt};
-use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use kilnworks_workflows::steps::Launched;
 use kube::ResourceExt;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -20,6 +20,7 @@ use crate::{
     phase,
     phases::Pushing,
     redact,
+    seen::SeenPod,
 };
 
 /// Silence after which a stream has nothing more to say of an executor that has ended. What it
@@ -134,7 +135,7 @@ impl Pause {
 }
 
 /// Waits until there is a log, and gives its Pod; none where there will be no log.
-async fn begun(cluster: &Cluster, launched: &Launched) -> Option<Arc<Pod>> {
+async fn begun(cluster: &Cluster, launched: &Launched) -> Option<Arc<SeenPod>> {
     let mut bell = cluster.bell();
     let mut was_there = false;
     loop {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use futures::{AsyncReadExt, future::join_all};
-use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use kilnworks_workflows::names;
 use kube::{Resource, ResourceExt};
 use tokio::time::timeout;
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     cluster::{Cluster, JOB_UID, unavailable},
     phase, redact,
+    seen::SeenPod,
     share::members,
 };
 
@@ -66,11 +67,11 @@ impl Unkept {
 pub async fn keep(
     logs: Logs<'_>,
     cluster: &Cluster,
-    pods: &[Pod],
+    pods: &[SeenPod],
     run_id: Option<&str>,
     kept: Option<&str>,
 ) -> Unkept {
-    let is_kept = |pod: &Pod| {
+    let is_kept = |pod: &SeenPod| {
         let job = pod.labels().get(JOB_UID);
         kept.is_some() && (pod.metadata.uid.as_deref() == kept || job.map(String::as_str) == kept)
     };
@@ -92,7 +93,7 @@ pub async fn keep(
 }
 
 /// Where the logs of a Pod's attempt lie: one for each run that it is of, or that of one of them.
-fn prefixes(pod: &Pod, run_id: Option<&str>) -> Vec<String> {
+fn prefixes(pod: &SeenPod, run_id: Option<&str>) -> Vec<String> {
     let label = |name| pod.labels().get(&names::label(name));
     let attempt = label("attempt").and_then(|attempt| attempt.parse().ok());
     let sharing = members::of(pod.meta()).into_values().flatten().map(|member| member.run_id);
@@ -112,7 +113,7 @@ fn prefixes(pod: &Pod, run_id: Option<&str>) -> Vec<String> {
 async fn keep_one(
     logs: Logs<'_>,
     cluster: &Cluster,
-    pod: &Pod,
+    pod: &SeenPod,
     run_id: Option<&str>,
 ) -> anyhow::Result<()> {
     if phase::has_begun(pod) {
@@ -126,7 +127,7 @@ async fn keep_one(
 async fn keep_at(
     logs: Logs<'_>,
     cluster: &Cluster,
-    pod: &Pod,
+    pod: &SeenPod,
     prefix: String,
 ) -> anyhow::Result<()> {
     if !phase::is_unfinished(pod) {
@@ -146,7 +147,12 @@ async fn keep_at(
 }
 
 /// Keeps the log of an executor that is to be ended, as far as it is, and marks that.
-async fn so_far(logs: Logs<'_>, cluster: &Cluster, pod: &Pod, prefix: &str) -> anyhow::Result<()> {
+async fn so_far(
+    logs: Logs<'_>,
+    cluster: &Cluster,
+    pod: &SeenPod,
+    prefix: &str,
+) -> anyhow::Result<()> {
     redact::learn_of(cluster, pod).await?;
     let mut writer = Writer::begin(logs.store, prefix, logs.max_bytes).await?;
     if let Ok(read) = timeout(READING, rest(cluster, pod, &mut writer)).await {
@@ -158,7 +164,7 @@ async fn so_far(logs: Logs<'_>, cluster: &Cluster, pod: &Pod, prefix: &str) -> a
 
 /// Reads what the cluster has after what the store has. That nobody has the log is fine; so is, a
 /// while after its end, that nobody answers.
-async fn rest(cluster: &Cluster, pod: &Pod, writer: &mut Writer<'_>) -> anyhow::Result<()> {
+async fn rest(cluster: &Cluster, pod: &SeenPod, writer: &mut Writer<'_>) -> anyhow::Result<()> {
     let name = pod.name_any();
     for pause in [1, 2, 0].map(Duration::from_secs) {
         let error = match read(cluster, &name, writer).await? {
@@ -182,7 +188,7 @@ async fn rest(cluster: &Cluster, pod: &Pod, writer: &mut Writer<'_>) -> anyhow::
 }
 
 /// Whether the executor's end was not long ago.
-fn ended_lately(pod: &Pod) -> bool {
+fn ended_lately(pod: &SeenPod) -> bool {
     let end = phase::terminated(pod).and_then(|end| end.finished_at.as_ref());
     let since = end.map(|end| Timestamp::now().duration_since(end.0));
     since.is_some_and(|since| Duration::try_from(since).unwrap_or_default() < LATELY)
@@ -219,7 +225,7 @@ async fn read(
 }
 
 async fn open(
-    pods: &kube::Api<Pod>,
+    pods: &kube::Api<SeenPod>,
     pod: &str,
     since: Option<Timestamp>,
 ) -> kube::Result<impl futures::AsyncBufRead + Unpin + Send + use<>> {

@@ -1,18 +1,18 @@
 //! A log as the cluster has it: of the node's current file, which begins anew at 10 MiB.
 
 use futures::{AsyncBufRead, AsyncReadExt};
-use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use kube::{Api, api::LogParams};
 
 use super::cut::Cutter;
-use crate::{executor, redact};
+use crate::{executor, redact, seen::SeenPod};
 
 /// How much is read at once. Every build that runs holds so much.
 pub const CHUNK: usize = 8 * 1024;
 
 /// Opens the log of a Pod's executor, from the second of a time on.
 pub async fn open(
-    pods: &Api<Pod>,
+    pods: &Api<SeenPod>,
     pod: &str,
     since: Option<Timestamp>,
     follow: bool,
@@ -30,7 +30,7 @@ pub async fn open(
 
 /// Reads a log to the end that it has now, or to its executor's, and gives its lines.
 pub async fn read(
-    pods: &Api<Pod>,
+    pods: &Api<SeenPod>,
     pod: &str,
     since: Option<Timestamp>,
     follow: bool,

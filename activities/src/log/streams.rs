@@ -16,7 +16,6 @@ use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client, Config,
     client::{Body, ClientBuilder, ConfigExt},
@@ -24,7 +23,7 @@ use kube::{
 use tokio::sync::Mutex;
 use tower::{BoxError, ServiceBuilder};
 
-use crate::cluster;
+use crate::{cluster, seen::SeenPod};
 
 /// How many streams a connection has at most. A server that takes fewer lets the others wait
 /// without a word: API servers take 100 and more.
@@ -90,7 +89,7 @@ impl Streams {
 
 impl Place {
     /// The Pods of a namespace, over this connection.
-    pub fn pods(&self, namespace: &str) -> Api<Pod> {
+    pub fn pods(&self, namespace: &str) -> Api<SeenPod> {
         Api::namespaced((*self.0).clone(), namespace)
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use futures::future::try_join_all;
-use k8s_openapi::api::core::v1::Pod;
 use kilnworks_workflows::names;
 use kube::{
     Api,
@@ -19,6 +18,7 @@ use crate::{
         Logs,
         keep::{Unkept, keep},
     },
+    seen::SeenPod,
 };
 
 /// How many objects are read at once: a Pod carries its Dockerfile.
@@ -97,7 +97,7 @@ pub async fn remove(
 }
 
 /// Takes a Pod out of the API without asking its node.
-async fn force(pods: &Api<Pod>, name: &str, uid: Option<String>) -> anyhow::Result<()> {
+async fn force(pods: &Api<SeenPod>, name: &str, uid: Option<String>) -> anyhow::Result<()> {
     let preconditions = Some(Preconditions { uid, resource_version: None });
     let params = DeleteParams { preconditions, ..DeleteParams::default() }.grace_period(0);
     match pods.delete(name, &params).await {

@@ -2,12 +2,11 @@
 //! of registries that the local one does not give, as go-containerregistry words them.
 
 use FailureType::*;
-use k8s_openapi::api::core::v1::Pod;
 use kilnworks_workflows::failure::{Failure, FailureType};
 use serde_json::{Value, json};
 
 use super::{digest, verdict};
-use crate::log::Log;
+use crate::{log::Log, seen::SeenPod};
 
 const DOCKERFILE: &str = "\
 FROM localhost:5000/library/debian:bookworm
@@ -36,7 +35,7 @@ const PULL: &str =
 const PUSH: &str = "error pushing image: failed to push to destination registry.example/a/b:1: ";
 const STAGE: &str = "error building image: error building stage: ";
 
-fn ended(exit_code: i32, reason: &str) -> Pod {
+fn ended(exit_code: i32, reason: &str) -> SeenPod {
     let end = json!({"terminated": {"exitCode": exit_code, "reason": reason}});
     pod(json!({
         "phase": "Failed",
@@ -45,7 +44,7 @@ fn ended(exit_code: i32, reason: &str) -> Pod {
     }))
 }
 
-fn pod(status: Value) -> Pod {
+fn pod(status: Value) -> SeenPod {
     let limits = json!({"limits": {"memory": "2Gi"}});
     let pod = json!({
         "metadata": {"name": "kiln-shop-web-1"},
@@ -386,7 +385,7 @@ fn a_digest_counts_at_exit_code_0_only() {
 /// The status of a Pod at the moment when its build was over, as a real kubelet and API server told
 /// it, and the log that its node had left.
 fn recorded(status: &str) -> Failure {
-    let pod: Pod = serde_json::from_str(status).unwrap();
+    let pod: SeenPod = serde_json::from_str(status).unwrap();
     assert!(crate::phase::is_over(&pod, k8s_openapi::jiff::Timestamp::now()), "{status}");
     let end = crate::phase::terminated(&pod).and_then(|end| end.message.clone());
     verdict(&pod, &Log::of(&end.unwrap_or_default()), DOCKERFILE)
@@ -408,12 +407,12 @@ fn recorded_statuses_have_a_type() {
         assert!(failure.message.contains(words), "{failure:?}");
         assert_eq!(failure.node.as_deref(), Some("node1"));
     }
-    let built: Pod = serde_json::from_str(include_str!("recorded/ok.json")).unwrap();
+    let built: SeenPod = serde_json::from_str(include_str!("recorded/ok.json")).unwrap();
     assert!(digest(&built).is_some());
 }
 
 /// A Pod whose context was fetched, or not, by another container than its executor.
-fn fetched(exit_code: i32, reason: &str, message: &str) -> Pod {
+fn fetched(exit_code: i32, reason: &str, message: &str) -> SeenPod {
     let end = json!({"exitCode": exit_code, "reason": reason, "message": message});
     pod(json!({
         "phase": "Failed",

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
-use kilnworks_activities::phase;
+use kilnworks_activities::{phase, seen::SeenPod};
 use kube::{
     Api, ResourceExt,
     api::{DeleteParams, ListParams, ObjectMeta, PostParams, WatchEvent, WatchParams},
@@ -97,6 +97,7 @@ async fn watch(pods: &Api<Pod>, params: &WatchParams, version: &str, count: usiz
     let mut events = pods.watch(params, version).await?.boxed();
     while let Some(event) = events.try_next().await? {
         let (WatchEvent::Added(pod) | WatchEvent::Modified(pod)) = event else { continue };
+        let pod = SeenPod::from(pod);
         let Some(end) = phase::terminated(&pod) else { continue };
         let message = end.message.as_deref().unwrap_or_default();
         ensure!(end.exit_code == 0, "the bare Pod `{}` failed: {message}", pod.name_any());

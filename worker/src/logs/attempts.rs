@@ -1,13 +1,13 @@
 //! Which attempts of a container's build have a log.
 
-use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
-use kilnworks_activities::{cluster::JOB_UID, phase, store::ContextStore};
+use k8s_openapi::api::batch::v1::Job;
+use kilnworks_activities::{cluster::JOB_UID, phase, seen::SeenPod, store::ContextStore};
 use kilnworks_workflows::{names, platform};
 use kube::{Api, ResourceExt, api::ListParams};
 
 /// Where the Pods of builds are.
 pub(super) struct Pods {
-    pub(super) pods: Api<Pod>,
+    pub(super) pods: Api<SeenPod>,
     pub(super) jobs: Api<Job>,
 }
 
@@ -60,7 +60,7 @@ pub(super) async fn pod(
     run_id: &str,
     platform: &str,
     attempt: u32,
-) -> anyhow::Result<Option<Pod>> {
+) -> anyhow::Result<Option<SeenPod>> {
     let (label, number) = (names::label("attempt"), attempt.to_string());
     let mut listed = listed(pods, run_id, platform).await?.into_iter();
     Ok(listed.find(|pod| pod.labels().get(&label) == Some(&number)))
@@ -68,7 +68,7 @@ pub(super) async fn pod(
 
 /// The Pods of an execution: those that it made, and those that it shares with equal builds. Of
 /// several platforms only those for one.
-async fn listed(pods: &Pods, run_id: &str, platform: &str) -> anyhow::Result<Vec<Pod>> {
+async fn listed(pods: &Pods, run_id: &str, platform: &str) -> anyhow::Result<Vec<SeenPod>> {
     let made = format!("{}={run_id}", names::label("run"));
     let mut found = pods.pods.list(&ListParams::default().labels(&made)).await?.items;
     let member = ListParams::default().labels(&names::member(run_id));
