@@ -63,7 +63,7 @@ pub async fn await_build(
     cluster: &Cluster,
     registry: &RegistryClient,
     logs: Logs<'_>,
-    input: AwaitInput,
+    input: &AwaitInput,
     observer: &mut Observer,
     scheduled: SystemTime,
 ) -> anyhow::Result<Awaited> {
@@ -72,7 +72,7 @@ pub async fn await_build(
     let prefix = names::log_prefix(run_id, platform, *attempt);
     let seen = Seen::default();
     let keeping = follow(logs, cluster, &input.launched, &prefix, &seen);
-    let waiting = wait(cluster, &input, observer, joined);
+    let waiting = wait(cluster, input, observer, joined);
     tokio::pin!(keeping, waiting);
     let is_kept = AtomicBool::new(false);
     let ended = tokio::select! {
@@ -91,10 +91,10 @@ pub async fn await_build(
     let over = ended.as_ref().ok().cloned().flatten();
     let outcome = match ended {
         // Boxed, as a build waits much longer than it is judged, and thousands wait.
-        Ok(Some(pod)) => Box::pin(conclude(cluster, registry, logs, &input, &pod, rest)).await,
+        Ok(Some(pod)) => Box::pin(conclude(cluster, registry, logs, input, &pod, rest)).await,
         Ok(None) => {
             rest.await;
-            Box::pin(lost(registry, &input, gone())).await
+            Box::pin(lost(registry, input, gone())).await
         }
         Err(error) => Err(error),
     };
@@ -139,24 +139,25 @@ async fn wait(
     cluster.ready().await?;
     loop {
         let now = Timestamp::now();
-        let standing = match cluster.find(&input.launched).await? {
+        // Boxed, as in all of these: a build waits much longer for the bell, and thousands wait.
+        let standing = match Box::pin(cluster.find(&input.launched)).await? {
             Found::Pod(pod) if phase::is_over(&pod, now) => return Ok(Some(pod)),
             Found::Pod(pod) => {
                 let uid = pod.uid().unwrap_or_default();
-                explained.fill(cluster, &uid, phase::standing(&pod)).await
+                Box::pin(explained.fill(cluster, &uid, phase::standing(&pod))).await
             }
             Found::NotYet => {
                 let none =
                     Standing { state: State::Scheduling, since: None, reason: String::new() };
-                explained.fill(cluster, &input.launched.uid, none).await
+                Box::pin(explained.fill(cluster, &input.launched.uid, none)).await
             }
             Found::Gone => return Ok(None),
         };
-        let standing = placed(cluster, &mut nodes, standing, observer).await;
+        let standing = Box::pin(placed(cluster, &mut nodes, standing, observer)).await;
         let standing = clocks::counted(standing, joined);
         if let Some(failure) = clocks::ran_out(&standing, &input.clocks, now) {
             // The watch may be behind: the API's word counts before a build is given up.
-            return match cluster.ask(&input.launched).await? {
+            return match Box::pin(cluster.ask(&input.launched)).await? {
                 Found::Pod(pod) if phase::is_over(&pod, now) => Ok(Some(pod)),
                 Found::Pod(pod) if phase::standing(&pod).state != standing.state => {
                     bell.rung().await;

@@ -49,11 +49,11 @@ impl Detached {
             let outcome = tokio::select! {
                 biased;
                 outcome = wait => of(outcome, &launched),
-                () = stopping.cancelled() => Outcome::Launched(launched),
-                outcome = beats(&handle, beat, launched.clone()) => outcome,
+                () = stopping.cancelled() => Outcome::Launched(launched.clone()),
+                outcome = beats(&handle, beat, &launched) => outcome,
             };
             traced.span().end();
-            complete(&handle, outcome).await;
+            Box::pin(complete(&handle, outcome)).await;
         });
         ActivityError::WillCompleteAsync
     }
@@ -95,12 +95,14 @@ fn of(outcome: Result<Built, ActivityError>, launched: &Launched) -> Outcome {
 async fn beats(
     handle: &AsyncActivityHandle<Client>,
     pause: Duration,
-    launched: Launched,
+    launched: &Launched,
 ) -> Outcome {
     let mut beat = tokio::time::interval(pause);
     loop {
         beat.tick().await;
-        match handle.heartbeat(Some(launched.clone()), RpcOptions::default()).await {
+        let beaten = handle.heartbeat(Some(launched.clone()), RpcOptions::default());
+        // Boxed, as there is one a minute, and thousands wait.
+        match Box::pin(beaten).await {
             Ok(answer) if answer.cancel_requested => return Outcome::Cancelled,
             Err(AsyncActivityError::NotFound(_)) => return Outcome::Nothing,
             // One that cannot be sent now is sent with the next beat.

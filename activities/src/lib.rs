@@ -171,18 +171,14 @@ impl Activities {
         since: SystemTime,
     ) -> anyhow::Result<Built> {
         let (cluster, registry, logs) = (&self.cluster, &self.registry, self.logs());
-        let own = CleanUpInput {
-            workflow_id: input.id.workflow_id.clone(),
-            run_id: input.id.run_id.clone(),
-            launching: false,
-        };
-        // Each of several platforms is one of several Pods of its execution.
-        let is_whole = input.id.platform.is_empty();
-        let uid = input.launched.uid.clone();
-        let wait = await_build::await_build(cluster, registry, logs, input, observer, since);
+        let wait = await_build::await_build(cluster, registry, logs, &input, observer, since);
         // Boxed, as each layer around it would hold it twice.
         let Awaited { built, is_kept } = Box::pin(wait).await?;
-        let kept = is_kept.then_some(uid.as_str());
+        let AwaitInput { id, launched, .. } = input;
+        let kept = is_kept.then_some(launched.uid.as_str());
+        // Each of several platforms is one of several Pods of its execution.
+        let is_whole = id.platform.is_empty();
+        let own = CleanUpInput { workflow_id: id.workflow_id, run_id: id.run_id, launching: false };
         let tidied = is_whole && Box::pin(clean_up::tidy_up(cluster, logs, own, kept)).await;
         Ok(Built { tidied, ..built })
     }

@@ -110,7 +110,7 @@ impl Build {
         let mut observer = Observer::new(None, self.input.id.clone());
         let (cluster, registry) = (&self.cluster, &self.registry);
         let now = SystemTime::now();
-        let built = await_build(cluster, registry, self.logs(), input, &mut observer, now).await;
+        let built = await_build(cluster, registry, self.logs(), &input, &mut observer, now).await;
         built.map(|awaited| awaited.built).map_err(|error| match failure_of(&error) {
             Some(failure) => failure.clone(),
             None => panic!("an error without a type: {error:#}"),

@@ -364,7 +364,7 @@ async fn steps_can_move_between_threads() {
         &cluster,
         &registry,
         logs,
-        input,
+        &input,
         &mut observer,
         scheduled,
     ));

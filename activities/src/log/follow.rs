@@ -99,7 +99,8 @@ pub async fn follow(
             redact::learn_of(cluster, &pod).await?;
             Writer::begin(logs.store, prefix, logs.max_bytes).await
         };
-        match begun.await {
+        // Boxed, as a log is followed much longer than it is opened, and thousands are.
+        match Box::pin(begun).await {
             Ok(writer) => break writer,
             Err(error) => pause.after(&error).await,
         }
@@ -166,10 +167,10 @@ async fn copy(
     let mut over = is_over(cluster, launched);
     let follows = !over;
     let place = match follows {
-        true => Some(cluster.streams.place().await?),
+        true => Some(Box::pin(cluster.streams.place()).await?),
         false => None,
     };
-    let opened = open(cluster, place.as_ref(), pod, writer.last()).await;
+    let opened = Box::pin(open(cluster, place.as_ref(), pod, writer.last())).await;
     let mut stream = match opened {
         // Nobody has the log any more.
         Err(kube::Error::Api(status)) if over && matches!(status.code, 400 | 404) => {
