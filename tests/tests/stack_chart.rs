@@ -15,11 +15,12 @@ use kilnworks_tests::{
 use serde_json::{Value, json};
 
 /// The values in the chart's directory `ci`, and its own.
-const VALUES: [(&str, Option<&str>); 4] = [
+const VALUES: [(&str, Option<&str>); 5] = [
     ("default", None),
     ("split", Some("split")),
     ("volume", Some("volume")),
     ("everything", Some("everything")),
+    ("digits", Some("digits")),
 ];
 
 #[test]

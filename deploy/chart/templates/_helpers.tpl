@@ -12,7 +12,7 @@
 
 {{- define "kilnworks.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "kilnworks.labels" -}}
@@ -165,7 +165,7 @@ listen: listen
 {{- if $temporal.apiKey.secret }}
 - name: TEMPORAL_API_KEY
   valueFrom:
-    secretKeyRef: {name: {{ $temporal.apiKey.secret }}, key: {{ $temporal.apiKey.key }}}
+    secretKeyRef: {name: {{ $temporal.apiKey.secret | quote }}, key: {{ $temporal.apiKey.key | quote }}}
 {{- end }}
 {{- end }}
 
@@ -179,7 +179,7 @@ listen: listen
 {{- define "kilnworks.engineVolume" -}}
 {{- if and .Values.temporal.tls.enabled .Values.temporal.tls.secret }}
 - name: temporal-tls
-  secret: {secretName: {{ .Values.temporal.tls.secret }}}
+  secret: {secretName: {{ .Values.temporal.tls.secret | quote }}}
 {{- end }}
 {{- end }}
 
