@@ -63,6 +63,8 @@ fn wrong_values_are_refused() {
         ("settings.listen=0.0.0.0:1", "by its value `listen`"),
         ("extraEnv[0].name=KILN_MAX_BUILDS,extraEnv[0].value=4", "by its value `maxBuilds`"),
         ("secrets={a/b}", "'/secrets/0'"),
+        ("temporal.tls.ca=true", "temporal.tls.secret is not set"),
+        ("temporal.tls.secret=a,temporal.tls.clientCert=false", "nothing of it is used"),
         ("versioning.behavior=on", "'/versioning/behavior'"),
     ] {
         let Output { status, stderr, .. } =

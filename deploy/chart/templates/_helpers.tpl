@@ -65,6 +65,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end }}
 
+{{- define "kilnworks.checkEngine" -}}
+{{- $tls := .Values.temporal.tls -}}
+{{- if and $tls.ca (not $tls.secret) -}}
+{{- fail "temporal.tls.secret is not set: `temporal.tls.ca` takes `ca.crt` from it" -}}
+{{- end -}}
+{{- if and $tls.secret (not $tls.ca) (not $tls.clientCert) -}}
+{{- fail "temporal.tls.secret: nothing of it is used, as `temporal.tls.ca` and `temporal.tls.clientCert` are false" -}}
+{{- end -}}
+{{- end }}
+
 {{- /* Settings that are values of the chart, which go by them elsewhere too: in Pods, rights, hooks. */ -}}
 {{- define "kilnworks.valueOfSetting" -}}
 install: install
@@ -154,12 +164,12 @@ listen: listen
 {{- with $temporal.tls.serverName }}
 - {name: TEMPORAL_TLS_SERVER_NAME, value: {{ . | quote }}}
 {{- end }}
-{{- if $temporal.tls.secret }}
+{{- if and $temporal.tls.secret $temporal.tls.clientCert }}
 - {name: TEMPORAL_TLS_CLIENT_CERT_PATH, value: /etc/temporal/tls.crt}
 - {name: TEMPORAL_TLS_CLIENT_KEY_PATH, value: /etc/temporal/tls.key}
+{{- end }}
 {{- if $temporal.tls.ca }}
 - {name: TEMPORAL_TLS_SERVER_CA_CERT_PATH, value: /etc/temporal/ca.crt}
-{{- end }}
 {{- end }}
 {{- end }}
 {{- if $temporal.apiKey.secret }}
