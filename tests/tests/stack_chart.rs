@@ -65,6 +65,9 @@ fn wrong_values_are_refused() {
         ("secrets={a/b}", "'/secrets/0'"),
         ("temporal.tls.ca=true", "temporal.tls.secret is not set"),
         ("temporal.tls.secret=a,temporal.tls.clientCert=false", "nothing of it is used"),
+        ("keda.enabled=true,keda.minReplicas=0", "keda.minReplicas: 0, and the role `worker`"),
+        ("keda.enabled=true,keda.maxReplicas=1", "and the role `worker` has 2"),
+        ("keda.enabled=true,temporal.apiKey.secret=key", "keda.authentication is not set"),
         ("versioning.behavior=on", "'/versioning/behavior'"),
     ] {
         let Output { status, stderr, .. } =

@@ -73,6 +73,27 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and $tls.secret (not $tls.ca) (not $tls.clientCert) -}}
 {{- fail "temporal.tls.secret: nothing of it is used, as `temporal.tls.ca` and `temporal.tls.clientCert` are false" -}}
 {{- end -}}
+{{- if and .Values.keda.enabled (or $tls.enabled .Values.temporal.apiKey.secret) (not .Values.keda.authentication) -}}
+{{- fail "keda.authentication is not set: KEDA asks the engine itself, and has no certificate and no API key without it" -}}
+{{- end -}}
+{{- end }}
+
+{{- /* The fewest replicas of a role that KEDA scales. It looks at the queue `source` alone, so it must not
+       take away what serves another queue. */ -}}
+{{- define "kilnworks.kedaFloor" -}}
+{{- $keda := .root.Values.keda -}}
+{{- $role := .role -}}
+{{- $floor := int $keda.minReplicas -}}
+{{- if gt (len $role.queues) 1 -}}
+{{- if lt $floor 1 -}}
+{{- fail (printf "keda.minReplicas: 0, and the role `%s` serves more than `source`: with none of its workers nothing is built; accepted: 1 or more, or a role for `source` alone" $role.name) -}}
+{{- end -}}
+{{- $floor = max $floor (int $role.replicas) -}}
+{{- end -}}
+{{- if lt (int $keda.maxReplicas) (int $floor) -}}
+{{- fail (printf "keda.maxReplicas: %d, and the role `%s` has %d at least" (int $keda.maxReplicas) $role.name (int $floor)) -}}
+{{- end -}}
+{{ $floor }}
 {{- end }}
 
 {{- /* Settings that are values of the chart, which go by them elsewhere too: in Pods, rights, hooks. */ -}}
