@@ -52,6 +52,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ $volume.workerClaim | default $volume.claim }}
 {{- end }}
 
+{{- /* The resources of a role. Who serves `source` is promised the node's disk for its mirrors, unless they
+       have a volume of their own: so it comes where there is room, and is not the first to go when a
+       disk fills up. */ -}}
+{{- define "kilnworks.resources" -}}
+{{- $resources := deepCopy (.role.resources | default dict) -}}
+{{- $cache := .root.Values.cache -}}
+{{- if and (has "source" .role.queues) (not $cache.claim) -}}
+{{- $size := $cache.size | nospace | trimSuffix "B" -}}
+{{- $resources = merge $resources (dict "requests" (dict "ephemeral-storage" $size)) -}}
+{{- end -}}
+{{- toYaml $resources -}}
+{{- end }}
+
 {{- /* Every queue must be served, or builds wait for ever. */ -}}
 {{- define "kilnworks.checkRoles" -}}
 {{- $served := list -}}
