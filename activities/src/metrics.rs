@@ -32,7 +32,7 @@ pub const PHASE: &str = "kiln_build_phase_duration";
 pub const PHASES: [&str; 5] = ["queued", "scheduling", "pulling", "building", "pushing"];
 
 /// The steps that reach something which may be away.
-const STEPS: [&str; 11] = [
+const STEPS: [&str; 12] = [
     "fetch_source",
     "check_version",
     "compare",
@@ -40,6 +40,7 @@ const STEPS: [&str; 11] = [
     "upload",
     "launch",
     "await_build",
+    "index",
     "resolve_image",
     "deliver",
     "clean_up",
@@ -285,3 +286,6 @@ impl Metrics {
         self.meter.new_attributes(NewAttributes::from(labels.collect::<Vec<_>>()))
     }
 }
+
+#[cfg(test)]
+mod tests;
