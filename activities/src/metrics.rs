@@ -17,7 +17,7 @@ use std::{
 use kilnworks_workflows::{failure::FailureType, sweep::SweepReport};
 use strum::VariantArray;
 use temporalio_common::telemetry::metrics::{
-    CoreMeter, Counter, Gauge, HistogramDuration, MetricAttributes, MetricKeyValue,
+    CoreMeter, Counter, Gauge, GaugeF64, HistogramDuration, MetricAttributes, MetricKeyValue,
     MetricParameters, NewAttributes, NoOpCoreMeter,
 };
 
@@ -79,8 +79,8 @@ pub struct Metrics {
     watch_interruptions: Counter,
     pods: Gauge,
     pods_limit: Gauge,
-    backlog: Gauge,
-    backlog_age: Gauge,
+    backlog: GaugeF64,
+    backlog_age: GaugeF64,
     ready: Gauge,
     info: Gauge,
 }
@@ -92,6 +92,7 @@ impl Metrics {
         };
         let counter = |name, description| meter.counter(named(name, description));
         let gauge = |name, description| meter.gauge(named(name, description));
+        let measured = |name, description| meter.gauge_f64(named(name, description));
         let metrics = Self {
             builds: counter("kiln_builds", "Builds that ended."),
             attempts: counter("kiln_build_attempts", "Build Pods that ended or were given up."),
@@ -109,8 +110,8 @@ impl Metrics {
             ),
             pods: gauge("kiln_build_pods", "Build Pods of the installation that are unfinished."),
             pods_limit: gauge("kiln_build_pods_limit", "How many of them there may be."),
-            backlog: gauge("kiln_queue_backlog", "Tasks that wait in the engine for a worker."),
-            backlog_age: gauge("kiln_queue_backlog_age_seconds", "Age of the oldest of them."),
+            backlog: measured("kiln_queue_backlog", "Tasks that wait in the engine for a worker."),
+            backlog_age: measured("kiln_queue_backlog_age_seconds", "Age of the oldest of them."),
             ready: gauge("kiln_ready", "Whether a check of /readyz is passed."),
             info: gauge("kiln_worker_info", "Always 1: tells the version."),
             meter,
@@ -256,10 +257,13 @@ impl Metrics {
     }
 
     /// What waits in a task queue: how many tasks of a kind, and the oldest for how many seconds.
-    pub fn backlog(&self, queue: &str, kind: &'static str, count: u64, seconds: u64) {
-        let labels = [("queue", queue), ("kind", kind)];
-        self.set(&self.backlog, count, &labels);
-        self.set(&self.backlog_age, seconds, &labels);
+    /// Where that could not be measured the gauges are not numbers: the last ones would tell of a
+    /// queue that may have emptied, or filled, since.
+    pub fn backlog(&self, queue: &str, kind: &'static str, found: Option<(u64, u64)>) {
+        let labels = self.labels(&[("queue", queue), ("kind", kind)]);
+        let number = |number: Option<u64>| number.map_or(f64::NAN, |number| number as f64);
+        self.backlog.record(number(found.map(|(count, _)| count)), &labels);
+        self.backlog_age.record(number(found.map(|(_, seconds)| seconds)), &labels);
     }
 
     /// Whether a check is passed.

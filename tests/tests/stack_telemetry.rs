@@ -140,6 +140,15 @@ async fn a_worker_is_not_ready_while_a_neighbour_is_away() {
         .await;
     };
     ready(200, "engine: ok\ncluster: ok\nwatch: ok\nrights: ok\n").await;
+    let waits = "kiln_queue_backlog_age_seconds{kind=\"workflow\",queue=\"main\"}";
+    let measured = async |is_number: bool| {
+        eventually(&format!("a number: {is_number}"), Duration::from_secs(60), async || {
+            let age = *scrape(&address).await.get(waits)?;
+            (age.is_nan() != is_number).then_some(())
+        })
+        .await;
+    };
+    measured(true).await;
     engine.set(Mode::Refuse);
     engine.cut();
     ready(503, "cluster: ok\n").await;
@@ -147,9 +156,11 @@ async fn a_worker_is_not_ready_while_a_neighbour_is_away() {
     assert!(said.contains(&engine.address()), "it says where: {said}");
     let gauge = "kiln_ready{check=\"engine\"}";
     assert_eq!(scrape(&address).await.get(gauge), Some(&0.0));
+    measured(false).await;
     assert_eq!(page(&address, "/healthz").await, (200, "ok\n".to_owned()), "it lives");
     engine.set(Mode::Forward);
     ready(200, "engine: ok\n").await;
+    measured(true).await;
     assert_eq!(page(&address, "/elsewhere").await.0, 404);
 }
 

@@ -47,9 +47,7 @@ pub(crate) async fn on(
             let answers = answers.map_err(|why| format!("{why} (at {})", engine.address));
             let is_there = answers.is_ok();
             health.note(Check::Engine, answers);
-            if is_there {
-                measure(&engine, &queues).await;
-            }
+            measure(&engine, &queues, is_there).await;
         };
         let cluster = async {
             health.note(Check::Cluster, within(told(activities.check_cluster())).await);
@@ -98,8 +96,9 @@ async fn engine_answers(engine: &Engine) -> Result<(), String> {
     }
 }
 
-/// Measures what waits in each queue. It is the same for every worker of the installation.
-async fn measure(engine: &Engine, queues: &TaskQueues) {
+/// Measures what waits in each queue, where the engine answers. It is the same for every worker of
+/// the installation.
+async fn measure(engine: &Engine, queues: &TaskQueues, mut answers: bool) {
     use TaskQueueType::{Activity, Workflow};
     let all = [
         ("main", &queues.main, Workflow, "workflow"),
@@ -109,13 +108,18 @@ async fn measure(engine: &Engine, queues: &TaskQueues) {
         ("await", &queues.await_build, Activity, "activity"),
     ];
     for (short, name, kind, word) in all {
-        match timeout(PATIENCE, backlog(engine, name, kind)).await {
-            Ok(Ok((count, seconds))) => metrics().backlog(short, word, count, seconds),
-            Ok(Err(status)) => {
-                tracing::debug!(queue = name, "cannot measure a queue: {}", status.message());
+        let mut found = None;
+        if answers {
+            match timeout(PATIENCE, backlog(engine, name, kind)).await {
+                Ok(Ok(measured)) => found = Some(measured),
+                Ok(Err(status)) => {
+                    tracing::debug!(queue = name, "cannot measure a queue: {}", status.message());
+                }
+                // Nor would it answer for the next one.
+                Err(_) => answers = false,
             }
-            Err(_) => return,
         }
+        metrics().backlog(short, word, found);
     }
 }
 
