@@ -23,7 +23,7 @@ use crate::{
     cluster::{Bell, Cluster, api_message, unavailable},
     engine::{Observer, Wish, unwanted},
     error::fail,
-    metrics::metrics,
+    metrics::{metrics, waiting::Waiting},
     nodes::Nodes,
     object::{self, Object},
     phase::is_overdue,
@@ -71,6 +71,7 @@ pub async fn launch(
         started,
         limit: Duration::from_secs(input.build.clocks.queued),
         observer,
+        waiting: None,
     };
     let (mut is_checked, mut look) = (false, true);
     loop {
@@ -150,6 +151,8 @@ struct Queue<'a> {
     started: SystemTime,
     limit: Duration,
     observer: &'a mut Observer,
+    /// Once it has waited.
+    waiting: Option<Waiting<'static>>,
 }
 
 impl Queue<'_> {
@@ -165,6 +168,8 @@ impl Queue<'_> {
             let message = format!("the cluster had no room within {limit} (queued): {reason}");
             return Err(fail(FailureType::QuotaExceeded, message));
         }
+        let started = self.started;
+        self.waiting.get_or_insert_with(|| metrics().waits(started));
         match self.nodes.explain(self.cluster, reason).await {
             (reason, true) => self.observer.say(State::Queued, &reason).await,
             (reason, false) => self.observer.see(State::Queued, &reason).await,

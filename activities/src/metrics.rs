@@ -8,6 +8,7 @@
 //! of a build is counted by [`ended`], which no replay counts again.
 
 pub mod ended;
+pub mod waiting;
 
 use std::{
     sync::{Arc, LazyLock, OnceLock},
@@ -20,6 +21,8 @@ use temporalio_common::telemetry::metrics::{
     CoreMeter, Counter, Gauge, GaugeF64, HistogramDuration, MetricAttributes, MetricKeyValue,
     MetricParameters, NewAttributes, NoOpCoreMeter,
 };
+
+use self::waiting::Launches;
 
 /// Upper bounds of the buckets of [`PHASE`], in seconds: from a cached step to a very long build.
 pub const PHASE_BUCKETS: [f64; 14] =
@@ -81,6 +84,9 @@ pub struct Metrics {
     pods_limit: Gauge,
     backlog: GaugeF64,
     backlog_age: GaugeF64,
+    launches: Launches,
+    launches_waiting: Gauge,
+    launches_waiting_age: Gauge,
     ready: Gauge,
     info: Gauge,
 }
@@ -112,6 +118,12 @@ impl Metrics {
             pods_limit: gauge("kiln_build_pods_limit", "How many of them there may be."),
             backlog: measured("kiln_queue_backlog", "Tasks that wait in the engine for a worker."),
             backlog_age: measured("kiln_queue_backlog_age_seconds", "Age of the oldest of them."),
+            launches: Launches::default(),
+            launches_waiting: gauge("kiln_launches_waiting", "Launches that wait for room."),
+            launches_waiting_age: gauge(
+                "kiln_launches_waiting_age_seconds",
+                "How long the oldest of them has waited since the engine queued it.",
+            ),
             ready: gauge("kiln_ready", "Whether a check of /readyz is passed."),
             info: gauge("kiln_worker_info", "Always 1: tells the version."),
             meter,
@@ -151,6 +163,7 @@ impl Metrics {
         self.sweeps(0);
         self.swept(&SweepReport::default());
         self.add(&self.watch_interruptions, 0, &[]);
+        self.waiting();
     }
 
     fn builds(&self, count: u64, workflow: &str, outcome: &str, kind: &str) {

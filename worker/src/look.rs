@@ -61,6 +61,7 @@ pub(crate) async fn on(
         };
         tokio::join!(backlogs, cluster);
         watch(&activities, &health);
+        metrics().waiting();
     }
 }
 
