@@ -79,6 +79,7 @@ pub struct Metrics {
     swept: Counter,
     swept_bytes: Counter,
     sweeps: Counter,
+    sweep_interval: Gauge,
     watch_interruptions: Counter,
     pods: Gauge,
     pods_limit: Gauge,
@@ -110,6 +111,10 @@ impl Metrics {
             swept: counter("kiln_swept", "What sweeps removed."),
             swept_bytes: counter("kiln_swept_bytes", "Size of what sweeps removed of the store."),
             sweeps: counter("kiln_sweeps", "Sweeps that reached their end."),
+            sweep_interval: gauge(
+                "kiln_sweep_interval_seconds",
+                "Time between two sweeps that is wanted; 0 where nothing starts them.",
+            ),
             watch_interruptions: counter(
                 "kiln_watch_interruptions",
                 "Errors of the watch over the Pods.",
@@ -241,6 +246,11 @@ impl Metrics {
     pub fn sweep(&self, report: &SweepReport) {
         self.sweeps(1);
         self.swept(report);
+    }
+
+    /// How often a sweep is wanted; none where nothing starts them.
+    pub fn sweeps_every(&self, every: Option<Duration>) {
+        self.set(&self.sweep_interval, every.unwrap_or_default().as_secs(), &[]);
     }
 
     fn swept(&self, report: &SweepReport) {

@@ -4,7 +4,10 @@ use std::{net::SocketAddr, sync::Arc, thread::available_parallelism, time::Durat
 
 use anyhow::Context;
 use futures::future::try_join_all;
-use kilnworks_activities::{Activities, metrics::ended};
+use kilnworks_activities::{
+    Activities,
+    metrics::{ended, metrics},
+};
 use kilnworks_workflows::{
     BuildApp, BuildComponent, BuildContainer, ReserveVersion, Sweep, names::TaskQueues,
 };
@@ -73,6 +76,7 @@ async fn make_ready(
     let Installation { steps, grace, listen, sweeping, version } = installation;
     let traces = Traces::start()?;
     let (telemetry, health) = answer(listen).await?;
+    metrics().sweeps_every(sweeping.every);
     let meter = telemetry.as_ref().map(Telemetry::of_connection).transpose()?.flatten();
     let engine = connect::patiently(meter).await?;
     let identity = namespace::identity(&engine).await;
