@@ -1,7 +1,7 @@
 //! The alert rules and the dashboard are what Prometheus and Grafana read, and each alert is
 //! explained. That every metric is there is seen by `stack_telemetry.rs`.
 
-use kilnworks_tests::telemetry::{alerts, dashboard, monitoring, promtool};
+use kilnworks_tests::telemetry::{alerts, dashboard, monitoring, named, promtool};
 use serde_json::{Value, json};
 
 #[test]
@@ -40,6 +40,19 @@ fn prometheus_takes_every_query_of_the_dashboard() {
     std::fs::write(file.path(), rules.to_string()).expect("the rules");
     let said = promtool(&["check", "rules", file.path().to_str().expect("a path")]);
     assert!(said.contains(&format!("{} rules found", queries.len())), "{said}");
+}
+
+#[test]
+fn installations_are_told_apart() {
+    let picked = r#"{namespace=~"$namespace", job=~"$job""#;
+    for query in dashboard() {
+        for name in named(&query) {
+            assert!(query.contains(&format!("{name}{picked}")), "it takes all of them: {query}");
+        }
+    }
+    for (alert, query) in alerts() {
+        assert!(query.contains("by (namespace, job"), "{alert} hides one behind another");
+    }
 }
 
 #[test]
