@@ -12,8 +12,8 @@ fn prometheus_takes_the_alert_rules() {
 
 #[test]
 fn each_alert_fires_when_it_should_and_only_then() {
-    let said = promtool(&["test", "rules", "alerts_test.yaml"]);
-    assert!(said.contains("SUCCESS"), "{said}");
+    let said = promtool(&["test", "rules", "alerts_test.yaml", "alerts_days_test.yaml"]);
+    assert_eq!(said.matches("SUCCESS").count(), 2, "{said}");
     let text = std::fs::read_to_string(monitoring("alerts_test.yaml")).expect("the tests");
     let tests: Value = serde_saphyr::from_str(&text).expect("YAML");
     let tests = tests["tests"].as_array().expect("tests").iter();
