@@ -52,7 +52,8 @@ fn told(engine: &Engine, status: &Status) -> Trouble {
     refused(status, &engine.address)
 }
 
-fn hidden(status: &Status) -> bool {
+/// Whether a hosted engine does not let us look.
+pub(crate) fn hidden(status: &Status) -> bool {
     matches!(status.code(), Code::PermissionDenied | Code::Unimplemented | Code::Unauthenticated)
 }
 

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use kilnworks_workflows::build::SEARCH_ATTRIBUTES;
 use serde::Serialize;
 use temporalio_client::{
     schedules::ScheduleError,
@@ -40,10 +41,17 @@ async fn make(args: SetupArgs, sweeping: &Sweeping) -> Result<Exit, Error> {
     if !was_there {
         namespace::register(&engine, args.retention).await.map_err(told)?;
     }
+    let attributes = match attributes(&engine).await {
+        Err(status) if namespace::hidden(&status) => {
+            eprintln!("{}", by_hand(&status));
+            None
+        }
+        attributes => Some(attributes.map_err(told)?),
+    };
     let made = Made {
         namespace: name,
         namespace_made: !was_there,
-        search_attributes_made: attributes(&engine).await.map_err(told)?,
+        search_attributes_made: attributes,
         sweeps: sweeps(&engine, sweeping).await?,
     };
     document::show(args.output, &made, || table::print(&made.told()))?;
@@ -56,16 +64,18 @@ async fn make(args: SetupArgs, sweeping: &Sweeping) -> Result<Exit, Error> {
 struct Made<'a> {
     namespace: &'a str,
     namespace_made: bool,
-    search_attributes_made: Vec<&'static str>,
+    /// None where the engine does not let us see them.
+    search_attributes_made: Option<Vec<&'static str>>,
     sweeps: Kept,
 }
 
 impl Made<'_> {
     fn told(&self) -> String {
         let namespace = if self.namespace_made { "made" } else { "was there" };
-        let attributes = match &self.search_attributes_made[..] {
-            [] => "were there".to_owned(),
-            made => format!("made {}", made.join(", ")),
+        let attributes = match self.search_attributes_made.as_deref() {
+            None => "cannot be seen".to_owned(),
+            Some([]) => "were there".to_owned(),
+            Some(made) => format!("made {}", made.join(", ")),
         };
         let sweeps = match self.sweeps {
             Kept::Made => "made",
@@ -109,6 +119,15 @@ async fn attributes(engine: &Engine) -> Result<Vec<&'static str>, Status> {
     }
 }
 
+/// What remains to be done where a hosted engine makes them by its own tools alone.
+fn by_hand(status: &Status) -> String {
+    let (why, names) = (status.message(), SEARCH_ATTRIBUTES.join(", "));
+    format!(
+        "warning: cannot see the search attributes: {why}\n\
+         hint: builds need them, each of type Keyword: {names}"
+    )
+}
+
 /// Makes the schedule of the sweeps, or sees that it is there.
 async fn sweeps(engine: &Engine, sweeping: &Sweeping) -> Result<Kept, Error> {
     let begun = Instant::now();
@@ -127,4 +146,31 @@ async fn sweeps(engine: &Engine, sweeping: &Sweeping) -> Result<Kept, Error> {
 /// A namespace that was just made is not known everywhere at once.
 fn not_yet(status: &Status) -> bool {
     matches!(status.code(), Code::NotFound | Code::Unavailable)
+}
+
+#[cfg(test)]
+mod tests {
+    use temporalio_client::tonic::Status;
+
+    use super::{Kept, Made, by_hand};
+    use crate::namespace::hidden;
+
+    #[test]
+    fn what_a_hosted_engine_hides_is_named() {
+        let status = Status::permission_denied("no");
+        assert!(hidden(&status));
+        assert!(!hidden(&Status::unavailable("away")));
+        let said = by_hand(&status);
+        assert!(said.starts_with("warning: cannot see the search attributes: no\n"), "{said}");
+        for name in kilnworks_workflows::build::SEARCH_ATTRIBUTES {
+            assert!(said.contains(name), "{said}");
+        }
+        let made = Made {
+            namespace: "builds",
+            namespace_made: false,
+            search_attributes_made: None,
+            sweeps: Kept::Made,
+        };
+        assert!(made.told().contains("search attributes: cannot be seen\n"), "{}", made.told());
+    }
 }
