@@ -218,10 +218,23 @@ fn a_wrong_telemetry_setting_stops_the_start() {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector", "OTEL_EXPORTER_OTLP_ENDPOINT: `collector`"),
     ] {
         let kiln = kilnworks_tests::stack::kiln();
-        let output = Command::new(kiln).arg("worker").env(name, given).output().expect("it runs");
+        let output = Command::new(&kiln).arg("worker").env(name, given).output().expect("it runs");
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(says), "{said}");
+
+        let mut command = Command::new(kiln);
+        let output = command.arg("worker").env(name, given).env("KILN_LOG_FORMAT", "json").output();
+        let output = output.expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let last = said.lines().last().expect("it says why");
+        let event: Value = serde_json::from_str(last).expect("JSON");
+        assert_eq!(event["level"], "ERROR", "{said}");
+        assert!(event["message"].as_str().is_some_and(|it| it.contains(says)), "{said}");
+        assert!(
+            said.lines().all(|line| line.starts_with('{')) && output.stdout.is_empty(),
+            "{said}"
+        );
     }
 }
 
@@ -301,9 +314,10 @@ async fn one_build_is_one_trace_and_its_log_says_whose_it_is() {
 /// Each line of the log is JSON with the documented fields, and those of a step say of which.
 fn the_log_says_whose_it_is(worker: &Worker, app: &str, trace: &str) {
     let log = worker.log();
-    let lines = log.lines().filter(|line| line.starts_with('{'));
-    let lines: Vec<Value> =
-        lines.map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
+    let lines = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")));
+    let lines: Vec<Value> = lines.collect();
     let mut seen = BTreeSet::new();
     for line in &lines {
         for name in ["timestamp", "level", "target", "message"] {

@@ -86,8 +86,12 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
     let values = Values::of(&cli)?;
     match cli.command {
         Command::Worker(args) => {
-            let installation = settings::installation(&values)?;
-            run::worker(args, start(&values, "info")?, installation).await
+            let worker = async {
+                let installation = settings::installation(&values)?;
+                run::worker(args, start(&values, "info")?, installation).await
+            };
+            // Whoever reads its log reads why it does not start, too.
+            worker.await.map_err(|error| error.in_form(settings::log_format(&values)))
         }
         Command::Setup(args) => {
             let sweeping = settings::sweeping(&values)?;

@@ -24,7 +24,7 @@ use crate::{
     health::Health,
     listen::{self, Answers},
     look, namespace, schedule,
-    settings::{Common, Installation},
+    settings::{Common, Installation, LogFormat},
     signals::Signals,
     table,
     telemetry::Telemetry,
@@ -101,7 +101,11 @@ async fn make_ready(
     if args.queues.contains(&Queue::Main) {
         schedule::keep(&engine, &sweeping).await;
     }
-    table::print(&announcement(&sweeping.install, version.as_ref(), &workers, &engine))?;
+    let said = announcement(&sweeping.install, version.as_ref(), &workers, &engine);
+    match common.log.format {
+        LogFormat::Text => table::print(&said)?,
+        LogFormat::Json => tracing::info!("{said}"),
+    }
     if telemetry.is_some() {
         tokio::spawn(look::on(engine, activities.clone(), health.clone(), queues));
     }

@@ -75,6 +75,11 @@ pub(crate) fn common(values: &Values) -> Result<Common, Error> {
     lowering.or(common)
 }
 
+/// The form of the log, of settings that may be wrong.
+pub(crate) fn log_format(values: &Values) -> LogFormat {
+    lower_log_format(&mut Lowering::of(values))
+}
+
 /// The settings of an installation. The faults of the common ones come in the same message.
 pub(crate) fn installation(values: &Values) -> Result<Installation, Error> {
     let mut lowering = Lowering::of(values);
@@ -112,11 +117,12 @@ fn lower_common(lowering: &mut Lowering<'_>) -> Common {
     Common {
         task_queue: lowering.name("task-queue", "kiln"),
         temporal_ui: lowering.url("temporal-ui"),
-        log: Log {
-            filter,
-            format: lowering.choice("log-format", LogFormat::Text, LogFormat::value_variants()),
-        },
+        log: Log { filter, format: lower_log_format(lowering) },
     }
+}
+
+fn lower_log_format(lowering: &mut Lowering<'_>) -> LogFormat {
+    lowering.choice("log-format", LogFormat::Text, LogFormat::value_variants())
 }
 
 fn lower_steps(lowering: &mut Lowering<'_>) -> Settings {
