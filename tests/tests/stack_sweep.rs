@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use kilnworks_tests::{
     engine::{client, eventually, variable},
     stack::{PATIENCE, Worker, cluster, kiln, names, pods, publish, run, spec, start, unique},
+    telemetry::{address, scrape},
 };
 use kilnworks_workflows::Sweep;
 use kube::{
@@ -140,8 +141,10 @@ async fn what_is_old_in_the_store_goes() {
         ("KILN_VOLUME_DIR", dir),
         ("KILN_VOLUME_HOST_PATH", dir),
         ("KILN_KEEP_LOGS", "40days"),
+        ("KILN_LISTEN", "127.0.0.1:0"),
     ];
     let worker = Worker::start(&unique("sweep"), &settings).await;
+    let address = address(&worker).await;
     for (key, days) in [
         ("contexts/old/context.tar.gz", 61),
         ("contexts/young/context.tar.gz", 59),
@@ -155,12 +158,27 @@ async fn what_is_old_in_the_store_goes() {
     }
     let dry = sweep(&worker.queue, &["--dry-run"]);
     assert!(store.path().join("contexts/old/context.tar.gz").exists());
+    assert_eq!(scrape(&address).await["kiln_sweeps_total"], 0.0, "a dry one is none");
     let report = sweep(&worker.queue, &[]);
     let ten = json!({"count": 1, "bytes": 10});
     for one in [&dry, &report] {
         assert_eq!((&one["contexts"], &one["logs"]), (&ten, &ten), "{one}");
         assert_eq!((&one["kept"]["contexts"], &one["kept"]["logs"]), (&ten, &ten), "{one}");
         assert_eq!(one["unfinishedUploads"], 1, "{one}");
+    }
+    let scraped = scrape(&address).await;
+    for (series, value) in [
+        ("kiln_sweeps_total", 1.0),
+        ("kiln_swept_total{kind=\"context\"}", 1.0),
+        ("kiln_swept_total{kind=\"log\"}", 1.0),
+        ("kiln_swept_total{kind=\"upload\"}", 1.0),
+        ("kiln_swept_total{kind=\"object\"}", 0.0),
+        ("kiln_swept_bytes_total{kind=\"context\"}", 10.0),
+        ("kiln_swept_bytes_total{kind=\"log\"}", 10.0),
+        // Nothing starts a test's sweeps.
+        ("kiln_sweep_interval_seconds", 0.0),
+    ] {
+        assert_eq!(scraped.get(series), Some(&value), "{series}");
     }
     let left: Vec<String> =
         run(Command::new("find").args([".", "-type", "f"]).current_dir(store.path()))

@@ -62,6 +62,9 @@ async fn a_build_is_counted_once_and_every_metric_is_there() {
     }
     let sent = "kiln_context_bytes_total{result=\"sent\"}";
     assert!(value(&first, sent) > 100.0, "a context has some bytes");
+    let lookups = |result: &str| format!("kiln_mirror_lookups_total{{result=\"{result}\"}}");
+    let (hit, miss) = (lookups("hit"), lookups("miss"));
+    assert!(value(&first, &miss) >= 1.0, "it was fetched");
 
     // Its history is replayed for a question, as it is no longer cached.
     for id in [app.clone(), format!("{app}/web"), format!("{app}/web/server")] {
@@ -77,6 +80,8 @@ async fn a_build_is_counted_once_and_every_metric_is_there() {
     assert_eq!(builds(&second, "BuildContainer", "succeeded"), 1.0, "a replay is no build");
     assert_eq!(builds(&second, "BuildContainer", "reused"), 1.0);
     assert_eq!(phase(&second, "building"), 1.0, "no Pod ran");
+    assert_eq!(value(&second, &miss), value(&first, &miss), "its commit is there");
+    assert!(value(&second, &hit) > value(&first, &hit), "its commit is found");
 
     every_metric_is_there(&app, &address).await;
 }
@@ -123,6 +128,55 @@ async fn conventional(address: &str) {
     let output = output.expect("promtool runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.is_empty(), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_waits_for_room_is_counted() {
+    let app = unique("room");
+    let dockerfile = format!("FROM {}\nRUN sleep 600\n", variable("KILN_BASE_IMAGE"));
+    let url = publish(&app, &[("Dockerfile", dockerfile.as_str())]);
+    let worker = Worker::start(&app, &[LISTEN, ("KILN_MAX_BUILDS", "1")]).await;
+    let address = address(&worker).await;
+    // Equal ones would share a Pod.
+    let containers = json!([{"name": "one"}, {"name": "two", "labels": {"two": "true"}}]);
+    start("BuildApp", &app, &app, &spec(&app, &url, containers));
+    let shows = async |pods: f64, waiting: f64| {
+        let what = format!("{pods} Pods, and {waiting} that wait");
+        eventually(&what, PATIENCE, async || {
+            let scraped = scrape(&address).await;
+            let all = [
+                ("kiln_build_pods", pods),
+                ("kiln_build_pods_limit", 1.0),
+                ("kiln_launches_waiting", waiting),
+            ];
+            all.iter().all(|(name, count)| scraped.get(*name) == Some(count)).then_some(())
+        })
+        .await;
+    };
+    shows(1.0, 1.0).await;
+    let age = "kiln_launches_waiting_age_seconds";
+    eventually("it to grow older", Duration::from_secs(30), async || {
+        (value(&scrape(&address).await, age) >= 2.0).then_some(())
+    })
+    .await;
+    run(Command::new("temporal").args(["workflow", "cancel", "--workflow-id", &app]));
+    shows(0.0, 0.0).await;
+    assert_eq!(scrape(&address).await.get(age), Some(&0.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_is_run_again_is_counted() {
+    let app = unique("again");
+    let worker = Worker::start(&app, &[LISTEN]).await;
+    let address = address(&worker).await;
+    let nobody = "http://127.0.0.1:1/away.git";
+    start("BuildApp", &app, &app, &spec(&app, nobody, json!([{"name": "server"}])));
+    let retries = "kiln_step_retries_total{step=\"fetch_source\",type=\"SourceUnavailable\"}";
+    eventually("two runs that failed", Duration::from_secs(60), async || {
+        (value(&scrape(&address).await, retries) >= 2.0).then_some(())
+    })
+    .await;
+    run(Command::new("temporal").args(["workflow", "terminate", "--workflow-id", &app]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -69,3 +69,6 @@ fn buckets() -> HistogramBucketOverrides {
     let overrides = overrides.map(|(name, bounds)| (name.to_owned(), bounds.to_vec()));
     HistogramBucketOverrides { overrides: HashMap::from(overrides) }
 }
+
+#[cfg(test)]
+mod tests;
