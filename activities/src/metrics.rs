@@ -111,10 +111,7 @@ impl Metrics {
             swept: counter("kiln_swept", "What sweeps removed."),
             swept_bytes: counter("kiln_swept_bytes", "Size of what sweeps removed of the store."),
             sweeps: counter("kiln_sweeps", "Sweeps that reached their end."),
-            sweep_interval: gauge(
-                "kiln_sweep_interval_seconds",
-                "Time between two sweeps that is wanted; 0 where nothing starts them.",
-            ),
+            sweep_interval: gauge("kiln_sweep_interval_seconds", "Wanted between two sweeps."),
             watch_interruptions: counter(
                 "kiln_watch_interruptions",
                 "Errors of the watch over the Pods.",
@@ -125,10 +122,7 @@ impl Metrics {
             backlog_age: measured("kiln_queue_backlog_age_seconds", "Age of the oldest of them."),
             launches: Launches::default(),
             launches_waiting: gauge("kiln_launches_waiting", "Launches that wait for room."),
-            launches_waiting_age: gauge(
-                "kiln_launches_waiting_age_seconds",
-                "How long the oldest of them has waited since the engine queued it.",
-            ),
+            launches_waiting_age: gauge("kiln_launches_waiting_age_seconds", "Age of the oldest."),
             ready: gauge("kiln_ready", "Whether a check of /readyz is passed."),
             info: gauge("kiln_worker_info", "Always 1: tells the version."),
             meter,
