@@ -47,7 +47,8 @@ pub type Large = Option<BTreeMap<String, PathBuf>>;
 
 /// Packs the sections of a directory that a plan does not spare into a file, one after the other,
 /// and says how long each of them is there. A file of the source is read into memory as a whole,
-/// one at a time, as libgit2 does no other; nothing else grows with the source.
+/// one at a time, as libgit2 does no other; nothing else grows with the source. How large all of it
+/// may be was seen to when the sections were found.
 pub fn pack(
     tree: &Tree,
     context: &Entry,

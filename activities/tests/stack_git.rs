@@ -248,6 +248,6 @@ async fn a_private_repository_wants_its_login() {
     }
     // Who names no Secret does not get at what another's Secret fetched.
     let snapshot = right.sources.ensure(&served.web(None), &commit).await.unwrap();
-    let (kind, _) = failure(snapshot.read(|tree, _| tree.children(&tree.root())).await);
+    let (kind, _) = failure(snapshot.read(|tree, _| tree.first(&tree.root(), 0)).await);
     assert_eq!(kind, SourceDenied);
 }

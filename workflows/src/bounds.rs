@@ -113,6 +113,28 @@ pub const YIELDED_FILES: usize = 1000;
 /// Bytes of all files that a container yields.
 pub const YIELDED_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
+/// How deep a directory of a source is walked into: each level takes some of a thread's stack.
+pub const SOURCE_DEPTH: usize = 256;
+
+/// Entries of a directory that is packed, of one that enters a package, and of a source with
+/// submodules. git keeps a directory once, however often it is named, so a small source may have any
+/// number.
+pub const SOURCE_ENTRIES: usize = 1_000_000;
+
+/// Bytes of the listing of a directory of a source, with those of the directories that it is in.
+/// libgit2 reads each into memory as a whole.
+pub const LISTING_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Bytes of one file of a context. libgit2 inflates it into memory as a whole. What Git LFS keeps is
+/// not read so: only [`CONTEXT_BYTES`] bounds it.
+pub const CONTEXT_FILE_BYTES: u64 = 512 * 1024 * 1024;
+
+/// Bytes of all files of a context, before they are compressed.
+pub const CONTEXT_BYTES: u64 = 20 * 1024 * 1024 * 1024;
+
+/// Files of a Helm chart.
+pub const CHART_FILES: usize = 10_000;
+
 /// Bytes of one value of a build arg or a label, as it is written and as it is rendered.
 pub const VALUE_BYTES: usize = 32 * 1024;
 

@@ -6,18 +6,28 @@ use std::{
     io::{Read, empty},
     os::unix::ffi::OsStrExt,
     path::Path,
+    sync::{Mutex, PoisonError},
 };
 
 use anyhow::Context;
-use kilnworks_workflows::failure::FailureType;
+use kilnworks_workflows::{bounds, failure::FailureType};
 use tar::{Builder, EntryType, Header};
 
 use super::{Large, ROOT, members::Members, plan::Seen};
 use crate::{
     error::fail,
     lfs::Pointer,
-    source::tree::{Entry, Kind, Tree},
+    source::tree::{Entry, Kind, MAX_PATH, Tree},
 };
+
+/// A file of more bytes is packed alone, of all that this process packs at a time: each is in memory
+/// as a whole. Who waits for it has a core, and so has who is waited for.
+const ALONE: u64 = 64 * 1024 * 1024;
+
+static ALONE_NOW: Mutex<()> = Mutex::new(());
+
+/// What nobody sees, as the sections of a context are found before it is packed.
+const UNBOUNDED: &str = "its size is over the bound";
 
 /// Writes entries, and ends sections.
 pub(super) struct Packer<'a, 'b> {
@@ -75,10 +85,14 @@ impl<'a, 'b> Packer<'a, 'b> {
     }
 
     fn file(&mut self, entry: &Entry, path: &Path, mode: u32) -> anyhow::Result<()> {
-        let content = self.content(entry)?;
-        let Some(pointer) = Pointer::parse(&content) else {
-            return self.append(mode, path, content.len() as u64, &mut &content[..]);
-        };
+        let is_large = self.tree.size(entry)? > ALONE;
+        let _alone = is_large.then(|| ALONE_NOW.lock().unwrap_or_else(PoisonError::into_inner));
+        let (tree, most) = (self.tree, bounds::CONTEXT_FILE_BYTES as usize);
+        let pointer = tree.look(entry, most, |mut content| match Pointer::parse(content) {
+            Some(pointer) => Ok(Some(pointer)),
+            None => self.append(mode, path, content.len() as u64, &mut content).map(|()| None),
+        });
+        let Some(pointer) = pointer?.context(UNBOUNDED)? else { return Ok(()) };
         let Some(large) = self.large else {
             self.pointers.push(path.display().to_string());
             return Ok(());
@@ -89,14 +103,10 @@ impl<'a, 'b> Packer<'a, 'b> {
     }
 
     fn symlink(&mut self, entry: &Entry, path: &Path) -> anyhow::Result<()> {
-        let target = self.content(entry)?;
+        let target = self.tree.read(entry, MAX_PATH)?.context(UNBOUNDED)?;
         let target = Path::new(OsStr::from_bytes(&target));
         let mut header = header(EntryType::Symlink, 0o777, 0);
         Ok(self.archive.append_link(&mut header, Path::new(ROOT).join(path), target)?)
-    }
-
-    fn content(&self, entry: &Entry) -> anyhow::Result<Vec<u8>> {
-        Ok(self.tree.read(entry, usize::MAX)?.unwrap_or_default())
     }
 
     fn append(

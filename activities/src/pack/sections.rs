@@ -5,15 +5,14 @@
 //! section. Each is packed by itself: what an earlier context has of them need not be packed again.
 
 use anyhow::Context;
-use kilnworks_workflows::names;
+use kilnworks_workflows::{bounds, names};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::FORMAT;
 use crate::{
-    blocking::go_on,
     lfs::Pointer,
-    source::tree::{Entry, Kind, Tree},
+    source::tree::{Entry, Kind, MAX_PATH, Tree, over},
 };
 
 /// A section has as many bytes on average, before it is compressed.
@@ -46,7 +45,8 @@ pub struct Section {
     pub entries: usize,
 }
 
-/// Finds the sections of a directory. No file is read for it, but Git LFS pointer files.
+/// Finds the sections of a directory. No file is read for it, but Git LFS pointer files: what is over
+/// a bound is found before it takes memory or disk.
 pub fn of(
     tree: &Tree,
     context: &Entry,
@@ -58,6 +58,10 @@ pub fn of(
     each(tree, context, cancel, &mut |entry, name| {
         let size = size(tree, entry, lfs)?;
         bytes += size;
+        if bytes > bounds::CONTEXT_BYTES {
+            let unit = "bytes of files up to there";
+            return Err(over(&entry.path, bytes, unit, bounds::CONTEXT_BYTES));
+        }
         if open.ends_before(size) {
             list.extend(open.end());
         }
@@ -83,8 +87,7 @@ pub(super) fn each(
 ) -> anyhow::Result<()> {
     see(context, b"")?;
     let prefix = if context.path.is_empty() { 0 } else { context.path.len() + 1 };
-    tree.walk(context, &mut |entry| {
-        go_on(cancel)?;
+    tree.walk(context, cancel, &mut |entry| {
         let name = &entry.path[prefix..];
         // git itself never writes such an entry. Others do.
         let is_git =
@@ -93,13 +96,24 @@ pub(super) fn each(
     })
 }
 
-/// How many bytes the content of an entry has in the archive.
+/// How many bytes the content of an entry has in the archive, which are bounded.
 fn size(tree: &Tree, entry: &Entry, lfs: bool) -> anyhow::Result<u64> {
-    let Kind::File { .. } = entry.kind else { return Ok(0) };
-    if lfs && let Some(pointer) = Pointer::of(tree, entry)? {
-        return Ok(pointer.size);
+    let at_most = |bytes: u64, unit: &str, bound: u64| match bytes > bound {
+        true => Err(over(&entry.path, bytes, unit, bound)),
+        false => Ok(bytes),
+    };
+    match entry.kind {
+        Kind::Dir | Kind::Link => return Ok(0),
+        Kind::Symlink => {
+            at_most(tree.size(entry)?, "bytes in a symlink", MAX_PATH as u64)?;
+            return Ok(0);
+        }
+        Kind::File { .. } => {}
     }
-    tree.size(entry)
+    if lfs && let Some(pointer) = Pointer::of(tree, entry)? {
+        return at_most(pointer.size, "bytes in Git LFS", bounds::CONTEXT_BYTES);
+    }
+    at_most(tree.size(entry)?, "bytes outside of Git LFS", bounds::CONTEXT_FILE_BYTES)
 }
 
 /// The section that has not ended.
@@ -151,3 +165,6 @@ fn draw(name: &[u8]) -> u64 {
     let drawn = digest[..8].iter().fold(0, |drawn, byte| drawn << 8 | u64::from(*byte));
     drawn % USUAL
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,7 +68,7 @@ fn pack(place: Place<'_>, path: &str, version: Option<&str>) -> anyhow::Result<C
     let text = place.content(&entry, bounds::CHART_FILE_BYTES)?;
     let metadata =
         Metadata::read(text, version).map_err(|what| invalid(&at("Chart.yaml"), &what))?;
-    let mut files = place.below(&dir, &rules(place, &at(".helmignore"))?)?;
+    let mut files = place.below(&dir, bounds::CHART_FILES, &rules(place, &at(".helmignore"))?)?;
     files.sort_by(|one, other| one.path.cmp(&other.path));
     if let Some(missing) = missing_dependency(&metadata, &files) {
         let what = format!("its dependency `{missing}` is not in `charts/`; commit it there");

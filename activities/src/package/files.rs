@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
         if entry.kind != Kind::Dir {
             return self.add(spec, name.to_owned(), place.content(&entry, max)?);
         }
-        for found in place.below(&entry, &|_, _| false)? {
+        for found in place.below(&entry, bounds::PACKAGED_FILES, &|_, _| false)? {
             let name = if name.is_empty() { found.path } else { format!("{name}/{}", found.path) };
             self.add(spec, name, place.content(&found.entry, max)?)?;
         }

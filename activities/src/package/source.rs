@@ -4,11 +4,10 @@ use kilnworks_workflows::failure::FailureType;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    blocking::go_on,
     error::fail,
     lfs::Pointer,
     render::some_files,
-    source::tree::{Entry, Kind, Tree},
+    source::tree::{Entry, Kind, Tree, over},
 };
 
 /// A source at a commit.
@@ -42,38 +41,33 @@ impl Place<'_> {
     }
 
     /// All files below a directory, but for what `skip` says of a path and of whether it is a
-    /// directory. A symlink is the file that it leads to.
+    /// directory. A symlink is the file that it leads to. More than `most` are a failure.
     pub(super) fn below(
         &self,
         dir: &Entry,
+        most: usize,
         skip: &dyn Fn(&str, bool) -> bool,
     ) -> anyhow::Result<Vec<Found>> {
         let mut found = Vec::new();
-        self.walk(dir, "", skip, &mut found)?;
+        let prefix = if dir.path.is_empty() { 0 } else { dir.path.len() + 1 };
+        self.tree.walk_some(dir, self.cancel, &mut |entry| {
+            let path = utf8(entry, prefix)?;
+            if skip(path, entry.kind == Kind::Dir) {
+                return Ok(false);
+            }
+            let file = match entry.kind {
+                Kind::Dir => return Ok(true),
+                Kind::File { .. } => entry.clone(),
+                Kind::Symlink => self.follow(entry)?,
+                Kind::Link => return Err(self.not_fetched(entry)),
+            };
+            found.push(Found { path: path.to_owned(), entry: file });
+            match found.len() > most {
+                true => Err(over(&dir.path, found.len(), "files below it", most)),
+                false => Ok(false),
+            }
+        })?;
         Ok(found)
-    }
-
-    fn walk(
-        &self,
-        dir: &Entry,
-        above: &str,
-        skip: &dyn Fn(&str, bool) -> bool,
-        found: &mut Vec<Found>,
-    ) -> anyhow::Result<()> {
-        for entry in self.tree.children(dir)? {
-            go_on(self.cancel)?;
-            let path = format!("{above}{}", name(&entry)?);
-            if skip(&path, entry.kind == Kind::Dir) {
-                continue;
-            }
-            match entry.kind {
-                Kind::Dir => self.walk(&entry, &format!("{path}/"), skip, found)?,
-                Kind::File { .. } => found.push(Found { path, entry }),
-                Kind::Symlink => found.push(Found { path, entry: self.follow(&entry)? }),
-                Kind::Link => return Err(self.not_fetched(&entry)),
-            }
-        }
-        Ok(())
     }
 
     fn not_fetched(&self, entry: &Entry) -> anyhow::Error {
@@ -115,10 +109,9 @@ pub(super) fn shown(entry: &Entry) -> String {
     String::from_utf8_lossy(&entry.path).into_owned()
 }
 
-/// The last part of its path.
-fn name(entry: &Entry) -> anyhow::Result<&str> {
-    let name = entry.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    std::str::from_utf8(name).map_err(|_| {
+/// Its path without so many bytes.
+fn utf8(entry: &Entry, prefix: usize) -> anyhow::Result<&str> {
+    std::str::from_utf8(&entry.path[prefix..]).map_err(|_| {
         let message = format!("the name `{}` is not UTF-8", shown(entry));
         fail(FailureType::InvalidSpec, message)
     })

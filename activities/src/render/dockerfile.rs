@@ -153,17 +153,17 @@ pub(crate) fn context(tree: &Tree, path: &str, commit: &str) -> anyhow::Result<E
 
 /// A few names of a directory, for an error's text.
 pub(crate) fn some_files(tree: &Tree, dir: &Entry) -> String {
-    let entries = tree.children(dir).unwrap_or_default();
+    let (entries, count) = tree.first(dir, 10).unwrap_or_default();
     let name = |entry: &Entry| {
         let path = String::from_utf8_lossy(&entry.path).into_owned();
         let slash = if entry.kind == Kind::Dir { "/" } else { "" };
         format!("`{path}{slash}`")
     };
     let names: Vec<_> = entries.iter().map(name).collect();
-    match names.len() {
-        0 => "no files".to_owned(),
-        1..=10 => names.join(", "),
-        more => format!("{} and {} more", names[..10].join(", "), more - 10),
+    match count - names.len() {
+        _ if names.is_empty() => "no files".to_owned(),
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kilnworks_workflows::failure::FailureType;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Reach,
@@ -16,12 +17,14 @@ const MAX_DEPTH: usize = 8;
 /// How many submodules a source may have, those of submodules included.
 const MAX_SUBMODULES: usize = 256;
 
+const TOO_MANY: &str = "there are too many submodules, or too deep ones";
+
 /// Largest `.gitmodules` that is read.
 const MAX_GITMODULES: usize = 1024 * 1024;
 
 /// Puts the tree of every submodule below a directory into its place.
 pub fn graft(tree: &mut Tree, reach: &Reach<'_>, root: &Entry, depth: usize) -> anyhow::Result<()> {
-    let links = links(tree, root)?;
+    let links = links(tree, root, reach.cancel)?;
     if links.is_empty() {
         return Ok(());
     }
@@ -42,16 +45,15 @@ fn graft_one(
     urls: &BTreeMap<Vec<u8>, String>,
     depth: usize,
 ) -> anyhow::Result<()> {
-    let refuse = |message: &str| Err(fail(FailureType::RevisionNotFound, message));
     if depth >= MAX_DEPTH || tree.grafts() >= MAX_SUBMODULES {
-        return refuse("there are too many submodules, or too deep ones");
+        return Err(refused(TOO_MANY));
     }
     let path = match root.path.len() {
         0 => &link.path[..],
         length => &link.path[length + 1..],
     };
     let Some(url) = urls.get(path) else {
-        return refuse("`.gitmodules` does not say where it is");
+        return Err(refused("`.gitmodules` does not say where it is"));
     };
     let address = tree.address_of(root).submodule(url)?;
     let mirror = reach.mirror(&address)?;
@@ -61,14 +63,21 @@ fn graft_one(
     graft(tree, reach, &grafted, depth + 1)
 }
 
+fn refused(message: &str) -> anyhow::Error {
+    fail(FailureType::RevisionNotFound, message)
+}
+
 /// The links to submodules in a directory, at any depth.
-fn links(tree: &Tree, root: &Entry) -> anyhow::Result<Vec<Entry>> {
+fn links(tree: &Tree, root: &Entry, cancel: &CancellationToken) -> anyhow::Result<Vec<Entry>> {
     let mut links = Vec::new();
-    tree.walk(root, &mut |entry| {
+    tree.walk(root, cancel, &mut |entry| {
         if entry.kind == Kind::Link {
             links.push(entry.clone());
         }
-        Ok(())
+        match links.len() > MAX_SUBMODULES {
+            true => Err(refused(TOO_MANY)),
+            false => Ok(()),
+        }
     })?;
     Ok(links)
 }

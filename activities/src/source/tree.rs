@@ -1,19 +1,23 @@
 //! A source at a commit, as one tree of files, its submodules in their places.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Display};
 
 use anyhow::Context;
 use git2::{ObjectType, Oid, TreeEntry};
-use kilnworks_workflows::failure::FailureType;
+use kilnworks_workflows::{bounds, failure::FailureType};
+use tokio_util::sync::CancellationToken;
 
 use super::{address::Address, mirror::Mirror};
-use crate::error::fail;
+use crate::{blocking::go_on, error::fail};
 
 /// How many symlinks one path may lead through.
 const MAX_SYMLINKS: usize = 40;
 
-/// Longest target of a symlink, in bytes: Linux takes no longer path.
-const MAX_TARGET: usize = 4096;
+/// Longest path, and longest target of a symlink, in bytes: Linux takes no longer one.
+pub const MAX_PATH: usize = 4096;
+
+/// Bytes of a path over the bound that are told.
+const SHOWN: usize = 256;
 
 /// A source at a commit. Its mirrors are in use for as long as it lives.
 pub struct Tree {
@@ -110,35 +114,41 @@ impl Tree {
         directory(Vec::new(), self.root)
     }
 
-    /// What is directly in a directory, in git's order: by name, a directory as if it ended in a
-    /// slash. The order is the same everywhere.
-    pub fn children(&self, dir: &Entry) -> anyhow::Result<Vec<Entry>> {
-        let tree =
-            self.mirrors[dir.repo].repo.find_tree(dir.id).context("cannot read a directory")?;
-        tree.iter().map(|entry| self.entry(dir, &entry)).collect()
+    /// The first entries of a directory, and how many it has.
+    pub fn first(&self, dir: &Entry, most: usize) -> anyhow::Result<(Vec<Entry>, usize)> {
+        let (tree, _) = self.open(dir, 0)?;
+        let first = tree.iter().take(most).map(|entry| self.entry(dir, &entry));
+        Ok((first.collect::<anyhow::Result<_>>()?, tree.len()))
     }
 
     /// One entry of a directory.
     pub fn child(&self, dir: &Entry, name: &[u8]) -> anyhow::Result<Option<Entry>> {
-        let tree =
-            self.mirrors[dir.repo].repo.find_tree(dir.id).context("cannot read a directory")?;
+        let (tree, _) = self.open(dir, 0)?;
         let found = tree.iter().find(|entry| entry.name_bytes() == name);
         found.map(|entry| self.entry(dir, &entry)).transpose()
     }
 
-    /// Shows everything in a directory, a directory before what is in it.
+    /// Shows everything in a directory, a directory before what is in it, in git's order: by name, a
+    /// directory as if it ended in a slash. The order is the same everywhere. What is deeper than
+    /// [`bounds::SOURCE_DEPTH`], or more than [`bounds::SOURCE_ENTRIES`], is a failure.
     pub fn walk(
         &self,
         dir: &Entry,
+        cancel: &CancellationToken,
         see: &mut dyn FnMut(&Entry) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        for entry in self.children(dir)? {
-            see(&entry)?;
-            if entry.kind == Kind::Dir {
-                self.walk(&entry, see)?;
-            }
-        }
-        Ok(())
+        self.walk_some(dir, cancel, &mut |entry| see(entry).map(|()| true))
+    }
+
+    /// The same, but for what is in a directory of which `see` says `false`.
+    pub fn walk_some(
+        &self,
+        dir: &Entry,
+        cancel: &CancellationToken,
+        see: &mut dyn FnMut(&Entry) -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
+        let mut walk = Walk { tree: self, cancel, see, most: bounds::SOURCE_ENTRIES, listed: 0 };
+        walk.through(dir, 0, 0)
     }
 
     /// What is at a path, symlinks followed as far as they stay in the source. None where nothing
@@ -163,7 +173,7 @@ impl Tree {
                 continue;
             }
             symlinks += 1;
-            let target = self.read(&entry, MAX_TARGET)?.unwrap_or_default();
+            let target = self.read(&entry, MAX_PATH)?.unwrap_or_default();
             if target.starts_with(b"/") || target.is_empty() || symlinks > MAX_SYMLINKS {
                 return Ok(None);
             }
@@ -172,23 +182,43 @@ impl Tree {
         Ok(at.pop())
     }
 
-    /// The content of a file or symlink; none where it has more than `max` bytes. libgit2 reads it
-    /// into memory as a whole.
+    /// The content of a file or symlink; none where it has more than `max` bytes.
     pub fn read(&self, entry: &Entry, max: usize) -> anyhow::Result<Option<Vec<u8>>> {
+        self.look(entry, max, |content| Ok(content.to_vec()))
+    }
+
+    /// Looks at the content of a file or symlink; none where it has more than `max` bytes. libgit2
+    /// reads it into memory as a whole: it has no streams out of packs.
+    pub fn look<T>(
+        &self,
+        entry: &Entry,
+        max: usize,
+        look: impl FnOnce(&[u8]) -> anyhow::Result<T>,
+    ) -> anyhow::Result<Option<T>> {
         let odb = self.mirrors[entry.repo].repo.odb().context("cannot read a mirror")?;
         let (size, _) = odb.read_header(entry.id).context("cannot read a file")?;
         if size > max {
             return Ok(None);
         }
         let object = odb.read(entry.id).context("cannot read a file")?;
-        Ok(Some(object.data().to_vec()))
+        look(object.data()).map(Some)
     }
 
-    /// How many bytes a file or symlink has. It is not read.
+    /// How many bytes the git object of an entry has. It is not read.
     pub fn size(&self, entry: &Entry) -> anyhow::Result<u64> {
         let odb = self.mirrors[entry.repo].repo.odb().context("cannot read a mirror")?;
         let (size, _) = odb.read_header(entry.id).context("cannot read a file")?;
         Ok(size as u64)
+    }
+
+    /// The listing of a directory, and its bytes with those above it.
+    fn open(&self, dir: &Entry, above: u64) -> anyhow::Result<(git2::Tree<'_>, u64)> {
+        let bytes = above.saturating_add(self.size(dir)?);
+        if bytes > bounds::LISTING_BYTES {
+            return Err(over(&dir.path, bytes, "bytes of listings", bounds::LISTING_BYTES));
+        }
+        let repo = &self.mirrors[dir.repo].repo;
+        Ok((repo.find_tree(dir.id).context("cannot read a directory")?, bytes))
     }
 
     fn entry(&self, dir: &Entry, entry: &TreeEntry<'_>) -> anyhow::Result<Entry> {
@@ -198,6 +228,9 @@ impl Tree {
             path.push(b'/');
         }
         path.extend_from_slice(name);
+        if path.len() > MAX_PATH {
+            return Err(over(&path[..SHOWN], path.len(), "bytes in a path", MAX_PATH));
+        }
         if name.is_empty() || name.contains(&b'/') || matches!(name, b"." | b"..") {
             let shown = String::from_utf8_lossy(&path).into_owned();
             let message = format!("the source holds a file of the forbidden name `{shown}`");
@@ -216,6 +249,47 @@ impl Tree {
     }
 }
 
+/// A walk through directories.
+struct Walk<'a> {
+    tree: &'a Tree,
+    cancel: &'a CancellationToken,
+    see: &'a mut dyn FnMut(&Entry) -> anyhow::Result<bool>,
+    /// How many entries there may be.
+    most: usize,
+    /// How many are in the directories that were opened.
+    listed: usize,
+}
+
+impl Walk<'_> {
+    /// Shows what is in a directory that is so deep, with so many bytes of listings above it.
+    fn through(&mut self, dir: &Entry, depth: usize, above: u64) -> anyhow::Result<()> {
+        if depth > bounds::SOURCE_DEPTH {
+            return Err(over(&dir.path, depth, "levels of directories", bounds::SOURCE_DEPTH));
+        }
+        let tree = self.tree;
+        let (listing, bytes) = tree.open(dir, above)?;
+        self.listed += listing.len();
+        if self.listed > self.most {
+            return Err(over(&dir.path, self.listed, "entries up to there", self.most));
+        }
+        for entry in listing.iter() {
+            go_on(self.cancel)?;
+            let entry = tree.entry(dir, &entry)?;
+            if (self.see)(&entry)? && entry.kind == Kind::Dir {
+                self.through(&entry, depth + 1, bytes)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Says what of a source is over a bound, and at which path.
+pub fn over(path: &[u8], count: impl Display, unit: &str, bound: impl Display) -> anyhow::Error {
+    let path = String::from_utf8_lossy(path);
+    let message = format!("`{path}` of the source: {count} {unit}; at most {bound} are accepted");
+    fail(FailureType::InvalidSpec, message)
+}
+
 fn directory(path: Vec<u8>, place: Place) -> Entry {
     Entry { path, kind: Kind::Dir, id: place.tree, repo: place.repo }
 }
@@ -226,3 +300,6 @@ fn parts(path: &[u8]) -> Vec<Vec<u8>> {
     let named = parts.filter(|part| !part.is_empty() && *part != b".");
     named.rev().map(<[u8]>::to_vec).collect()
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -33,9 +33,9 @@ async fn submodules_are_in_their_places() {
         assert_eq!(fetched, commit);
     }
     let snapshot = cache.sources.ensure(&with_submodules(&app), &commit).await.unwrap();
-    let found = snapshot.read(|tree, _| {
+    let found = snapshot.read(|tree, cancel| {
         let mut seen = Vec::new();
-        tree.walk(&tree.root(), &mut |entry| {
+        tree.walk(&tree.root(), cancel, &mut |entry| {
             seen.push(String::from_utf8_lossy(&entry.path).into_owned());
             Ok(())
         })?;
