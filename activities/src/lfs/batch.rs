@@ -29,6 +29,9 @@ pub(super) const MOST: usize = 100;
 /// A server that says nothing for so long is given up.
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// Bytes of an answer about so many objects, with the headers of each.
+const ANSWER: usize = 8 * 1024 * 1024;
+
 const MEDIA_TYPE: &str = "application/vnd.git-lfs+json";
 
 /// The LFS server of one repository.
@@ -115,8 +118,7 @@ impl<'a> Server<'a> {
         let request = self.client.post(url.clone()).json(&asked);
         let request =
             request.header(header::ACCEPT, MEDIA_TYPE).header(header::CONTENT_TYPE, MEDIA_TYPE);
-        let response = answer(self.signed(request, &url)).await?;
-        response.json().await.map_err(|error| unavailable(&error))
+        read(answer(self.signed(request, &url)).await?).await
     }
 
     /// Adds the login, for the repository's own host alone.
@@ -186,6 +188,23 @@ async fn answer(request: RequestBuilder) -> anyhow::Result<reqwest::Response> {
         _ => FailureType::SourceUnavailable,
     };
     Err(fail(kind, format!("the server answers {status}")))
+}
+
+async fn read(mut response: reqwest::Response) -> anyhow::Result<Batch> {
+    let wrong = |what: &str| {
+        let message = format!("the server's answer to the batch request {what}");
+        fail(FailureType::SourceUnavailable, message)
+    };
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| unavailable(&error))? {
+        if body.len() + chunk.len() > ANSWER {
+            return Err(wrong(&format!("has more than {ANSWER} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    // There may be signatures in it: an error must not repeat it.
+    serde_json::from_slice(&body)
+        .map_err(|error| wrong(&format!("is not one, at its byte {}", error.column())))
 }
 
 /// The error without its URL, in which there may be a signature.
