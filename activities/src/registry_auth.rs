@@ -1,16 +1,21 @@
 //! Credentials for a registry, out of a `kubernetes.io/dockerconfigjson` Secret.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 use k8s_openapi::ByteString;
 use oci_client::secrets::RegistryAuth;
-use serde::Deserialize;
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
+
+use crate::mounts;
 
 #[derive(Deserialize)]
-struct DockerConfig {
-    #[serde(default)]
-    auths: BTreeMap<String, Entry>,
+struct DockerConfig<T> {
+    #[serde(default = "BTreeMap::new")]
+    auths: BTreeMap<String, T>,
 }
 
 #[derive(Deserialize)]
@@ -23,10 +28,8 @@ struct Entry {
 /// The credentials of a Docker configuration for an image. Of several entries the longest that is
 /// a beginning of the image's name counts; without one the registry is asked as nobody.
 pub fn auth(config: &str, image: &str) -> anyhow::Result<RegistryAuth> {
-    // The text holds passwords: an error must not repeat it.
-    let config: DockerConfig = serde_json::from_str(config)
-        .map_err(|error| anyhow::anyhow!("line {} is not a Docker configuration", error.line()))?;
-    let entries = config.auths.iter().filter(|(key, _)| covers(bare(key), image));
+    let auths = auths::<Entry>(config)?;
+    let entries = auths.iter().filter(|(key, _)| covers(bare(key), image));
     let Some((_, entry)) = entries.max_by_key(|(key, _)| bare(key).len()) else {
         return Ok(RegistryAuth::Anonymous);
     };
@@ -39,6 +42,19 @@ pub fn auth(config: &str, image: &str) -> anyhow::Result<RegistryAuth> {
         .and_then(|auth| auth.split_once(':'))
         .context("an entry's `auth` is not `user:password`")?;
     Ok(RegistryAuth::Basic(username.to_owned(), password.to_owned()))
+}
+
+/// The registries that a Docker configuration has credentials for, with their ports.
+pub fn hosts(config: &str) -> anyhow::Result<BTreeSet<String>> {
+    let auths = auths::<IgnoredAny>(config)?;
+    Ok(auths.keys().map(|key| mounts::host(bare(key)).to_owned()).collect())
+}
+
+fn auths<T: DeserializeOwned>(config: &str) -> anyhow::Result<BTreeMap<String, T>> {
+    // The text holds passwords: an error must not repeat it.
+    let config: DockerConfig<T> = serde_json::from_str(config)
+        .map_err(|error| anyhow::anyhow!("line {} is not a Docker configuration", error.line()))?;
+    Ok(config.auths)
 }
 
 /// A key without scheme and API version: `https://index.docker.io/v1/` is `index.docker.io`.
@@ -80,8 +96,21 @@ mod tests {
     }
 
     #[test]
+    fn each_key_is_for_a_host() {
+        let config = r#"{"auths": {
+            "localhost:5000/team": {"auth": "dTpw"}, "localhost:5000": {}, "b.example": {"auth": 7},
+            "https://index.docker.io/v1/": {}, "http://a.example:80/v2/": {}
+        }}"#;
+        let expected = ["a.example:80", "b.example", "docker.io", "localhost:5000"];
+        assert!(hosts(config).unwrap().iter().eq(expected));
+        assert!(hosts("{}").unwrap().is_empty());
+    }
+
+    #[test]
     fn an_error_tells_no_password() {
         let error = auth("{\"auths\": {\"x\": {\"auth\": 7, \"password\": \"geheim\"}}}", "x/y");
+        assert!(!format!("{:#}", error.unwrap_err()).contains("geheim"));
+        let error = hosts("{\"auths\": [\"geheim\"]}");
         assert!(!format!("{:#}", error.unwrap_err()).contains("geheim"));
     }
 }

@@ -4,18 +4,19 @@ use k8s_openapi::api::core::v1::Secret;
 use kilnworks_workflows::{
     failure::{Failure, FailureType},
     names,
+    spec::BuildSecret,
     steps::LaunchInput,
 };
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
 
 use crate::{
-    cluster::{Cluster, unavailable},
-    error::{Ended, fail},
-    mounts, redact, secrets,
+    cluster::Cluster,
+    error::{Ended, fail, within},
+    mounts, registry_auth, secrets,
     store::Access,
 };
 
-/// Secrets that the Pod will mount must be there, and the registry's must allow its host. The
+/// Secrets that the Pod will mount must be there, and the registry's must allow its hosts. The
 /// kubelet would mount any Secret of the namespace that a spec names.
 pub(super) async fn check(
     cluster: &Cluster,
@@ -33,47 +34,60 @@ pub(super) async fn check(
         let host = mounts::host(&input.build.repository);
         let denied = FailureType::RegistryDenied;
         let read = secrets::read(&cluster.client, namespace, secret, host, denied).await?;
-        if secrets::text(&read, ".dockerconfigjson").is_none() {
-            let message = format!("the Secret `{secret}` has no key `.dockerconfigjson`");
-            return Err(fail(denied, message));
-        }
+        logins(secret, &read).map_err(|fault| fail(denied, fault))?;
     }
-    let api = Api::<Secret>::namespaced(cluster.client.clone(), namespace);
     for wanted in &input.build.secrets {
-        let secret = api.get_opt(&wanted.secret).await;
-        let secret = secret.map_err(|error| unavailable("read a build secret", &error))?;
-        secret.iter().for_each(redact::learn);
-        let message = match secret {
-            None => format!("there is no Secret `{}` in namespace `{namespace}`", wanted.secret),
-            Some(secret) if !has_key(&secret, &wanted.key) => {
-                format!("the Secret `{}` has no key `{}`", wanted.secret, wanted.key)
-            }
-            // Its token is for those hosts, and a `RUN` could send it anywhere.
-            Some(secret) if secret.annotations().contains_key(&names::label("hosts")) => format!(
-                "the Secret `{}` is for hosts (`{}`) and no build may read it",
-                wanted.secret,
-                names::label("hosts")
-            ),
-            // Neither is one that is for the cluster or for a registry, or for the store.
-            Some(secret) if secret.type_.as_deref().is_some_and(|kind| kind.contains(".io/")) => {
-                format!(
-                    "the Secret `{}` is of type `{}` and no build may read it; accepted is `Opaque`",
-                    wanted.secret,
-                    secret.type_.as_deref().unwrap_or_default()
-                )
-            }
-            Some(_) if access.secret.as_ref() == Some(&wanted.secret) => {
-                format!("the Secret `{}` is the store's and no build may read it", wanted.secret)
-            }
-            Some(_) => continue,
-        };
-        let message = format!("build secret `{}`: {message}", wanted.name);
-        return Err(fail(FailureType::InvalidSpec, message));
+        let found = of_build(cluster, wanted, access).await;
+        found.map_err(|error| within(&format!("build secret `{}`", wanted.name), error))?;
     }
     Ok(())
 }
 
-fn has_key(secret: &Secret, key: &str) -> bool {
-    let data = secret.data.as_ref();
-    data.is_some_and(|data| data.contains_key(key))
+/// A `RUN` can read every login that is mounted, and the Secret says for which hosts it is.
+fn logins(name: &str, secret: &Secret) -> Result<(), String> {
+    let config = secrets::text(secret, ".dockerconfigjson")
+        .ok_or_else(|| format!("the Secret `{name}` has no key `.dockerconfigjson`"))?;
+    let hosts = registry_auth::hosts(&config)
+        .map_err(|error| format!("the Secret `{name}`: `.dockerconfigjson`: {error}"))?;
+    match hosts.iter().find(|host| !secrets::permits(secret, host)) {
+        None => Ok(()),
+        Some(host) => Err(format!(
+            "the Secret `{name}` holds a login for `{host}`, which its annotation `{}` does not list, \
+             and the whole Secret is mounted; list the host there, or take the login out",
+            names::label("hosts")
+        )),
+    }
+}
+
+async fn of_build(cluster: &Cluster, wanted: &BuildSecret, access: &Access) -> anyhow::Result<()> {
+    let namespace = &cluster.site.settings.namespace;
+    let denied = FailureType::InvalidSpec;
+    let secret = secrets::find(&cluster.client, namespace, &wanted.secret, denied).await?;
+    usable(wanted, &secret, access).map_err(|fault| fail(denied, fault))
+}
+
+/// Whether a build may read a Secret as its own.
+fn usable(wanted: &BuildSecret, secret: &Secret, access: &Access) -> Result<(), String> {
+    let (name, key, hosts) = (&wanted.secret, &wanted.key, names::label("hosts"));
+    let has_key = secret.data.as_ref().is_some_and(|data| data.contains_key(key));
+    let kind = secret.type_.as_deref().filter(|kind| !matches!(*kind, "" | "Opaque"));
+    if !has_key {
+        return Err(format!("the Secret `{name}` has no key `{key}`"));
+    }
+    // Its token is for those hosts, and a `RUN` could send it anywhere.
+    if secret.annotations().contains_key(&hosts) {
+        return Err(format!(
+            "the Secret `{name}` is for hosts (`{hosts}`) and no build may read it"
+        ));
+    }
+    // Neither is one that is for the cluster, for a registry or for a tool.
+    if let Some(kind) = kind {
+        return Err(format!(
+            "the Secret `{name}` is of type `{kind}` and no build may read it; accepted is `Opaque`"
+        ));
+    }
+    match access.secret.as_ref() == Some(name) {
+        true => Err(format!("the Secret `{name}` is the store's and no build may read it")),
+        false => Ok(()),
+    }
 }
