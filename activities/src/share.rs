@@ -52,13 +52,18 @@ pub struct Share {
 impl Share {
     /// What an attempt may share; none where the build's image is never used again.
     pub fn of(instance: &str, input: &LaunchInput) -> Option<Self> {
-        let (cache, key) = input.build.reuse.as_deref().zip(input.rendered.key.as_deref())?;
+        let (images, key) = input.build.reuse.as_deref().zip(input.rendered.key.as_deref())?;
         let id = &input.id;
         let secret = input.registry.secret.as_deref().unwrap_or_default();
         // A build that asks for more would fail in the Pod of one that asks for less.
         let Resources { cpu, memory, ephemeral_storage } = &input.build.resources;
         let storage = ephemeral_storage.as_deref().unwrap_or_default();
-        let mut scope = vec![instance, cache, secret, cpu, memory, storage];
+        // Layers are what someone pushed to where a spec said. Nobody joins others than his
+        // own. Written like no platform.
+        let layers = input.build.cache.as_ref();
+        let layers = layers.map(|cache| format!("{} {}", cache.repo, cache.ttl));
+        let mut scope = vec![instance, images, secret, cpu, memory, storage];
+        scope.extend(layers.as_deref());
         // Where no platform is named any node may have the Pod. A log lies where its platform's do.
         let (platform, of) = (input.build.platform(), Some(id.platform.as_str()));
         scope.extend(platform.into_iter().chain(of.filter(|it| !it.is_empty())));

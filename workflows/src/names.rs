@@ -136,7 +136,8 @@ pub fn attempt_tag(id: &BuildId) -> String {
 
 /// What tells a Pod or Job that equal builds share, as a label's value: the same attempt at the same
 /// content key has the same, within one scope; no other has. The scope is an installation, a
-/// repository of images that are used again, a Secret of the registry, and what the Pod may use.
+/// repository of images that are used again, a Secret of the registry, what the Pod may use, and the
+/// layer cache.
 pub fn share(scope: &[&str], key: &str, attempt: u32) -> String {
     label_hash(&format!("{}\n{key}\n{attempt}", scope.join("\n")))
 }

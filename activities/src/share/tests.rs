@@ -9,6 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use kilnworks_workflows::{
     failure::FailureType,
     names,
+    plan::Cache,
     steps::{CleanUpInput, LaunchInput, Launched, LaunchedKind},
 };
 use serde_json::{Value, json};
@@ -44,6 +45,10 @@ fn equal() -> LaunchInput {
     input.id.run_id = "run-of-market".to_owned();
     input.build.repository = "localhost:5000/team/market-web-front".to_owned();
     input
+}
+
+fn cache(repo: &str, ttl: u64) -> Option<Cache> {
+    Some(Cache { repo: repo.to_owned(), ttl })
 }
 
 fn instance() -> String {
@@ -157,12 +162,21 @@ fn equal_attempts_have_one_name_and_no_others_do() {
         ("key", other(|it| it.rendered.key = Some("another".to_owned()))),
         ("prefix", other(|it| it.build.reuse = Some("localhost:5000/kiln-cache".to_owned()))),
         ("Secret", other(|it| it.registry.secret = Some("push".to_owned()))),
+        ("layers", other(|it| it.build.cache = cache("localhost:5000/team/layers", 60))),
         ("attempt", other(|it| it.id.attempt = 2)),
         ("platform", other(|it| it.build.platforms = vec!["linux/amd64".to_owned()])),
         ("installation", Share::of("another", &keyed()).map(|share| share.name)),
     ] {
         assert_ne!(changed.expect(what), name(), "{what}");
     }
+    let layers = |repo: &str, ttl: u64| {
+        let mut input = keyed();
+        input.build.cache = cache(repo, ttl);
+        share(&input).name
+    };
+    assert_eq!(layers("a", 60), layers("a", 60));
+    assert_ne!(layers("a", 60), layers("b", 60));
+    assert_ne!(layers("a", 60), layers("a", 61));
     assert_eq!(other(|it| it.rendered.key = None), None);
     assert_eq!(other(|it| it.build.reuse = None), None, "reuse: never");
 }
