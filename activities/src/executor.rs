@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{
     api::core::v1::{
-        Capabilities, Container, ResourceRequirements, SeccompProfile, SecurityContext,
+        Capabilities, Container, EnvVar, ResourceRequirements, SeccompProfile, SecurityContext,
     },
     apimachinery::pkg::api::resource::Quantity,
 };
@@ -40,7 +40,7 @@ pub fn container(settings: &ClusterSettings, input: &LaunchInput, access: &Acces
         name: NAME.to_owned(),
         image: Some(settings.executor_image.clone()),
         args: Some(args(input, access)),
-        env: Some(access.env.clone()),
+        env: Some(access.env.iter().cloned().map(literal_value).collect()),
         env_from: Some(access.env_from.clone()),
         resources: Some(resources(&input.build.resources)),
         security_context: Some(security_context()),
@@ -108,8 +108,15 @@ fn pairs(flag: &str, values: &BTreeMap<String, String>) -> impl Iterator<Item = 
 
 /// A text that Kubernetes leaves as it is. It expands `$(NAME)` in arguments and variables, which
 /// could print a credential into a layer; a doubled `$` is one `$`.
-fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     text.replace('$', "$$")
+}
+
+/// A variable whose value is left as it is. What an operator's template adds is his own, and may name
+/// others.
+fn literal_value(mut variable: EnvVar) -> EnvVar {
+    variable.value = variable.value.map(|value| literal(&value));
+    variable
 }
 
 /// Memory and scratch space are limits too: a build that takes more than it asked for is ended,

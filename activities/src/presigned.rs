@@ -81,15 +81,16 @@ pub(crate) fn access(fetch: Fetch) -> Access {
 pub(crate) fn container(fetch: &Fetch, input: &LaunchInput) -> Container {
     let (address, url) = ADDRESS_AT;
     let sha256 = input.context.sha256.as_deref().unwrap_or_default();
+    let args = [
+        NAME.to_owned(),
+        format!("--url-file={address}/{url}"),
+        format!("--sha256={sha256}"),
+        format!("--into={INTO}/{FILES}"),
+    ];
     Container {
         name: NAME.to_owned(),
         image: Some(fetch.image.clone()),
-        args: Some(vec![
-            NAME.to_owned(),
-            format!("--url-file={address}/{url}"),
-            format!("--sha256={sha256}"),
-            format!("--into={INTO}/{FILES}"),
-        ]),
+        args: Some(args.iter().map(|arg| executor::literal(arg)).collect()),
         resources: Some(executor::resources(&input.build.resources)),
         security_context: Some(security_context()),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),

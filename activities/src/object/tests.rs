@@ -71,6 +71,16 @@ fn a_full_pod() {
     insta::assert_yaml_snapshot!(rendered(LauncherKind::Pod, &full(), &s3()));
 }
 
+/// Kubernetes expands `$(NAME)` in what it is given.
+#[test]
+fn a_dollar_is_one_in_every_variable() {
+    let mut access = s3();
+    access.env[0].value = Some("http://$(HOME).example/$$".to_owned());
+    let pod = rendered(LauncherKind::Pod, &minimal(), &access);
+    let container = &pod["spec"]["containers"][0];
+    assert_eq!(container["env"][0]["value"], "http://$$(HOME).example/$$$$");
+}
+
 /// As the S3 store gives it.
 async fn presigned() -> Access {
     let store = S3Store::open(Bucket {
