@@ -27,6 +27,9 @@ use crate::{
 /// What stands in place of a secret.
 const BLOT: &[u8] = b"***";
 
+/// What stands in place of all that is said, where its secrets cannot be found.
+const ALL: &str = "(left out, as the secrets in it cannot be found)";
+
 /// Shorter values are left alone: they would blot out half of what is said.
 const SHORTEST: usize = 6;
 
@@ -138,6 +141,9 @@ impl Redactor {
     /// A text without its secrets.
     pub fn bytes<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
         let mut text = Cow::Borrowed(text);
+        if self.finder.is_none() && !self.values.is_empty() {
+            return Cow::Borrowed(ALL.as_bytes());
+        }
         if self.finder.as_ref().is_some_and(|finder| finder.is_match(&*text)) {
             let finder = self.finder.as_ref().expect("it matched");
             text = Cow::Owned(finder.replace_all_bytes(&text, &vec![BLOT; self.values.len()]));
@@ -217,6 +223,14 @@ mod tests {
         ] {
             assert_eq!(redactor.text(text), expected);
         }
+    }
+
+    #[test]
+    fn nothing_is_told_where_secrets_cannot_be_found() {
+        let values: BTreeSet<_> = [b"geheim".to_vec()].into();
+        let redactor = Redactor { values, finder: None, longest: 6 };
+        assert_eq!(redactor.text("a geheim b"), ALL);
+        assert_eq!(Redactor::of(BTreeSet::new()).text("no secret is known"), "no secret is known");
     }
 
     #[test]
