@@ -29,7 +29,6 @@ use crate::{
     cluster::{Cluster, Found},
     engine::Observer,
     error::{Ended, is},
-    events,
     log::{
         self, Log, Logs,
         follow::{Seen, follow},
@@ -217,7 +216,7 @@ impl Explained {
         let silent = standing.reason.is_empty() && standing.state != State::Building;
         if silent && rested(self.since) && rested(self.read) {
             self.read = Some(Instant::now());
-            self.warning = events::latest_warning(cluster, uid).await.or(self.warning.take());
+            self.warning = cluster.warnings.latest(cluster, uid).await.or(self.warning.take());
         }
         let warning = self.warning.clone().filter(|_| silent);
         Standing {

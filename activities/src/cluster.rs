@@ -27,7 +27,9 @@ use kube::{
 };
 use tokio::{sync::watch, task::AbortHandle};
 
-use crate::{error::fail, log::streams::Streams, object::Site, phase, seen::SeenPod};
+use crate::{
+    error::fail, events::Warnings, log::streams::Streams, object::Site, phase, seen::SeenPod,
+};
 
 /// Label that the Job controller puts on a Job's Pod: the Job's UID.
 pub const JOB_UID: &str = "batch.kubernetes.io/controller-uid";
@@ -52,6 +54,8 @@ pub struct Cluster {
     /// How many places are taken for Pods that the watch may not show yet.
     taken: Arc<Mutex<usize>>,
     pods: Store<SeenPod>,
+    /// What the events say of waits.
+    pub warnings: Warnings,
     changes: watch::Receiver<u64>,
     watching: Option<AbortHandle>,
 }
@@ -125,6 +129,7 @@ impl Cluster {
             site,
             taken: Arc::default(),
             pods,
+            warnings: Warnings::default(),
             changes,
             watching: None,
         }
