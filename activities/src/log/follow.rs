@@ -31,6 +31,9 @@ const LAST_WORDS: Duration = Duration::from_millis(50);
 const LAST_WORDS_OF_LONG: Duration = Duration::from_secs(1);
 const LONG: u64 = 1024 * 1024;
 
+/// Pause before a stream that ended is begun anew, where its executor does not seem to have ended.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// How long the log of an executor that has ended may stand still.
 const STILL: Duration = Duration::from_secs(5);
 
@@ -218,8 +221,14 @@ async fn copy(
         flush(writer).await;
     }
     if !over {
-        // The stream may end before the watch tells of the executor's end.
-        bell.rung().await;
+        // The stream may end before the watch tells of the executor's end. The bell rings for other
+        // Pods, too: a stream for each ring would keep the node from its work.
+        let ended = async {
+            while !is_over(cluster, launched) {
+                bell.rung().await;
+            }
+        };
+        let _ = timeout(AGAIN, ended).await;
     }
     Ok(ends)
 }
