@@ -241,10 +241,10 @@ async fn conclude(
         let pushed = input.launched.joined.as_deref().map(names::repository_of);
         let pushed = pushed.as_ref().unwrap_or(&input.repository);
         let reference = names::reference(pushed, digest);
-        let (image, ()) = tokio::join!(registry.inspect(&reference, &input.registry), rest);
+        let (image, ()) = tokio::join!(registry.look(&reference, &input.registry), rest);
         return match image? {
-            Some(built) => {
-                place::place(registry, input, &built).await?;
+            Some((built, manifest)) => {
+                place::place(registry, input, &built, &manifest).await?;
                 Ok(Built { pod_seconds: phase::seconds(pod), ..built })
             }
             None => {
@@ -304,15 +304,14 @@ pub(crate) async fn pushed(
     let tag = names::attempt_tag(&input.id);
     let own = || format!("{}:{tag}", input.repository);
     let pushed = input.launched.joined.clone().unwrap_or_else(own);
-    let image = match registry.inspect(&pushed, &input.registry).await {
+    let image = match registry.look(&pushed, &input.registry).await {
         // So do some registries answer for a repository that is not there yet.
         Err(error) if is(&error, FailureType::RegistryDenied) => None,
         image => image?,
     };
-    if let Some(built) = &image {
-        place::place(registry, input, built).await?;
-    }
-    Ok(image)
+    let Some((built, manifest)) = image else { return Ok(None) };
+    place::place(registry, input, &built, &manifest).await?;
+    Ok(Some(built))
 }
 
 /// A failure of this attempt. The Pod has ended or is given up, so running the step again cannot

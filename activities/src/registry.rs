@@ -25,7 +25,7 @@ pub use self::{
     blobs::{Body, descriptor},
     inspect::ours,
     manifests::{MANIFEST_BYTES, Manifest, Parts},
-    place::{is_elsewhere, place, place_known},
+    place::{is_elsewhere, place, place_known, place_new},
     reach::Local,
     referrers::{Attachment, EMPTY},
     repository::Repository,
@@ -68,12 +68,21 @@ impl RegistryClient {
     /// index the digest is its own; size and platform are those of its image for this worker's
     /// architecture, else of its first.
     pub async fn inspect(&self, image: &str, how: &Registry) -> anyhow::Result<Option<Built>> {
+        Ok(self.look(image, how).await?.map(|(built, _)| built))
+    }
+
+    /// The same, with its manifest.
+    pub async fn look(
+        &self,
+        image: &str,
+        how: &Registry,
+    ) -> anyhow::Result<Option<(Built, Manifest)>> {
         let looked = async {
             let (client, auth) = self.client(image, how, Some(READ)).await?;
             inspect::look_up(&client, &auth, image).await
         };
         match looked.await {
-            Ok(built) => Ok(Some(built)),
+            Ok(found) => Ok(Some(found)),
             Err(error) => match error.downcast_ref::<OciDistributionError>().map(meaning) {
                 Some(Meaning::Missing) => Ok(None),
                 Some(Meaning::Failed(kind)) => Err(fail(kind, format!("{error:#}"))),

@@ -8,7 +8,7 @@ use kilnworks_workflows::{
 
 use crate::{
     error::failure_of,
-    registry::{RegistryClient, place_known},
+    registry::{Manifest, RegistryClient, Repository, place_new},
     render::own_platform,
 };
 
@@ -21,44 +21,60 @@ pub(super) async fn place(
     registry: &RegistryClient,
     input: &AwaitInput,
     built: &Built,
+    manifest: &Manifest,
 ) -> anyhow::Result<()> {
-    let own = names::attempt_tag(&input.id);
-    let tags: Vec<_> = input.tags.iter().cloned().chain([own]).collect();
-    if let Some(pushed) = &input.launched.joined {
-        let pushed = names::repository_of(pushed);
-        copy(registry, input, &built.digest, (&pushed, &input.repository), &tags).await?;
-    } else if input.reuse.is_some() {
-        // What may be shared is pushed under its attempt's tag alone: its maker may have left.
-        let own = (&*input.repository, &*input.repository);
-        copy(registry, input, &built.digest, own, &tags).await?;
+    if input.launched.joined.is_none() && input.reuse.is_none() {
+        return Ok(());
     }
+    let joined = input.launched.joined.as_deref().map(names::repository_of);
+    let pushed = joined.as_ref().unwrap_or(&input.repository);
+    let from = registry.open(pushed, &input.registry).await?;
+    let named = name(registry, input, &from, manifest);
+    tokio::try_join!(named, mark(registry, input, built, &from, manifest))?;
+    Ok(())
+}
+
+/// Gives the image the build's own name and tags. What may be shared is pushed under its attempt's
+/// tag alone: its maker may have left.
+async fn name(
+    registry: &RegistryClient,
+    input: &AwaitInput,
+    from: &Repository,
+    manifest: &Manifest,
+) -> anyhow::Result<()> {
+    if input.launched.joined.is_none() {
+        return place_new(from, manifest, from, &input.tags).await;
+    }
+    let own = registry.open(&input.repository, &input.registry).await?;
+    let tags = input.tags.iter().cloned().chain([names::attempt_tag(&input.id)]);
+    place_new(from, manifest, &own, &tags.collect::<Vec<_>>()).await
+}
+
+/// Puts the image under its content key, where it has one.
+async fn mark(
+    registry: &RegistryClient,
+    input: &AwaitInput,
+    built: &Built,
+    from: &Repository,
+    manifest: &Manifest,
+) -> anyhow::Result<()> {
     let Some(Reuse { repository, key }) = &input.reuse else { return Ok(()) };
     // Where no platform is named the key is for the worker's: a node of another kind made something
     // else.
     if input.platform.is_none() && built.platform != own_platform() {
         return Ok(());
     }
-    let tags = [names::reuse_tag(key)];
-    let marked = copy(registry, input, &built.digest, (&input.repository, repository), &tags).await;
-    match marked {
+    let marking = async {
+        let kept = registry.open(repository, &input.registry).await?;
+        place_new(from, manifest, &kept, &[names::reuse_tag(key)]).await
+    };
+    match marking.await {
         Err(error) if !is_outage(&error) => {
             tracing::warn!(repository, key, "the image will not be used again: {error:#}");
             Ok(())
         }
         marked => marked,
     }
-}
-
-async fn copy(
-    registry: &RegistryClient,
-    input: &AwaitInput,
-    digest: &str,
-    (from, to): (&str, &str),
-    tags: &[String],
-) -> anyhow::Result<()> {
-    let from = registry.open(from, &input.registry).await?;
-    let to = registry.open(to, &input.registry).await?;
-    place_known(&from, digest, &to, tags).await.map(drop)
 }
 
 fn is_outage(error: &anyhow::Error) -> bool {

@@ -9,52 +9,53 @@ use oci_client::{
 };
 use serde::Deserialize;
 
-use super::manifests::MANIFESTS;
+use super::manifests::{MANIFESTS, Manifest};
 
-/// Digest, size and platform of an image.
+/// Digest, size and platform of an image, and its manifest.
 pub(super) async fn look_up(
     client: &Client,
     auth: &RegistryAuth,
     image: &str,
-) -> anyhow::Result<Built> {
+) -> anyhow::Result<(Built, Manifest)> {
     let reference: Reference =
         image.parse().with_context(|| format!("`{image}` is not an image reference"))?;
-    let (manifest, digest) = manifest(client, &reference, auth).await?;
-    let manifest = match manifest {
+    let whole = manifest(client, &reference, auth).await?;
+    let manifest = match parsed(&whole)? {
         OciManifest::Image(manifest) => manifest,
         OciManifest::ImageIndex(index) => {
             let child = ours(&index.manifests)
                 .with_context(|| format!("the index `{image}` holds no image"))?;
             let child = reference.clone_with_digest(child.digest.clone());
-            match self::manifest(client, &child, auth).await? {
-                (OciManifest::Image(manifest), _) => manifest,
-                (OciManifest::ImageIndex(_), _) => {
-                    anyhow::bail!("`{image}` is an index of indexes")
-                }
+            match parsed(&self::manifest(client, &child, auth).await?)? {
+                OciManifest::Image(manifest) => manifest,
+                OciManifest::ImageIndex(_) => anyhow::bail!("`{image}` is an index of indexes"),
             }
         }
     };
-    Ok(Built {
-        digest,
+    let built = Built {
+        digest: whole.digest.clone(),
         size: size(&manifest),
         platform: platform(client, &reference, &manifest.config).await?,
         pod_seconds: 0.0,
         platforms: Vec::new(),
         tidied: false,
-    })
+    };
+    Ok((built, whole))
 }
 
 async fn manifest(
     client: &Client,
     image: &Reference,
     auth: &RegistryAuth,
-) -> anyhow::Result<(OciManifest, String)> {
+) -> anyhow::Result<Manifest> {
     let pulled = client.pull_manifest_raw(image, auth, &MANIFESTS).await;
-    let (bytes, digest) =
-        pulled.with_context(|| format!("cannot read the manifest of `{image}`"))?;
-    let manifest = serde_json::from_slice(&bytes)
-        .with_context(|| format!("the manifest of `{image}` is not one"))?;
-    Ok((manifest, digest))
+    let (bytes, _) = pulled.with_context(|| format!("cannot read the manifest of `{image}`"))?;
+    Manifest::of(bytes.into()).with_context(|| format!("the manifest of `{image}`"))
+}
+
+fn parsed(manifest: &Manifest) -> anyhow::Result<OciManifest> {
+    serde_json::from_slice(&manifest.bytes)
+        .with_context(|| format!("the manifest `{}` is not one", manifest.digest))
 }
 
 /// The image of an index that this machine could run, else its first.

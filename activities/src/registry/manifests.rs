@@ -13,7 +13,7 @@ use reqwest::header::HeaderValue;
 use serde::Deserialize;
 
 use super::repository::{ANSWER, Repository};
-use crate::error::fail;
+use crate::error::{fail, is};
 
 /// What a manifest may be.
 pub(super) const MANIFESTS: [&str; 4] = [
@@ -98,13 +98,40 @@ impl Repository {
         self.ask(&what, ANSWER, self.client.fetch_manifest_digest(&at, &self.auth)).await
     }
 
-    /// Puts a manifest under a tag or under its own digest, unless it is there.
+    /// Puts a manifest under a tag or under its own digest, unless it is there: a registry may tell
+    /// others of all that is put.
     ///
     /// Everything that it names must be in this repository.
     pub async fn put_manifest(&self, reference: &str, manifest: &Manifest) -> anyhow::Result<()> {
-        if self.digest_of(reference).await?.as_ref() == Some(&manifest.digest) {
-            return Ok(());
+        match self.has(reference, manifest).await? {
+            true => Ok(()),
+            false => self.push_manifest(reference, manifest).await,
         }
+    }
+
+    /// The same for one that is hardly there: nobody asks before.
+    pub async fn put_new_manifest(
+        &self,
+        reference: &str,
+        manifest: &Manifest,
+    ) -> anyhow::Result<()> {
+        match self.push_manifest(reference, manifest).await {
+            // So may a registry answer whose tags never move.
+            Err(error) if is(&error, FailureType::RegistryDenied) => {
+                match self.has(reference, manifest).await {
+                    Ok(true) => Ok(()),
+                    _ => Err(error),
+                }
+            }
+            pushed => pushed,
+        }
+    }
+
+    async fn has(&self, reference: &str, manifest: &Manifest) -> anyhow::Result<bool> {
+        Ok(self.digest_of(reference).await?.as_ref() == Some(&manifest.digest))
+    }
+
+    async fn push_manifest(&self, reference: &str, manifest: &Manifest) -> anyhow::Result<()> {
         let at = self.at(reference);
         let what = format!("cannot put the manifest `{at}`");
         let kind = HeaderValue::from_str(&manifest.media_type).map_err(|_| {

@@ -76,7 +76,8 @@ impl Repository {
     pub async fn take(&self, from: &Self, blob: &OciDescriptor) -> anyhow::Result<bool> {
         let turn = self.turn(&blob.digest);
         let _turn = turn.lock().await;
-        if self.has_blob(&blob.digest).await? || self.mount(from, &blob.digest).await? {
+        // A blob that is here is mounted, too, so nobody asks before.
+        if self.mount(from, &blob.digest).await? || self.has_blob(&blob.digest).await? {
             return Ok(true);
         }
         let Some(bytes) = from.pull(blob).await? else { return Ok(false) };
@@ -103,6 +104,23 @@ impl Repository {
     }
 }
 
+/// As [`place_known`], for an image that was made just now: its manifest is at hand, and its tags
+/// are hardly there.
+pub async fn place_new(
+    from: &Repository,
+    manifest: &Manifest,
+    to: &Repository,
+    tags: &[String],
+) -> anyhow::Result<()> {
+    if !from.is(to) && !fill(from, manifest, to).await? {
+        return Err(incomplete(from, &manifest.digest));
+    }
+    for tag in tags {
+        to.put_new_manifest(tag, manifest).await?;
+    }
+    Ok(())
+}
+
 /// As [`place`], where a missing image is an error that names it.
 pub async fn place_known(
     from: &Repository,
@@ -110,8 +128,10 @@ pub async fn place_known(
     to: &Repository,
     tags: &[String],
 ) -> anyhow::Result<Manifest> {
-    place(from, digest, to, tags).await?.ok_or_else(|| {
-        let message = format!("the registry does not have all of `{}`", from.reference(digest));
-        fail(FailureType::RegistryUnavailable, message)
-    })
+    place(from, digest, to, tags).await?.ok_or_else(|| incomplete(from, digest))
+}
+
+fn incomplete(from: &Repository, digest: &str) -> anyhow::Error {
+    let message = format!("the registry does not have all of `{}`", from.reference(digest));
+    fail(FailureType::RegistryUnavailable, message)
 }
