@@ -23,6 +23,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::engine::heartbeat;
 
+/// When the first heartbeat tells of the Pod: a build that is over by then costs none.
+const SOON: Duration = Duration::from_secs(1);
+
 /// The waits of a worker that go on beside its steps.
 #[derive(Debug, Default)]
 pub struct Detached {
@@ -97,7 +100,8 @@ async fn beats(
     pause: Duration,
     launched: &Launched,
 ) -> Outcome {
-    let mut beat = tokio::time::interval(pause);
+    let soon = tokio::time::Instant::now() + SOON.min(pause);
+    let mut beat = tokio::time::interval_at(soon, pause);
     loop {
         beat.tick().await;
         let beaten = handle.heartbeat(Some(launched.clone()), RpcOptions::default());

@@ -32,7 +32,9 @@ pub async fn beating<T>(
     ctx: &ActivityContext,
     step: impl Future<Output = anyhow::Result<T>>,
 ) -> Result<T, ActivityError> {
-    let mut beat = tokio::time::interval(heartbeat(ctx) / 4);
+    // That it has begun the engine knows.
+    let pause = heartbeat(ctx) / 4;
+    let mut beat = tokio::time::interval_at(tokio::time::Instant::now() + pause, pause);
     // Boxed: a step is large, and is passed on through many hands.
     let mut step = Box::pin(alone(ctx, step));
     loop {
