@@ -29,6 +29,7 @@ use crate::{
     cluster::{Cluster, Found},
     engine::Observer,
     error::{Ended, is},
+    launch::Past,
     log::{
         self, Log, Logs,
         follow::{Seen, follow},
@@ -57,7 +58,7 @@ pub struct Awaited {
 /// Waits for the end of a build, and keeps its log meanwhile.
 ///
 /// `scheduled` is when the step was first scheduled: for a build that joined another's Pod, no
-/// clock has run before.
+/// clock has run before. `past` says whether it may have been awaited before.
 pub async fn await_build(
     cluster: &Cluster,
     registry: &RegistryClient,
@@ -65,12 +66,13 @@ pub async fn await_build(
     input: &AwaitInput,
     observer: &mut Observer,
     scheduled: SystemTime,
+    past: Past,
 ) -> anyhow::Result<Awaited> {
     let joined = input.launched.joined.as_ref().and_then(|_| Timestamp::try_from(scheduled).ok());
     let BuildId { run_id, platform, attempt, .. } = &input.id;
     let prefix = names::log_prefix(run_id, platform, *attempt);
     let seen = Seen::default();
-    let keeping = follow(logs, cluster, &input.launched, &prefix, &seen);
+    let keeping = follow(logs, cluster, &input.launched, &prefix, past, &seen);
     let waiting = wait(cluster, input, observer, joined);
     tokio::pin!(keeping, waiting);
     let is_kept = AtomicBool::new(false);

@@ -23,7 +23,7 @@ use crate::{
     phase,
     pod::GRACE_SECONDS,
     seen::SeenPod,
-    share::leave::leave,
+    share::{self, leave::leave},
 };
 
 /// Pauses before it looks again for what a launch made meanwhile.
@@ -70,15 +70,41 @@ async fn clean(
     Ok(())
 }
 
+/// What a build that has its image was made by.
+#[derive(Clone, Copy, Debug)]
+pub struct Made<'a> {
+    /// The Pod or Job.
+    pub launched: &'a Launched,
+    /// Whether all of its log is kept.
+    pub is_kept: bool,
+    /// Whether the execution has made nothing else.
+    pub is_all: bool,
+}
+
 /// Does the same for a build that has its image, which is not to wait for it: false where it is to
-/// be done again. `kept` is the Pod or Job of which the whole log is kept.
+/// be done again.
 pub async fn tidy_up(
     cluster: &Cluster,
     logs: Logs<'_>,
     input: CleanUpInput,
-    kept: Option<&str>,
+    made: Made<'_>,
 ) -> bool {
-    let tidying = fault::around("clean_up", clean(cluster, logs, input, kept));
+    let Made { launched, is_kept, is_all } = made;
+    let tidying = async {
+        let pod = cluster.watched(launched).filter(|_| launched.kind == LaunchedKind::Pod);
+        match pod.filter(|_| is_kept && is_all) {
+            // Nobody needs to look for it.
+            Some(pod) if share::is_shared(pod.meta()) => {
+                leave(cluster, launched, &input.run_id).await
+            }
+            Some(pod) => delete(&cluster.pods(), &launched.name, pod.uid()).await,
+            None => {
+                let kept = is_kept.then_some(launched.uid.as_str());
+                clean(cluster, logs, input, kept).await
+            }
+        }
+    };
+    let tidying = fault::around("clean_up", tidying);
     let why = match tokio::time::timeout(PATIENCE, tidying).await {
         Ok(Ok(())) => return true,
         Ok(Err(error)) => format!("{error:#}"),

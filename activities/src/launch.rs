@@ -42,10 +42,20 @@ use crate::{
 /// count one too few, which is better than none launching while the watch is away.
 const SEEN: Duration = Duration::from_secs(5);
 
+/// Whether anything may have been done before of what a run of a step is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Past {
+    /// This is the first run of all that the attempt has.
+    None,
+    /// An earlier run may have come to anything.
+    Some,
+}
+
 /// Creates the Pod or Job of an attempt, or finds it where an earlier run created it, or joins that
 /// of an equal build.
 ///
-/// `access` is how its executor gets the context.
+/// `access` is how its executor gets the context. `past` says whether this attempt may have been
+/// launched before.
 /// `started` is when the step was first scheduled: its queued clock goes on over every run.
 /// `wish` asks the engine what it wants of this step, before the Pod is created and after, as a
 /// cancelled build's clean-up may have run in between.
@@ -53,6 +63,7 @@ pub async fn launch(
     cluster: &Cluster,
     access: &Access,
     input: LaunchInput,
+    past: Past,
     observer: &mut Observer,
     started: SystemTime,
     wish: impl AsyncFn() -> Wish,
@@ -60,7 +71,9 @@ pub async fn launch(
     let mut share = Share::of(&cluster.site.instance, &input);
     let mut object = made(cluster, &input, access, share.as_ref())?;
     // A build that may share one may have gone on alone.
-    if let Existing::Ours(launched) = existing(cluster, &input).await? {
+    if past == Past::Some
+        && let Existing::Ours(launched) = existing(cluster, &input).await?
+    {
         return Ok(launched);
     }
     let nodes = Nodes::of(input.build.platform());
@@ -73,7 +86,10 @@ pub async fn launch(
         observer,
         waiting: None,
     };
-    let (mut is_checked, mut look) = (false, true);
+    // Of the first run the watch, and the creation itself, tell enough.
+    let (mut is_checked, mut look) = (false, past == Past::Some);
+    // It was wanted a moment ago; after the creation it is asked in any case.
+    let mut is_old = past == Past::Some;
     loop {
         if let Some(shared) = share.as_ref().filter(|it| look || cluster.shows(&it.hash)) {
             match join(cluster, shared, &wish).await? {
@@ -84,6 +100,7 @@ pub async fn launch(
                 Joined::Nothing => {}
                 Joined::Going => {
                     queue.wait("the Pod of an equal build is being deleted").await?;
+                    is_old = true;
                     continue;
                 }
                 Joined::Spent => {
@@ -97,7 +114,8 @@ pub async fn launch(
             cluster.ready().await?;
             is_checked = true;
         }
-        look = match admit(cluster, access, &input, share.as_ref(), &object, &wish).await? {
+        let share = share.as_ref();
+        look = match admit(cluster, access, &input, share, &object, is_old, &wish).await? {
             Admission::Created(launched) => {
                 queue.tell();
                 tracing::info!(name = launched.name, "launched a build");
@@ -106,6 +124,7 @@ pub async fn launch(
             Admission::Taken => true,
             Admission::Later(refusal) => {
                 queue.wait(&refusal).await?;
+                is_old = true;
                 false
             }
         };
@@ -187,13 +206,15 @@ enum Admission {
     Later(String),
 }
 
-/// Creates the object where there is room for it.
+/// Creates the object where there is room for it. Whether an old launch is still wanted is asked
+/// before, too.
 async fn admit(
     cluster: &Cluster,
     access: &Access,
     input: &LaunchInput,
     share: Option<&Share>,
     object: &Object,
+    is_old: bool,
     wish: &impl AsyncFn() -> Wish,
 ) -> anyhow::Result<Admission> {
     let limit = cluster.site.settings.max_builds;
@@ -204,21 +225,21 @@ async fn admit(
             return Ok(Admission::Later(reason));
         }
     };
-    if wish().await != Wish::Outcome {
+    if is_old && wish().await != Wish::Outcome {
         return Err(unwanted());
     }
     let object = presigned::signed(object, access, &input.build.clocks).await?;
     let error = match create(cluster, &object).await {
         Ok(launched) => {
             // Where another run has given the outcome, this Pod is what it gave.
-            if wish().await == Wish::End {
+            let (wish, ()) = tokio::join!(wish(), seen(cluster, &launched));
+            if wish == Wish::End {
                 match share {
                     Some(_) => leave(cluster, &launched, &input.id.run_id).await?,
                     None => remove(cluster, &launched).await?,
                 }
                 return Err(unwanted());
             }
-            seen(cluster, &launched).await;
             return Ok(Admission::Created(launched));
         }
         Err(error) => error,

@@ -74,6 +74,7 @@ use crate::{
     cluster::Cluster,
     detached::Detached,
     engine::{Observer, alone, beating, called, named, telling},
+    launch::Past,
     log::Logs,
     object::Site,
     registry::RegistryClient,
@@ -169,17 +170,20 @@ impl Activities {
         input: AwaitInput,
         observer: &mut Observer,
         since: SystemTime,
+        past: Past,
     ) -> anyhow::Result<Built> {
         let (cluster, registry, logs) = (&self.cluster, &self.registry, self.logs());
-        let wait = await_build::await_build(cluster, registry, logs, &input, observer, since);
+        let wait = await_build::await_build(cluster, registry, logs, &input, observer, since, past);
         // Boxed, as each layer around it would hold it twice.
         let Awaited { built, is_kept } = Box::pin(wait).await?;
         let AwaitInput { id, launched, .. } = input;
-        let kept = is_kept.then_some(launched.uid.as_str());
+        // Nothing else was made by the first run of the first attempt.
+        let is_all = past == Past::None && id.attempt == 1;
         // Each of several platforms is one of several Pods of its execution.
         let is_whole = id.platform.is_empty();
         let own = CleanUpInput { workflow_id: id.workflow_id, run_id: id.run_id, launching: false };
-        let tidied = is_whole && Box::pin(clean_up::tidy_up(cluster, logs, own, kept)).await;
+        let made = clean_up::Made { launched: &launched, is_kept, is_all };
+        let tidied = is_whole && Box::pin(clean_up::tidy_up(cluster, logs, own, made)).await;
         Ok(Built { tidied, ..built })
     }
 }
@@ -279,6 +283,8 @@ impl Activities {
         let wish = move || engine::wish(asked.clone());
         let access = self.store.access(&input.context.key);
         let then = input.with_await.then(|| input.clone());
+        let is_first = !input.again && ctx.info().attempt == 1;
+        let past = if is_first { Past::None } else { Past::Some };
         let launch = async {
             let finished = async || launch::finished(&self.cluster, &self.registry, &input).await;
             if input.again
@@ -286,7 +292,8 @@ impl Activities {
             {
                 return Ok(finished);
             }
-            launch::launch(&self.cluster, &access, input, &mut observer, started, wish).await
+            let cluster = &self.cluster;
+            launch::launch(cluster, &access, input, past, &mut observer, started, wish).await
         };
         let launched = watched(&ctx, &id, State::Queued, launch).await?;
         let Some(input) = then.filter(|_| launched.built.is_none()) else { return Ok(launched) };
@@ -295,7 +302,7 @@ impl Activities {
         let input = AwaitInput::of(&input, launched.clone());
         let teller = self::observer(&ctx, &id);
         let wait = async move {
-            let wait = own.awaited(input, &mut observer, SystemTime::now());
+            let wait = own.awaited(input, &mut observer, SystemTime::now(), past);
             let step = telling(&context, &teller, State::Building, named(&id, Box::pin(wait)));
             called(&context, "await_build", step).await
         };
@@ -314,7 +321,7 @@ impl Activities {
         let mut observer = observer(&ctx, &id);
         observer.has(&input.launched);
         let since = ctx.info().scheduled_time.unwrap_or_else(SystemTime::now);
-        let wait = self.awaited(input, &mut observer, since);
+        let wait = self.awaited(input, &mut observer, since, Past::Some);
         watched(&ctx, &id, State::Building, wait).await
     }
 

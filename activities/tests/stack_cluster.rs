@@ -11,7 +11,7 @@ use kilnworks_activities::{
     cluster::{Cluster, Found, connect},
     engine::{Observer, Wish},
     error::failure_of,
-    launch::launch,
+    launch::{Past, launch},
     log::Logs,
     object::{Site, sample},
     registry::{RegistryClient, resolve_image},
@@ -90,7 +90,7 @@ impl Build {
         let started = SystemTime::now();
         let input = self.input.clone();
         let wish = async || Wish::Outcome;
-        launch(&self.cluster, &empty(), input, &mut observer, started, wish)
+        launch(&self.cluster, &empty(), input, Past::Some, &mut observer, started, wish)
             .await
             .expect("a launch")
     }
@@ -109,8 +109,8 @@ impl Build {
         };
         let mut observer = Observer::new(None, self.input.id.clone());
         let (cluster, registry) = (&self.cluster, &self.registry);
-        let now = SystemTime::now();
-        let built = await_build(cluster, registry, self.logs(), &input, &mut observer, now).await;
+        let (logs, past, now) = (self.logs(), Past::Some, SystemTime::now());
+        let built = await_build(cluster, registry, logs, &input, &mut observer, now, past).await;
         built.map(|awaited| awaited.built).map_err(|error| match failure_of(&error) {
             Some(failure) => failure.clone(),
             None => panic!("an error without a type: {error:#}"),

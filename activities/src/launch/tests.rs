@@ -9,9 +9,9 @@ use kilnworks_workflows::{
 };
 use serde_json::{Value, json};
 
-use super::launch;
+use super::{Past, launch};
 use crate::{
-    clean_up::clean_up,
+    clean_up::{Made, clean_up, tidy_up},
     engine::{Observer, Wish},
     error::failure_of,
     fixtures::{Call, Scenario, call, full, minimal, refusal},
@@ -48,13 +48,24 @@ fn create(pod: &Pod) -> Call {
     Call { seen: Some(pod.clone()), ..call("POST", "pods?", 201, json_of(pod)) }
 }
 
+/// A run that may not be the first one.
 async fn run(
     cluster: &crate::cluster::Cluster,
     input: LaunchInput,
     wish: impl AsyncFn() -> Wish,
 ) -> anyhow::Result<Launched> {
+    run_after(cluster, input, Past::Some, wish).await
+}
+
+async fn run_after(
+    cluster: &crate::cluster::Cluster,
+    input: LaunchInput,
+    past: Past,
+    wish: impl AsyncFn() -> Wish,
+) -> anyhow::Result<Launched> {
+    let (access, now) = (Access::default(), SystemTime::now());
     let mut observer = Observer::new(None, input.id.clone());
-    launch(cluster, &Access::default(), input, &mut observer, SystemTime::now(), wish).await
+    launch(cluster, &access, input, past, &mut observer, now, wish).await
 }
 
 fn kind(error: &anyhow::Error) -> FailureType {
@@ -67,6 +78,31 @@ async fn it_creates_one() {
     let (scenario, cluster) = Scenario::new(Vec::new(), vec![none(), create(&pod)]);
     let launched = run(&cluster, minimal(), async || Wish::Outcome).await.unwrap();
     assert_eq!(launched.uid, "uid-1");
+    scenario.end();
+}
+
+#[tokio::test]
+async fn the_first_run_looks_for_nothing_and_asks_once() {
+    let pod = created(&minimal());
+    let (scenario, cluster) = Scenario::new(Vec::new(), vec![create(&pod)]);
+    let asked = Cell::new(0);
+    let wish = async || {
+        asked.set(asked.get() + 1);
+        Wish::Outcome
+    };
+    run_after(&cluster, minimal(), Past::None, wish).await.unwrap();
+    assert_eq!(asked.get(), 1, "after the creation");
+    scenario.end();
+}
+
+#[tokio::test]
+async fn the_first_run_finds_a_pod_of_its_name_by_the_refusal() {
+    let pod = created(&minimal());
+    let taken = call("POST", "pods?", 409, refusal(409, "AlreadyExists", "it is there"));
+    let calls = vec![taken, look(200, json_of(&pod))];
+    let (scenario, cluster) = Scenario::new(Vec::new(), calls);
+    let launched = run_after(&cluster, minimal(), Past::None, async || Wish::Outcome).await;
+    assert_eq!(launched.unwrap().uid, "uid-1");
     scenario.end();
 }
 
@@ -374,6 +410,32 @@ async fn clean_up_asks_for_the_log_and_deletes_what_it_finds() {
     scenario.end();
 }
 
+/// What tidying up after a build calls, of whose Pod this is known.
+async fn tidied_up(is_kept: bool, is_all: bool, calls: Vec<Call>) {
+    let pod: Pod = serde_json::from_value(ended()).unwrap();
+    let launched = super::launched(LaunchedKind::Pod, pod.metadata.clone());
+    let (scenario, cluster) = Scenario::new(vec![pod], calls);
+    let (_dir, store) = store();
+    let logs = Logs { store: &store, max_bytes: 1 << 20 };
+    let made = Made { launched: &launched, is_kept, is_all };
+    assert!(tidy_up(&cluster, logs, clean_up_input(), made).await);
+    scenario.end();
+}
+
+#[tokio::test]
+async fn a_tidy_up_looks_only_for_what_may_be_there() {
+    let name = pod::name(&minimal().id);
+    let delete = || call("DELETE", &format!("pods/{name}?"), 200, ended());
+    let lists = || [listed(json!([])), no_jobs()];
+    tidied_up(true, true, vec![delete()]).await;
+    let found = || vec![listed(json!([ended()])), no_jobs(), delete()];
+    tidied_up(true, false, found().into_iter().chain(lists()).collect()).await;
+    let log = || call("GET", &format!("pods/{name}/log?"), 404, refusal(404, "NotFound", "gone"));
+    let mut calls = found();
+    calls.insert(2, log());
+    tidied_up(false, true, calls.into_iter().chain(lists()).collect()).await;
+}
+
 #[tokio::test]
 async fn a_pod_stays_until_the_store_has_its_log_and_no_other_with_it() {
     let mut next = minimal();
@@ -419,6 +481,7 @@ async fn steps_can_move_between_threads() {
         &input,
         &mut observer,
         scheduled,
+        Past::None,
     ));
     scenario.end();
 }

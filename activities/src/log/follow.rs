@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::{Logs, cut::Cutter, live, parts::Writer, streams::Place};
 use crate::{
     cluster::{Cluster, SILENCE},
+    launch::Past,
     phase,
     phases::Pushing,
     redact,
@@ -93,6 +94,7 @@ pub async fn follow(
     cluster: &Cluster,
     launched: &Launched,
     prefix: &str,
+    past: Past,
     seen: &Seen,
 ) {
     let Some(pod) = begun(cluster, launched).await else { return };
@@ -100,7 +102,10 @@ pub async fn follow(
     let mut writer = loop {
         let begun = async {
             redact::learn_of(cluster, &pod).await?;
-            Writer::begin(logs.store, prefix, logs.max_bytes).await
+            match past {
+                Past::None => Ok(Writer::anew(logs.store, prefix, logs.max_bytes)),
+                Past::Some => Writer::begin(logs.store, prefix, logs.max_bytes).await,
+            }
         };
         // Boxed, as a log is followed much longer than it is opened, and thousands are.
         match Box::pin(begun).await {

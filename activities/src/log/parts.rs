@@ -89,17 +89,23 @@ impl<'a> Writer<'a> {
             Some(part) => store.read(&part.key).await?.and_then(|part| last_time(&part)),
             None => None,
         };
-        Ok(Self {
+        let offset = parts.iter().map(Part::end).max().unwrap_or_default();
+        Ok(Self { offset, parts, last, ..Self::anew(store, prefix, max_bytes) })
+    }
+
+    /// The same for a log that nobody has begun.
+    pub fn anew(store: &'a dyn ContextStore, prefix: &str, max_bytes: u64) -> Self {
+        Self {
             store,
             prefix: prefix.to_owned(),
             max_bytes,
             keeper: Uuid::new_v4().simple().to_string()[..8].to_owned(),
-            offset: parts.iter().map(Part::end).max().unwrap_or_default(),
-            parts,
+            offset: 0,
+            parts: Vec::new(),
             open: Vec::new(),
             since: None,
-            last,
-        })
+            last: None,
+        }
     }
 
     /// The time of the last line.

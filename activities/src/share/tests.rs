@@ -16,12 +16,12 @@ use serde_json::{Value, json};
 
 use super::{Share, leave::leave, members::Member};
 use crate::{
-    clean_up::clean_up,
+    clean_up::{Made, clean_up, tidy_up},
     cluster::Cluster,
     engine::{Observer, Wish},
     error::failure_of,
     fixtures::{Call, Scenario, call, minimal, refusal, settings},
-    launch::launch,
+    launch::{Past, launch},
     log::Logs,
     object::{Object, Site},
     pod,
@@ -136,8 +136,18 @@ async fn run(
     input: LaunchInput,
     wish: impl AsyncFn() -> Wish,
 ) -> anyhow::Result<Launched> {
+    run_after(cluster, input, Past::Some, wish).await
+}
+
+async fn run_after(
+    cluster: &Cluster,
+    input: LaunchInput,
+    past: Past,
+    wish: impl AsyncFn() -> Wish,
+) -> anyhow::Result<Launched> {
+    let (access, now) = (Access::default(), SystemTime::now());
     let mut observer = Observer::new(None, input.id.clone());
-    launch(cluster, &Access::default(), input, &mut observer, SystemTime::now(), wish).await
+    launch(cluster, &access, input, past, &mut observer, now, wish).await
 }
 
 /// What a launch gives, and what it sent.
@@ -490,6 +500,44 @@ async fn a_clean_up_leaves_what_is_shared() {
         patch(200, both.clone()),
     ];
     cleaned_up(LauncherKind::Pod, calls).await;
+}
+
+#[tokio::test]
+async fn a_tidy_up_leaves_what_is_shared_and_looks_for_nothing_else() {
+    let both = joined(made(&keyed()), &[&equal()]);
+    let calls = vec![look(&both), patch(200, both.clone())];
+    let pod = serde_json::from_value(both.clone()).unwrap();
+    let (scenario, cluster) = Scenario::new(vec![pod], calls);
+    let directory = tempfile::tempdir().unwrap();
+    let mount = VolumeMount::Claim("none".to_owned());
+    let store = VolumeStore::open(directory.path(), mount).unwrap();
+    let logs = Logs { store: &store, max_bytes: 1 << 20 };
+    let launched = share(&keyed())
+        .launched(LaunchedKind::Pod, &serde_json::from_value(both["metadata"].clone()).unwrap());
+    let input = CleanUpInput {
+        workflow_id: keyed().id.workflow_id,
+        run_id: keyed().id.run_id,
+        launching: false,
+    };
+    let made = Made { launched: &launched, is_kept: true, is_all: true };
+    assert!(tidy_up(&cluster, logs, input, made).await);
+    scenario.end();
+}
+
+#[tokio::test]
+async fn the_first_run_joins_what_another_has_just_made() {
+    let pod = made(&equal());
+    let calls = vec![
+        call("POST", "pods?", 409, refusal(409, "AlreadyExists", "it is there")),
+        look(&pod),
+        call("GET", &format!("pods/{}", name()), 200, pod.clone()),
+        patch(200, joined(pod, &[&keyed()])),
+    ];
+    let (scenario, cluster) = Scenario::new(Vec::new(), calls);
+    let wish = async || Wish::Outcome;
+    let launched = run_after(&cluster, keyed(), Past::None, wish).await.unwrap();
+    assert!(launched.joined.is_some());
+    scenario.end();
 }
 
 #[tokio::test]
