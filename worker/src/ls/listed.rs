@@ -8,6 +8,9 @@ use temporalio_client::{WorkflowExecution, WorkflowExecutionStatus};
 
 use crate::{status, table, units};
 
+/// What a build is that has ended well.
+const SUCCEEDED: &str = "succeeded";
+
 /// A build.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -59,6 +62,10 @@ impl Listed {
             status: status::word(one.status()),
             outcome: match one.status() {
                 WorkflowExecutionStatus::Running => None,
+                // A container of an app does not write it down.
+                WorkflowExecutionStatus::Completed => {
+                    Some(found_by.get(&OUTCOME).unwrap_or_else(|| SUCCEEDED.to_owned()))
+                }
                 _ => found_by.get(&OUTCOME),
             },
             started: started.map(written),
@@ -80,7 +87,7 @@ impl Listed {
     fn state(&self) -> &str {
         match (&self.outcome, self.status.as_str()) {
             (Some(outcome), _) => outcome,
-            (None, "completed") => "succeeded",
+            (None, "completed") => SUCCEEDED,
             (None, "canceled") => "cancelled",
             (None, status) => status,
         }

@@ -5,7 +5,7 @@ use temporalio_workflow::{WaitConditionOptions, WorkflowCancellationToken, Workf
 
 use super::{BuildComponent, of_one, work::cancelled};
 use crate::{
-    build::{attributes, child, summary, tell},
+    build::{COMMIT, attributes, child, summary, tell},
     build_container::BuildContainer,
     desk::grant,
     document::inherit,
@@ -150,9 +150,10 @@ impl One<'_> {
     async fn child(&self, document: Value) -> Result<BuildOutput, Stop> {
         let (component, container) = (&self.component().name, &self.container().name);
         let version = self.release.version.as_deref();
-        let found_by = attributes(&self.outline.app, version, Some(component), Some(container));
+        let mut found_by = attributes(&self.outline.app, version, Some(component), Some(container));
         let key = self.container().source.as_ref();
         let commit = key.and_then(|key| self.ctx.state(|s| s.sources.commit(key)));
+        found_by.extend(commit.clone().map(|commit| COMMIT.value_set(commit)));
         let what = names::container(component, container);
         let summary = summary(&what, version, commit.as_deref());
         let run = || BuildContainer::run;
