@@ -21,7 +21,7 @@ chaos: up build ## Strike the stack while it builds: ARGS=--list names the cases
 PROFILE ?= debug
 
 bench: up packages ## Measure builds, each against a floor: ARGS=--list names the lines, PROFILE=release what counts.
-	@cargo build --workspace --bins $(if $(filter release,$(PROFILE)),--release)
+	@cargo build -p kiln -p kilnworks-tests --bin kiln --bin bench $(if $(filter release,$(PROFILE)),--release)
 	@. .local/env && target/$(PROFILE)/bench $(ARGS)
 
 binary: packages ## Build the `kiln` that is released, without the fault points of the tests.

@@ -9,6 +9,7 @@ use kilnworks_activities::{phase, seen::SeenPod};
 use kube::{
     Api, ResourceExt,
     api::{DeleteParams, ListParams, ObjectMeta, PostParams, WatchEvent, WatchParams},
+    runtime::{WatchStreamExt, watcher},
 };
 
 use crate::engine::eventually;
@@ -61,22 +62,20 @@ pub(super) fn bare(pod: &Pod, scene: &str, number: usize) -> Pod {
 pub(super) async fn run(pods: &Api<Pod>, pod: &Pod) -> Result<Duration> {
     let begun = Instant::now();
     let created = pods.create(&PostParams::default(), pod).await?;
-    let params = WatchParams::default().fields(&format!("metadata.name={}", created.name_any()));
-    let version = created.resource_version().unwrap_or_default();
-    watch(pods, &params, &version, 1).await?;
+    let own = watcher::Config::default().fields(&format!("metadata.name={}", created.name_any()));
+    watch(pods, own, 1).await?;
     Ok(begun.elapsed())
 }
 
 /// Creates all of a scene's Pods and watches them to their ends.
 pub(super) async fn run_all(pods: &Api<Pod>, scene: &str, all: &[Pod]) -> Result<Duration> {
-    let version = now(pods).await?;
-    let params = WatchParams::default().labels(&format!("{SCENE}={scene}"));
+    let own = watcher::Config::default().labels(&format!("{SCENE}={scene}"));
     let begun = Instant::now();
     let post = PostParams::default();
     let creating = stream::iter(all).map(|pod| pods.create(&post, pod));
     let creating = creating.buffer_unordered(AT_ONCE).try_for_each(|_| async { Ok(()) });
     let creating = async { Ok(creating.await?) };
-    tokio::try_join!(creating, watch(pods, &params, &version, all.len()))?;
+    tokio::try_join!(creating, watch(pods, own, all.len()))?;
     Ok(begun.elapsed())
 }
 
@@ -92,11 +91,12 @@ pub(super) async fn remove(pods: &Api<Pod>, labels: &str) -> Result<()> {
 }
 
 /// Waits until so many Pods have ended well.
-async fn watch(pods: &Api<Pod>, params: &WatchParams, version: &str, count: usize) -> Result<()> {
+async fn watch(pods: &Api<Pod>, config: watcher::Config, count: usize) -> Result<()> {
     let mut ended = std::collections::BTreeSet::new();
-    let mut events = pods.watch(params, version).await?.boxed();
-    while let Some(event) = events.try_next().await? {
-        let (WatchEvent::Added(pod) | WatchEvent::Modified(pod)) = event else { continue };
+    // An API server may end a watch at any time: then it is begun anew.
+    let mut seen = watcher(pods.clone(), config).default_backoff().applied_objects().boxed();
+    while let Some(pod) = seen.next().await {
+        let Ok(pod) = pod else { continue };
         let pod = SeenPod::from(pod);
         let Some(end) = phase::terminated(&pod) else { continue };
         let message = end.message.as_deref().unwrap_or_default();
@@ -106,5 +106,5 @@ async fn watch(pods: &Api<Pod>, params: &WatchParams, version: &str, count: usiz
             return Ok(());
         }
     }
-    bail!("the watch over the bare Pods ended early")
+    bail!("the watch over the bare Pods ended")
 }
