@@ -1,5 +1,5 @@
-//! What `deploy/sbom` says is in `kiln`: valid CycloneDX, with the crates that it is compiled of and no
-//! others, each as `Cargo.lock` has it.
+//! What `deploy/sbom` says is in `kiln` and its image: valid CycloneDX, with the crates that it is compiled of
+//! and no others, each as `Cargo.lock` has it, and the libraries that are none.
 
 use std::{
     collections::BTreeSet,
@@ -90,6 +90,15 @@ fn it_names_what_kiln_is_compiled_of() {
     assert_eq!(sbom["metadata"]["component"]["name"], "kiln");
 
     let components = sbom["components"].as_array().expect("components");
+    let is_of_debian =
+        |one: &&Value| one["purl"].as_str().is_some_and(|purl| purl.starts_with("pkg:deb/debian/"));
+    let (debian, components): (Vec<_>, Vec<_>) = components.iter().partition(is_of_debian);
+    for name in ["libssl-dev", "libc6", "libgcc-s1", "ca-certificates"] {
+        let library = debian.iter().find(|one| text(one, "name") == name).expect(name);
+        let version =
+            run(Command::new("dpkg-query").args(["--show", "--showformat=${Version}", name]));
+        assert_eq!(text(library, "version"), version, "{name}");
+    }
     let of = |scopes: &[&str]| -> BTreeSet<String> {
         let own = components.iter().filter(|one| scopes.contains(&text(one, "scope")));
         own.map(|one| format!("{} v{}", text(one, "name"), text(one, "version"))).collect()
