@@ -140,6 +140,7 @@ async fn wait(
     cluster.ready().await?;
     loop {
         let now = Timestamp::now();
+        let seen = cluster.watched(&input.launched);
         // Boxed, as in all of these: a build waits much longer for the bell, and thousands wait.
         let standing = match Box::pin(cluster.find(&input.launched)).await? {
             Found::Pod(pod) if phase::is_over(&pod, now) => return Ok(Some(pod)),
@@ -161,14 +162,14 @@ async fn wait(
             return match Box::pin(cluster.ask(&input.launched)).await? {
                 Found::Pod(pod) if phase::is_over(&pod, now) => Ok(Some(pod)),
                 Found::Pod(pod) if phase::standing(&pod).state != standing.state => {
-                    bell.rung().await;
+                    bell.rung_for(cluster, &input.launched, seen.as_deref()).await;
                     continue;
                 }
                 Found::Gone => Ok(None),
                 _ => Err(failed(input, failure)),
             };
         }
-        bell.rung().await;
+        bell.rung_for(cluster, &input.launched, seen.as_deref()).await;
     }
 }
 

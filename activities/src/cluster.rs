@@ -287,13 +287,29 @@ pub struct Bell(watch::Receiver<u64>);
 impl Bell {
     /// Waits for the next ring. What changed since the last one rings at once.
     pub async fn rung(&mut self) {
+        // A second without a ring is one, too.
+        let _ = tokio::time::timeout(TICK, self.ring()).await;
+    }
+
+    /// Waits until the watch shows another Pod than was seen. Thousands wait, and each change of any
+    /// Pod rings for all of them.
+    pub async fn rung_for(&mut self, cluster: &Cluster, of: &Launched, seen: Option<&SeenPod>) {
+        let address = |pod: &SeenPod| std::ptr::from_ref(pod);
         let ring = async {
-            if self.0.changed().await.is_err() {
-                std::future::pending().await
+            loop {
+                self.ring().await;
+                if cluster.watched(of).as_deref().map(address) != seen.map(address) {
+                    return;
+                }
             }
         };
-        // A second without a ring is one, too.
         let _ = tokio::time::timeout(TICK, ring).await;
+    }
+
+    async fn ring(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending().await
+        }
     }
 }
 

@@ -495,3 +495,22 @@ async fn a_place_is_taken_before_the_watch_shows_its_pod() {
     let _room = cluster.room(2).expect("it is free again");
     scenario.end();
 }
+
+#[tokio::test]
+async fn a_bell_rings_for_its_own_pod_alone() {
+    let mut next = minimal();
+    next.id.attempt = 2;
+    let (own, other) = (created(&minimal()), created(&next));
+    let (scenario, cluster) = Scenario::new(vec![own.clone(), other.clone()], Vec::new());
+    let launched = super::launched(LaunchedKind::Pod, own.metadata.clone());
+    let (mut bell, seen) = (cluster.bell(), cluster.watched(&launched));
+    assert!(seen.is_some());
+    let rung = bell.rung_for(&cluster, &launched, seen.as_deref());
+    tokio::pin!(rung);
+    assert!(futures::poll!(&mut rung).is_pending());
+    scenario.see(other);
+    assert!(futures::poll!(&mut rung).is_pending(), "it is another's");
+    scenario.see(own);
+    assert!(futures::poll!(&mut rung).is_ready());
+    scenario.end();
+}
