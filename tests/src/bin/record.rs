@@ -14,6 +14,7 @@ use kilnworks_workflows::{
     BuildApp, BuildComponent, BuildContainer, Sweep,
     build::raw,
     failure::{Failure, FailureType},
+    names,
 };
 use serde_json::{Value, json};
 use strum::VariantArray;
@@ -84,6 +85,8 @@ async fn main() {
     record("container-tidied", ok(), BuildContainer::run, container(), false).await;
     // Its launch awaits the build, too.
     record("one-step", ok(), BuildContainer::run, container(), false).await;
+    // Its component has told already what it is found by.
+    record_below("one-step-below", "server", BuildComponent::run, component).await;
     let again = fails(FailureType::OutOfMemory);
     record("one-step-again", again, BuildContainer::run, container(), false).await;
     record("one-step-cancelled", hangs(), BuildContainer::run, container(), true).await;
@@ -156,6 +159,26 @@ where
     record_asked(name, steps, workflow, document, asks).await;
 }
 
+/// Records a child.
+async fn record_below<W>(name: &str, child: &str, workflow: W, document: Value)
+where
+    W: HasWorkflowDefinition<Input = RawValue>,
+{
+    if !is_wanted(name) {
+        return;
+    }
+    let history = with_fakes(FakeSteps::default(), async |client, queue| {
+        let handle = start(&client, workflow, &queue, ID, document).await;
+        let _ = handle.get_result(WorkflowGetResultOptions::default()).await;
+        let child =
+            client.get_workflow_handle::<UntypedWorkflow>(names::child_workflow_id(ID, child));
+        let history = child.fetch_history(WorkflowFetchHistoryOptions::default());
+        history.to_json().await.expect("its history")
+    })
+    .await;
+    write(name, &history);
+}
+
 /// Asks for each update as soon as it is not refused, one after the other.
 async fn record_asked<W>(
     name: &str,
@@ -166,8 +189,7 @@ async fn record_asked<W>(
 ) where
     W: HasWorkflowDefinition<Input = RawValue>,
 {
-    let mut wanted = std::env::args().skip(1).peekable();
-    if wanted.peek().is_some() && !wanted.any(|it| it == name) {
+    if !is_wanted(name) {
         return;
     }
     let events = with_fakes(steps.clone(), async |client, queue| {
@@ -195,7 +217,16 @@ async fn record_asked<W>(
         history.to_json().await.expect("its history")
     })
     .await;
+    write(name, &events);
+}
+
+fn is_wanted(name: &str) -> bool {
+    let mut wanted = std::env::args().skip(1).peekable();
+    wanted.peek().is_none() || wanted.any(|it| it == name)
+}
+
+fn write(name: &str, history: &[u8]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("histories");
-    std::fs::write(folder.join(format!("{name}.json")), events).expect("the history is written");
+    std::fs::write(folder.join(format!("{name}.json")), history).expect("the history is written");
     println!("recorded {name}");
 }
