@@ -77,9 +77,11 @@ impl Repository {
         let turn = self.turn(&blob.digest);
         let _turn = turn.lock().await;
         // A blob that is here is mounted, too, so nobody asks before.
-        if self.mount(from, &blob.digest).await? || self.has_blob(&blob.digest).await? {
+        let mounted = self.mount(from, &blob.digest).await;
+        if matches!(mounted, Ok(true)) || self.has_blob(&blob.digest).await? {
             return Ok(true);
         }
+        mounted?;
         let Some(bytes) = from.pull(blob).await? else { return Ok(false) };
         self.push(blob, bytes).await?;
         Ok(true)
