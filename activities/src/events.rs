@@ -94,8 +94,11 @@ mod tests {
             event("two", "2026-01-31T10:00:01Z", "another"),
         ]);
         let listed = json!({"metadata": {}, "items": items});
-        let calls = vec![call("GET", "events?&fieldSelector=type%3DWarning", 200, listed)];
-        let (scenario, cluster) = Scenario::new(Vec::new(), calls);
+        let path = "events?&fieldSelector=type%3DWarning";
+        // Who read once more would find nothing.
+        let nothing = json!({"metadata": {}, "items": []});
+        let calls = vec![call("GET", path, 200, listed), call("GET", path, 200, nothing)];
+        let (_scenario, cluster) = Scenario::new(Vec::new(), calls);
         let warnings = Warnings::default();
         let (one, two, none) = tokio::join!(
             warnings.latest(&cluster, "one"),
@@ -105,6 +108,5 @@ mod tests {
         assert_eq!(one.as_deref(), Some("FailedMount: the later one"));
         assert_eq!(two.as_deref(), Some("FailedMount: another"));
         assert_eq!(none, None);
-        scenario.end();
     }
 }
