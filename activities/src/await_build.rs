@@ -304,7 +304,7 @@ pub(crate) async fn pushed(
     registry: &RegistryClient,
     input: &AwaitInput,
 ) -> anyhow::Result<Option<Built>> {
-    let tag = names::attempt_tag(&input.id);
+    let tag = input.attempt_tag();
     let own = || format!("{}:{tag}", input.repository);
     let pushed = input.launched.joined.clone().unwrap_or_else(own);
     let image = match registry.look(&pushed, &input.registry).await {

@@ -178,6 +178,7 @@ fn launched<K: Resource>(kind: LaunchedKind, object: &K) -> Launched {
         name: meta.name.clone().unwrap_or_default(),
         uid: meta.uid.clone().unwrap_or_default(),
         joined: None,
+        key: None,
         built: None,
     }
 }

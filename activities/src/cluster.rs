@@ -7,7 +7,7 @@
 mod watching;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize},
     time::Duration,
 };
 
@@ -53,6 +53,8 @@ pub struct Cluster {
     pub site: Site,
     /// How many places are taken for Pods that the watch may not show yet.
     taken: Arc<Mutex<usize>>,
+    /// How many launches of this worker wait for room.
+    pub waiting: AtomicUsize,
     pods: Store<SeenPod>,
     /// What the events say of waits.
     pub warnings: Warnings,
@@ -128,6 +130,7 @@ impl Cluster {
             client,
             site,
             taken: Arc::default(),
+            waiting: AtomicUsize::default(),
             pods,
             warnings: Warnings::default(),
             changes,

@@ -2,14 +2,20 @@
 //!
 //! A launch holds one of few slots, as what waits behind those is the queue of builds, in the
 //! engine. So the step says that it completes later, and the wait goes on beside all steps: it
-//! heartbeats and completes by the step's token. A heartbeat names the Pod: who asks sees that it is there, before
-//! the workflow knows. Its end is the build's. Whatever else ends the
+//! heartbeats and completes by the step's token. A heartbeat names the Pod: who asks sees that it is
+//! there, before the workflow knows. Its end is the build's. Whatever else ends the
 //! wait, this worker's stop or a neighbour that is away, completes the step with the bare Pod: the
 //! workflow then has another step await it.
+//!
+//! A `render` goes on like that with the launch, too, and leaves more to the workflow: a build that
+//! fails is awaited by another step, as all that a failure needs is there.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use kilnworks_workflows::steps::{Built, Launched};
+use kilnworks_workflows::steps::{Built, Launched, Rendered};
 use opentelemetry::{
     Context, KeyValue, global,
     trace::{FutureExt, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer},
@@ -17,7 +23,7 @@ use opentelemetry::{
 use temporalio_client::{
     ActivityIdentifier, AsyncActivityHandle, Client, RpcOptions, errors::AsyncActivityError,
 };
-use temporalio_common::{error::ApplicationFailure, protos::TaskToken};
+use temporalio_common::protos::TaskToken;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -33,30 +39,47 @@ pub struct Detached {
     running: TaskTracker,
 }
 
+/// A step that goes on.
+pub(crate) enum Step {
+    /// `launch`, which has launched it.
+    Launch(Launched),
+    /// `render`, which may launch it.
+    Render(Box<Rendered>),
+}
+
+/// What is launched, once it is.
+pub(crate) type Known = Arc<OnceLock<Launched>>;
+
 impl Detached {
-    /// Goes on with the wait for what a step launched. The step is to say that it completes later.
-    pub(crate) fn go_on(
+    /// Goes on with a step, which is to say that it completes later. `wait` gives what came of the
+    /// build; nothing where it was not launched. It is given where to note what it launches.
+    pub(crate) fn go_on<W>(
         &self,
         ctx: &ActivityContext,
-        launched: Launched,
-        wait: impl Future<Output = Result<Built, ActivityError>> + Send + 'static,
-    ) -> ActivityError {
+        step: Step,
+        wait: impl FnOnce(Known) -> W,
+    ) -> ActivityError
+    where
+        W: Future<Output = Result<Option<Built>, ActivityError>> + Send + 'static,
+    {
         let handle = handle_of(ctx);
         let (beat, stopping) = (heartbeat(ctx) / 3, self.stopping.clone());
+        let known = Known::default();
+        if let Step::Launch(launched) = &step {
+            let _ = known.set(launched.clone());
+        }
         let context = Context::current();
         // Or the step would be told of as one that failed.
         context.span().set_status(Status::Ok);
-        let traced = span(ctx, &context);
-        let wait = Box::pin(wait).with_context(traced.clone());
+        let wait = Box::pin(wait(known.clone())).with_context(context);
         self.running.spawn(async move {
-            let outcome = tokio::select! {
+            let end = tokio::select! {
                 biased;
-                outcome = wait => of(outcome, &launched),
-                () = stopping.cancelled() => Outcome::Launched(launched.clone()),
-                outcome = beats(&handle, beat, &launched) => outcome,
+                outcome = wait => End::Came(outcome),
+                () = stopping.cancelled() => End::Stopped,
+                end = beats(&handle, beat, &known) => end,
             };
-            traced.span().end();
-            Box::pin(complete(&handle, outcome)).await;
+            Box::pin(complete(&handle, step, end, known.get().cloned())).await;
         });
         ActivityError::WillCompleteAsync
     }
@@ -73,42 +96,27 @@ impl Detached {
     }
 }
 
-/// What becomes of a step that was detached.
-enum Outcome {
-    /// It gives the Pod, and what came of it where that is known.
-    Launched(Launched),
-    Failed(Box<ApplicationFailure>),
+/// How the wait ended.
+enum End {
+    Came(Result<Option<Built>, ActivityError>),
+    /// The worker stops.
+    Stopped,
     Cancelled,
     /// Nobody waits for it any more.
-    Nothing,
-}
-
-fn of(outcome: Result<Built, ActivityError>, launched: &Launched) -> Outcome {
-    match outcome {
-        Ok(built) => Outcome::Launched(Launched { built: Some(built), ..launched.clone() }),
-        Err(ActivityError::Application(failure)) if failure.is_non_retryable() => {
-            Outcome::Failed(failure)
-        }
-        // Waiting mends it, and the step that awaits alone is tried again.
-        Err(_) => Outcome::Launched(launched.clone()),
-    }
+    Unwanted,
 }
 
 /// Tells the engine that the wait goes on, and for what, until it is to end.
-async fn beats(
-    handle: &AsyncActivityHandle<Client>,
-    pause: Duration,
-    launched: &Launched,
-) -> Outcome {
+async fn beats(handle: &AsyncActivityHandle<Client>, pause: Duration, known: &Known) -> End {
     let soon = tokio::time::Instant::now() + SOON.min(pause);
     let mut beat = tokio::time::interval_at(soon, pause);
     loop {
         beat.tick().await;
-        let beaten = handle.heartbeat(Some(launched.clone()), RpcOptions::default());
+        let beaten = handle.heartbeat(known.get().cloned(), RpcOptions::default());
         // Boxed, as there is one a minute, and thousands wait.
         match Box::pin(beaten).await {
-            Ok(answer) if answer.cancel_requested => return Outcome::Cancelled,
-            Err(AsyncActivityError::NotFound(_)) => return Outcome::Nothing,
+            Ok(answer) if answer.cancel_requested => return End::Cancelled,
+            Err(AsyncActivityError::NotFound(_)) => return End::Unwanted,
             // One that cannot be sent now is sent with the next beat.
             Ok(_) | Err(_) => {}
         }
@@ -117,17 +125,44 @@ async fn beats(
 
 /// Tells the engine what came of a step. Where it cannot be told, it misses the next heartbeat, and
 /// the workflow has the build awaited anew.
-async fn complete(handle: &AsyncActivityHandle<Client>, outcome: Outcome) {
+async fn complete(
+    handle: &AsyncActivityHandle<Client>,
+    step: Step,
+    end: End,
+    known: Option<Launched>,
+) {
     let options = RpcOptions::default();
-    let told = match outcome {
-        Outcome::Launched(launched) => handle.complete(Some(launched), options).await,
-        Outcome::Failed(failure) => handle.fail(*failure, None::<()>, options).await,
-        Outcome::Cancelled => handle.report_cancelation(None::<()>, options).await,
-        Outcome::Nothing => Ok(()),
+    let told = match (end, step) {
+        (End::Unwanted, _) => Ok(()),
+        (End::Cancelled, _) => handle.report_cancelation(None::<()>, options).await,
+        (End::Came(Err(ActivityError::Application(failure))), Step::Launch(_))
+            if failure.is_non_retryable() =>
+        {
+            handle.fail(*failure, None::<()>, options).await
+        }
+        // What waiting mends is left to the step that awaits alone, which is tried again.
+        (end, Step::Launch(_)) => handle.complete(with(known, built(end)), options).await,
+        (end, Step::Render(rendered)) => {
+            // What was begun and came to nothing may have made its Pod.
+            let again = known.is_none() && !matches!(end, End::Came(Ok(None)));
+            let launched = with(known, built(end));
+            handle.complete(Some(Rendered { launched, again, ..*rendered }), options).await
+        }
     };
     if let Err(error) = told {
         tracing::info!(%error, "the engine does not hear what came of a build");
     }
+}
+
+fn built(end: End) -> Option<Built> {
+    match end {
+        End::Came(outcome) => outcome.ok().flatten(),
+        End::Stopped | End::Cancelled | End::Unwanted => None,
+    }
+}
+
+fn with(known: Option<Launched>, built: Option<Built>) -> Option<Launched> {
+    known.map(|launched| Launched { built, ..launched })
 }
 
 fn handle_of(ctx: &ActivityContext) -> AsyncActivityHandle<Client> {
@@ -135,13 +170,18 @@ fn handle_of(ctx: &ActivityContext) -> AsyncActivityHandle<Client> {
     ctx.client().get_async_activity_handle(ActivityIdentifier::from_task_token(token))
 }
 
-/// The span of the wait, as that of the step which awaits alone.
-fn span(ctx: &ActivityContext, parent: &Context) -> Context {
-    let info = ctx.info();
-    let own = info.workflow_id.clone().unwrap_or_default();
-    let builder = SpanBuilder::from_name("RunActivity:await_build")
+/// Runs what another step does alone, with the span that it has then.
+pub(crate) async fn traced<T>(
+    ctx: &ActivityContext,
+    step: &str,
+    work: impl Future<Output = T>,
+) -> T {
+    let own = ctx.info().workflow_id.clone().unwrap_or_default();
+    let builder = SpanBuilder::from_name(format!("RunActivity:{step}"))
         .with_kind(SpanKind::Server)
         .with_attributes([KeyValue::new("temporalWorkflowID", own)]);
-    let span = global::tracer("kilnworks").build_with_context(builder, parent);
-    parent.with_span(span)
+    let parent = Context::current();
+    let span = global::tracer("kilnworks").build_with_context(builder, &parent);
+    // It ends with the future, whatever ends that.
+    work.with_context(parent.with_span(span)).await
 }

@@ -11,7 +11,7 @@ use k8s_openapi::{
     },
     apimachinery::pkg::api::resource::Quantity,
 };
-use kilnworks_workflows::{names, plan::Resources, steps::LaunchInput};
+use kilnworks_workflows::{plan::Resources, steps::LaunchInput};
 
 use crate::{mounts, settings::ClusterSettings, store::Access};
 
@@ -74,8 +74,8 @@ pub fn args(input: &LaunchInput, access: &Access) -> Vec<String> {
     // The attempt's own tag comes last: Kaniko pushes one after the other. Where others may share
     // the Pod it is the only one: whoever made it may have left when it pushes, and each who has
     // not gives the image its own tags.
-    let own = names::attempt_tag(&input.id);
-    let is_shared = build.reuse.is_some() && rendered.key.is_some();
+    let own = input.attempt_tag();
+    let is_shared = input.reuse().is_some();
     let tags = rendered.tags.iter().filter(|_| !is_shared).chain([&own]);
     args.extend(tags.map(|tag| format!("--destination={}:{tag}", build.repository)));
     args.extend(pairs("--build-arg", &rendered.build_args));

@@ -49,6 +49,7 @@ impl Finder<'_> {
             // No container that is built from another one is asked for.
             images: Default::default(),
             with_context: false,
+            launch: None,
         };
         let mut rendered =
             render::render(self.sources, self.registry, self.executor, input).await?;

@@ -4,43 +4,38 @@
 //! Nothing is kept anywhere else, so a crash changes nothing. What waits here is few; all else
 //! waits in the engine's task queue.
 
+mod admit;
 mod mountable;
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::Context;
-use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
 use kilnworks_workflows::{
     failure::FailureType,
     progress::State,
     steps::{AwaitInput, LaunchInput, Launched, LaunchedKind},
 };
-use kube::api::PostParams;
 
+use self::admit::{Admission, Existing, admit, existing};
 use crate::{
     await_build,
-    clean_up::delete,
-    cluster::{Bell, Cluster, api_message, unavailable},
-    engine::{Observer, Wish, unwanted},
+    cluster::{Bell, Cluster},
+    engine::{Observer, Wish},
     error::fail,
     metrics::{metrics, waiting::Waiting},
     nodes::Nodes,
-    object::{self, Object},
-    phase::is_overdue,
-    pod, presigned,
+    object::Object,
+    pod,
     registry::RegistryClient,
-    settings::LauncherKind,
     share::{
         Share,
         join::{Joined, join},
-        leave::leave,
     },
     store::Access,
 };
-
-/// How long a launch waits to see what it created in the watch. Beyond that the next launch may
-/// count one too few, which is better than none launching while the watch is away.
-const SEEN: Duration = Duration::from_secs(5);
 
 /// Whether anything may have been done before of what a run of a step is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +126,40 @@ pub async fn launch(
     }
 }
 
+/// The same for a first launch that comes with its rendering, where that can be done at once:
+/// nothing where there is no room, where another launch of this worker waits for some, and where
+/// the build shares nothing with equal ones. By the name of what is shared, which is made of the
+/// content key, a Pod of this rendering is never taken for one of another.
+pub async fn at_once(
+    cluster: &Cluster,
+    access: &Access,
+    input: &LaunchInput,
+    started: SystemTime,
+    wish: impl AsyncFn() -> Wish,
+) -> anyhow::Result<Option<Launched>> {
+    let Some(share) = Share::of(&cluster.site.instance, input) else { return Ok(None) };
+    if cluster.waiting.load(Ordering::Relaxed) > 0 {
+        return Ok(None);
+    }
+    let object = made(cluster, input, access, Some(&share))?;
+    let launched = if cluster.shows(&share.hash) {
+        match join(cluster, &share, &wish).await? {
+            Joined::Member(launched) => launched,
+            Joined::Nothing | Joined::Going | Joined::Spent => return Ok(None),
+        }
+    } else {
+        mountable::check(cluster, input, access).await?;
+        cluster.ready().await?;
+        match admit(cluster, access, input, Some(&share), &object, false, &wish).await? {
+            Admission::Created(launched) => launched,
+            Admission::Taken | Admission::Later(_) => return Ok(None),
+        }
+    };
+    metrics().phase("queued", started.elapsed().unwrap_or_default());
+    tracing::info!(name = launched.name, "launched a build");
+    Ok(Some(Launched { key: input.rendered.key.clone(), ..launched }))
+}
+
 /// What an attempt came to that nobody awaited to its end: where its Pod is gone it may have pushed
 /// its image, and been removed.
 pub async fn finished(
@@ -147,6 +176,7 @@ pub async fn finished(
         name: pod::name(&input.id),
         uid: String::new(),
         joined: None,
+        key: None,
         built: None,
     };
     let built = await_build::pushed(registry, &AwaitInput::of(input, gone.clone())).await?;
@@ -187,8 +217,10 @@ impl Queue<'_> {
             let message = format!("the cluster had no room within {limit} (queued): {reason}");
             return Err(fail(FailureType::QuotaExceeded, message));
         }
-        let started = self.started;
-        self.waiting.get_or_insert_with(|| metrics().waits(started));
+        if self.waiting.is_none() {
+            self.waiting = Some(metrics().waits(self.started));
+            self.cluster.waiting.fetch_add(1, Ordering::Relaxed);
+        }
         match self.nodes.explain(self.cluster, reason).await {
             (reason, true) => self.observer.say(State::Queued, &reason).await,
             (reason, false) => self.observer.see(State::Queued, &reason).await,
@@ -198,169 +230,12 @@ impl Queue<'_> {
     }
 }
 
-enum Admission {
-    Created(Launched),
-    /// An equal build has just made it.
-    Taken,
-    /// Not now, and why.
-    Later(String),
-}
-
-/// Creates the object where there is room for it. Whether an old launch is still wanted is asked
-/// before, too.
-async fn admit(
-    cluster: &Cluster,
-    access: &Access,
-    input: &LaunchInput,
-    share: Option<&Share>,
-    object: &Object,
-    is_old: bool,
-    wish: &impl AsyncFn() -> Wish,
-) -> anyhow::Result<Admission> {
-    let limit = cluster.site.settings.max_builds;
-    let _room = match cluster.room(limit as usize) {
-        Ok(room) => room,
-        Err(running) => {
-            let reason = format!("{running} of at most {limit} builds run");
-            return Ok(Admission::Later(reason));
+impl Drop for Queue<'_> {
+    fn drop(&mut self) {
+        if self.waiting.is_some() {
+            self.cluster.waiting.fetch_sub(1, Ordering::Relaxed);
         }
-    };
-    if is_old && wish().await != Wish::Outcome {
-        return Err(unwanted());
     }
-    let object = presigned::signed(object, access, &input.build.clocks).await?;
-    let error = match create(cluster, &object).await {
-        Ok(launched) => {
-            // Where another run has given the outcome, this Pod is what it gave.
-            let (wish, ()) = tokio::join!(wish(), seen(cluster, &launched));
-            if wish == Wish::End {
-                match share {
-                    Some(_) => leave(cluster, &launched, &input.id.run_id).await?,
-                    None => remove(cluster, &launched).await?,
-                }
-                return Err(unwanted());
-            }
-            return Ok(Admission::Created(launched));
-        }
-        Err(error) => error,
-    };
-    match &error {
-        kube::Error::Api(status) if status.is_already_exists() && share.is_some() => {
-            Ok(Admission::Taken)
-        }
-        kube::Error::Api(status) if status.is_already_exists() => {
-            Ok(match existing(cluster, input).await? {
-                Existing::Ours(launched) => Admission::Created(launched),
-                Existing::Ending => Admission::Later("its last Pod is being deleted".to_owned()),
-                Existing::None => Admission::Later("its last Pod was deleted just now".to_owned()),
-            })
-        }
-        // A quota, or two that were counted at once.
-        kube::Error::Api(status)
-            if status.code == 403 && status.message.contains("exceeded quota") =>
-        {
-            Ok(Admission::Later(status.message.clone()))
-        }
-        kube::Error::Api(status) if status.code == 409 => {
-            Ok(Admission::Later(status.message.clone()))
-        }
-        kube::Error::Api(status) if matches!(status.code, 400 | 422) => {
-            let message = format!("the cluster refuses the Pod: {}", api_message(&error));
-            Err(fail(FailureType::InvalidSpec, message))
-        }
-        // A worker that may not create Pods (403) waits for the operator to see to it, too.
-        _ => Err(unavailable("create the Pod", &error)),
-    }
-}
-
-async fn create(cluster: &Cluster, object: &Object) -> kube::Result<Launched> {
-    let params = PostParams::default();
-    let (kind, meta) = match object {
-        Object::Pod(pod) => {
-            let created = cluster.new_pods().create(&params, pod).await?;
-            (LaunchedKind::Pod, created.metadata)
-        }
-        Object::Job(job) => {
-            // A Job is accepted whatever becomes of its Pod: a quota, or the API server's own
-            // checks, would speak only to its controller.
-            let dry = PostParams { dry_run: true, ..PostParams::default() };
-            cluster.new_pods().create(&dry, &object::pod_of(job)).await?;
-            let created = cluster.jobs().create(&params, job).await?;
-            (LaunchedKind::Job, created.metadata)
-        }
-    };
-    Ok(launched(kind, meta))
-}
-
-fn launched(kind: LaunchedKind, meta: ObjectMeta) -> Launched {
-    Launched {
-        kind,
-        namespace: meta.namespace.unwrap_or_default(),
-        name: meta.name.unwrap_or_default(),
-        uid: meta.uid.unwrap_or_default(),
-        joined: None,
-        built: None,
-    }
-}
-
-async fn remove(cluster: &Cluster, launched: &Launched) -> anyhow::Result<()> {
-    let uid = Some(launched.uid.clone());
-    match launched.kind {
-        LaunchedKind::Pod => delete(&cluster.pods(), &launched.name, uid).await,
-        LaunchedKind::Job => delete(&cluster.jobs(), &launched.name, uid).await,
-    }
-}
-
-/// Waits until the watch counts what was created.
-async fn seen(cluster: &Cluster, launched: &Launched) {
-    let mut bell = cluster.bell();
-    let _ = tokio::time::timeout(SEEN, async {
-        while cluster.watched(launched).is_none() {
-            bell.rung().await;
-        }
-    })
-    .await;
-}
-
-/// What has the name already that only this attempt's object has.
-enum Existing {
-    None,
-    /// An earlier run of this step made it.
-    Ours(Launched),
-    /// So it did, but it is being deleted.
-    Ending,
-}
-
-/// Finds out whose the object of this name is. Anyone else's is a `Conflict`.
-async fn existing(cluster: &Cluster, input: &LaunchInput) -> anyhow::Result<Existing> {
-    let name = pod::name(&input.id);
-    let (kind, meta) = match cluster.site.settings.launcher {
-        LauncherKind::Pod => {
-            let pod = cluster.pods().get_opt(&name).await;
-            let pod = pod.map_err(|error| unavailable("read the Pod", &error))?;
-            (LaunchedKind::Pod, pod.map(|pod| pod.metadata))
-        }
-        LauncherKind::Job => {
-            let job = cluster.jobs().get_opt(&name).await;
-            let job = job.map_err(|error| unavailable("read the Job", &error))?;
-            (LaunchedKind::Job, job.map(|job| job.metadata))
-        }
-    };
-    let Some(meta) = meta else {
-        return Ok(Existing::None);
-    };
-    let labels = meta.labels.clone().unwrap_or_default();
-    let ours = pod::labels(&cluster.site.instance, &input.id);
-    if !ours.iter().all(|(label, value)| labels.get(label) == Some(value)) {
-        let message = format!("`{name}` is there already and is not this build's");
-        return Err(fail(FailureType::Conflict, message));
-    }
-    // What is long past its end lies on a node that is lost: who awaits it says so.
-    let is_ending = meta.deletion_timestamp.is_some() && !is_overdue(&meta, Timestamp::now());
-    Ok(match is_ending {
-        true => Existing::Ending,
-        false => Existing::Ours(launched(kind, meta)),
-    })
 }
 
 #[cfg(test)]

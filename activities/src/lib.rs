@@ -58,6 +58,7 @@ use std::{sync::Arc, time::SystemTime};
 use anyhow::Context as _;
 use kilnworks_workflows::{
     output::{BuildOutput, Package},
+    plan::{Clocks, ContainerPlan},
     progress::State,
     steps::{
         self, AwaitInput, BuildId, Built, CleanUpInput, CompareInput, Context, DeliverInput,
@@ -72,7 +73,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use crate::{
     await_build::Awaited,
     cluster::Cluster,
-    detached::Detached,
+    detached::{Detached, Known, Step, traced},
     engine::{Observer, alone, beating, called, named, telling},
     launch::Past,
     log::Logs,
@@ -95,14 +96,21 @@ pub struct Activities {
     registry: RegistryClient,
     sweep: SweepSettings,
     detached: Detached,
+    /// Whether this worker launches builds, so that what it renders may be launched here, too.
+    launches: bool,
 }
 
 impl Activities {
     /// Opens everything, and fails with a remedy where something that a build needs is not there.
     ///
     /// `temporal_namespace` is the id that no other engine's namespace has: by it this
-    /// installation's objects are told from those of another one of the same name.
-    pub async fn open(settings: Settings, temporal_namespace: &str) -> anyhow::Result<Arc<Self>> {
+    /// installation's objects are told from those of another one of the same name. `launches` says
+    /// whether the worker serves the queue of launches.
+    pub async fn open(
+        settings: Settings,
+        temporal_namespace: &str,
+        launches: bool,
+    ) -> anyhow::Result<Arc<Self>> {
         let namespace = settings.cluster.namespace.clone();
         let site = Site::new(settings.cluster, temporal_namespace, &settings.install)?;
         let client = cluster::connect().await?;
@@ -126,6 +134,7 @@ impl Activities {
             cluster: Cluster::new(client, site),
             sweep: settings.sweep,
             detached: Detached::default(),
+            launches,
         }))
     }
 
@@ -188,6 +197,69 @@ impl Activities {
     }
 }
 
+impl Activities {
+    /// The same beside all steps, by the name of the step that does it alone.
+    async fn awaited_of(
+        &self,
+        ctx: ActivityContext,
+        input: AwaitInput,
+        mut observer: Observer,
+        past: Past,
+    ) -> Result<Built, ActivityError> {
+        let (id, teller) = (input.id.clone(), self::observer(&ctx, &input.id));
+        let wait = self.awaited(input, &mut observer, SystemTime::now(), past);
+        let step = telling(&ctx, &teller, State::Building, named(&id, Box::pin(wait)));
+        traced(&ctx, "await_build", called(&ctx, "await_build", step)).await
+    }
+
+    /// Launches what is rendered, and awaits it, where that can be done at once: see [`detached`].
+    fn launch_at_once(
+        self: &Arc<Self>,
+        ctx: &ActivityContext,
+        id: BuildId,
+        plan: &ContainerPlan,
+        clocks: Clocks,
+        rendered: Rendered,
+    ) -> Result<Rendered, ActivityError> {
+        // An earlier run may have launched it: `launch` looks for that.
+        if ctx.info().attempt > 1 {
+            return Ok(Rendered { again: true, ..rendered });
+        }
+        let build = plan.work.as_build().filter(|_| rendered.platforms.is_empty());
+        let (Some(build), Some(context)) = (build, &rendered.context) else { return Ok(rendered) };
+        let id = BuildId { attempt: 1, ..id };
+        let mut input = LaunchInput::of(id, plan, build, &rendered, context);
+        input.build.clocks = clocks;
+        let (own, context, started) = (self.clone(), ctx.clone(), SystemTime::now());
+        let go_on = |known: Known| async move {
+            let Some(launched) = own.launched(&context, &input, started).await? else {
+                return Ok(None);
+            };
+            let _ = known.set(launched.clone());
+            let mut observer = self::observer(&context, &input.id);
+            observer.has(&launched);
+            let wait = AwaitInput::of(&input, launched);
+            // It is large, and a build takes long.
+            drop(input);
+            own.awaited_of(context, wait, observer, Past::None).await.map(Some)
+        };
+        Err(self.detached.go_on(ctx, Step::Render(Box::new(rendered)), go_on))
+    }
+
+    async fn launched(
+        &self,
+        ctx: &ActivityContext,
+        input: &LaunchInput,
+        started: SystemTime,
+    ) -> Result<Option<Launched>, ActivityError> {
+        let access = self.store.access(&input.context.key);
+        let asked = ctx.clone();
+        let wish = move || engine::wish(asked.clone());
+        let launch = launch::at_once(&self.cluster, &access, input, started, wish);
+        traced(ctx, "launch", called(ctx, "launch", named(&input.id, Box::pin(launch)))).await
+    }
+}
+
 #[activities]
 impl Activities {
     /// Reads a document and says what will be done.
@@ -234,7 +306,7 @@ impl Activities {
     }
 
     /// Renders the Dockerfile as it is at a commit. The context may come along: see
-    /// [`RenderInput::with_context`].
+    /// [`RenderInput::with_context`]. So may the launch: see [`RenderInput::launch`].
     #[activity(definition = steps::Render)]
     pub async fn render(
         self: Arc<Self>,
@@ -242,6 +314,7 @@ impl Activities {
         input: RenderInput,
     ) -> Result<Rendered, ActivityError> {
         let id = input.id.clone();
+        let (plan, clocks) = (input.plan.clone(), input.launch);
         let executor = self.cluster.site.executor();
         let render = async {
             let context = UploadInput::of(&input);
@@ -253,7 +326,11 @@ impl Activities {
             let context = Some(fault::around("upload", upload).await?);
             Ok(Rendered { context, ..rendered })
         };
-        watched(&ctx, &id, State::Packing, render).await
+        let rendered = watched(&ctx, &id, State::Packing, render).await?;
+        match clocks.filter(|_| self.launches && rendered.reused.is_none()) {
+            Some(clocks) => self.launch_at_once(&ctx, id, &plan, clocks, rendered),
+            None => Ok(rendered),
+        }
     }
 
     /// Puts the context into the store, unless its key is there already.
@@ -300,13 +377,8 @@ impl Activities {
         observer.has(&launched);
         let (own, context) = (self.clone(), ctx.clone());
         let input = AwaitInput::of(&input, launched.clone());
-        let teller = self::observer(&ctx, &id);
-        let wait = async move {
-            let wait = own.awaited(input, &mut observer, SystemTime::now(), past);
-            let step = telling(&context, &teller, State::Building, named(&id, Box::pin(wait)));
-            called(&context, "await_build", step).await
-        };
-        Err(self.detached.go_on(&ctx, launched, wait))
+        let wait = async move { own.awaited_of(context, input, observer, past).await.map(Some) };
+        Err(self.detached.go_on(&ctx, Step::Launch(launched), |_| wait))
     }
 
     /// Waits for the end of the executor. After a success nothing of the build is left in the

@@ -68,7 +68,7 @@ impl Share {
         let (platform, of) = (input.build.platform(), Some(id.platform.as_str()));
         scope.extend(platform.into_iter().chain(of.filter(|it| !it.is_empty())));
         let hash = names::share(&scope, key, id.attempt);
-        let tag = names::attempt_tag(id);
+        let tag = input.attempt_tag();
         Some(Self {
             name: names::shared_pod(&hash),
             hash,
@@ -103,6 +103,7 @@ impl Share {
             name: self.name.clone(),
             uid: meta.uid.clone().unwrap_or_default(),
             joined: image(meta).filter(|_| !made).cloned(),
+            key: None,
             built: None,
         }
     }

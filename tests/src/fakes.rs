@@ -37,6 +37,8 @@ pub enum Fate {
     Queues,
     /// Its Pod never ends.
     Hangs,
+    /// The same, and nobody is told of it.
+    HangsInSilence,
     /// The worker that launches or awaits it first is not heard of again.
     LosesItsWorker,
     /// The same, once it has told of the Pod.
@@ -60,6 +62,8 @@ pub struct FakeSteps {
     incomparable: bool,
     held: Arc<AtomicBool>,
     launches_alone: bool,
+    full: bool,
+    moving: bool,
     pub(crate) launch_slots: Option<usize>,
     settings: EngineSettings,
 }
@@ -81,6 +85,18 @@ impl FakeSteps {
     /// A launch does not await the build, as where its worker stops.
     pub fn launching_alone(mut self) -> Self {
         self.launches_alone = true;
+        self
+    }
+
+    /// There is never room for a launch at once: each has a step of its own.
+    pub fn full(mut self) -> Self {
+        self.full = true;
+        self
+    }
+
+    /// Each rendering finds newer base images, and so another content key.
+    pub fn with_moving_bases(mut self) -> Self {
+        self.moving = true;
         self
     }
 
@@ -213,8 +229,10 @@ impl FakeSteps {
         self.note(noted.clone());
         let fate = self.fates.lock().unwrap().get(&name).cloned();
         match fate {
-            Some(Fate::Hangs) => {
-                tell(ctx, &input).await;
+            Some(fate @ (Fate::Hangs | Fate::HangsInSilence)) => {
+                if matches!(fate, Fate::Hangs) {
+                    tell(ctx, &input).await;
+                }
                 loop {
                     if ctx.is_cancelled() {
                         return Err(ActivityError::cancelled());
@@ -249,6 +267,51 @@ impl FakeSteps {
         }
     }
 
+    /// What is rendered, and launched where there is room at once.
+    async fn launched_at_once(
+        &self,
+        ctx: &ActivityContext,
+        input: RenderInput,
+        rendered: Rendered,
+    ) -> Result<Rendered, ActivityError> {
+        let RenderInput { id, plan, launch, .. } = input;
+        let build = plan.work.as_build().filter(|_| rendered.reused.is_none());
+        let (Some(_), Some(build), Some(context)) = (launch, build, &rendered.context) else {
+            return Ok(rendered);
+        };
+        if ctx.info().attempt > 1 {
+            return Ok(Rendered { again: true, ..rendered });
+        }
+        let id = BuildId { attempt: 1, ..id };
+        let waits = self.held.load(Ordering::SeqCst) || self.is_queued(&name_of(&id));
+        if self.full || waits {
+            return Ok(rendered);
+        }
+        let launch = LaunchInput::of(id, &plan, build, &rendered, context);
+        self.note_launch(&launch);
+        let launched = Launched { key: rendered.key.clone(), ..pod_of(&launch) };
+        let built = match self.launches_alone {
+            true => None,
+            false => match self.awaited(ctx, AwaitInput::of(&launch, launched.clone())).await {
+                Ok(built) => Some(built),
+                // What fails is awaited anew.
+                Err(ActivityError::Application(_)) => None,
+                Err(other) => return Err(other),
+            },
+        };
+        Ok(Rendered { launched: Some(Launched { built, ..launched }), ..rendered })
+    }
+
+    /// Notes a launch, and what it has.
+    fn note_launch(&self, input: &LaunchInput) {
+        let memory = &input.build.resources.memory;
+        let spare = if input.spare_memory { " spare" } else { "" };
+        let name = name_of(&input.id);
+        let again = if input.again { " again" } else { "" };
+        self.note(format!("launch {name} {memory}{spare}{again}"));
+        self.memory.lock().unwrap().insert(name, memory.clone());
+    }
+
     fn note(&self, text: String) {
         self.ran.lock().unwrap().push(text);
     }
@@ -259,6 +322,19 @@ async fn tell(ctx: &ActivityContext, input: &AwaitInput) {
     let mut observer = Observer::new(Some(ctx.client()), input.id.clone());
     observer.has(&input.launched);
     observer.tell(State::Building, "").await;
+}
+
+/// What a launch makes.
+fn pod_of(input: &LaunchInput) -> Launched {
+    Launched {
+        kind: LaunchedKind::Pod,
+        namespace: "builds".to_owned(),
+        name: format!("pod-{}", input.id.attempt),
+        uid: "1".to_owned(),
+        joined: None,
+        key: None,
+        built: None,
+    }
 }
 
 /// A digest that tells its container.
@@ -348,7 +424,7 @@ impl FakeSteps {
     #[activity(definition = steps::Render)]
     pub async fn render(
         self: Arc<Self>,
-        _ctx: ActivityContext,
+        ctx: ActivityContext,
         input: RenderInput,
     ) -> Result<Rendered, ActivityError> {
         let name = format!("{}/{}", input.plan.component, input.plan.container);
@@ -370,11 +446,14 @@ impl FakeSteps {
         }
         let dockerfile = "FROM scratch\n".to_owned();
         let reused = is_built.then(|| built(&name));
-        let key = Some(names::hex(name.as_bytes()));
+        let renderings = if self.moving { self.count(&format!("render {name}")) } else { 1 };
+        let key = Some(names::hex(format!("{name} {renderings}").as_bytes()));
         let upload = UploadInput::of(&input).filter(|_| reused.is_none());
         let context = upload.map(|upload| self.context(&upload));
         let tags = vec!["1".to_owned()];
-        Ok(Rendered { dockerfile, tags, reused, key, context, platforms, ..Rendered::default() })
+        let rendered =
+            Rendered { dockerfile, tags, reused, key, context, platforms, ..Rendered::default() };
+        self.launched_at_once(&ctx, input, rendered).await
     }
 
     #[activity(definition = steps::Upload)]
@@ -392,11 +471,8 @@ impl FakeSteps {
         ctx: ActivityContext,
         input: LaunchInput,
     ) -> Result<Launched, ActivityError> {
-        let memory = &input.build.resources.memory;
-        let spare = if input.spare_memory { " spare" } else { "" };
         let name = name_of(&input.id);
-        self.note(format!("launch {name} {memory}{spare}"));
-        self.memory.lock().unwrap().insert(name.clone(), memory.clone());
+        self.note_launch(&input);
         while self.held.load(Ordering::SeqCst) || self.is_queued(&name) {
             if ctx.is_cancelled() {
                 return Err(ActivityError::cancelled());
@@ -404,14 +480,7 @@ impl FakeSteps {
             let _ = ctx.record_heartbeat(()).await;
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let launched = Launched {
-            kind: LaunchedKind::Pod,
-            namespace: "builds".to_owned(),
-            name: format!("pod-{}", input.id.attempt),
-            uid: "1".to_owned(),
-            joined: None,
-            built: None,
-        };
+        let launched = pod_of(&input);
         if !input.with_await || self.launches_alone {
             return Ok(launched);
         }

@@ -10,45 +10,138 @@ use kilnworks_tests::{
 use kilnworks_workflows::{BuildComponent, BuildContainer, build::raw, progress::State};
 use serde_json::{Value, json};
 use temporalio_client::{
-    UntypedUpdate, UntypedWorkflow, WorkflowCancelOptions, WorkflowExecuteUpdateOptions,
-    WorkflowQueryOptions,
+    Client, UntypedUpdate, UntypedWorkflow, WorkflowCancelOptions, WorkflowExecuteUpdateOptions,
+    WorkflowFetchHistoryOptions, WorkflowQueryOptions,
 };
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 
 fn component() -> Value {
     json!({"app": "shop", "defaults": shop()["defaults"], "component": shop()["components"][0]})
 }
 
-/// Builds the container, and gives how often it was launched and awaited.
-async fn built(steps: FakeSteps) -> (usize, usize) {
-    with_fakes(steps.clone(), async |client, queue| {
+/// Builds the container, and gives how often it was launched and awaited, and the steps that the
+/// engine has of it.
+async fn built(steps: FakeSteps) -> (usize, usize, Vec<String>) {
+    let known = with_fakes(steps.clone(), async |client, queue| {
         let handle = start(&client, BuildContainer::run, &queue, &queue, container()).await;
         assert_eq!(end(&handle).await.output().images[0].attempts, 1, "the same Pod");
+        scheduled(&client, &queue).await
     })
     .await;
     assert_eq!(steps.count("clean up"), 1);
-    (steps.count("launch web/server"), steps.count("await web/server"))
+    (steps.count("launch web/server"), steps.count("await web/server"), known)
+}
+
+/// The names of the steps that a workflow had scheduled.
+async fn scheduled(client: &Client, id: &str) -> Vec<String> {
+    let build = client.get_workflow_handle::<UntypedWorkflow>(id);
+    let history = build.fetch_history(WorkflowFetchHistoryOptions::default());
+    let events = history.into_events().await.expect("its history");
+    let names = events.into_iter().filter_map(|event| match event.attributes? {
+        Attributes::ActivityTaskScheduledEventAttributes(scheduled) => {
+            Some(scheduled.activity_type?.name)
+        }
+        _ => None,
+    });
+    names.collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_step_launches_and_awaits() {
-    assert_eq!(built(FakeSteps::default()).await, (1, 1));
+async fn one_step_renders_and_builds_where_there_is_room() {
+    assert_eq!(at_once(FakeSteps::default(), &["render"]).await, (1, 1));
+    assert_eq!(alone(FakeSteps::default(), &["render", "launch"]).await, (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_launch_may_leave_the_wait_to_another_worker() {
-    assert_eq!(built(FakeSteps::default().launching_alone()).await, (1, 1));
+    let steps = || FakeSteps::default().launching_alone();
+    assert_eq!(at_once(steps(), &["render", "await_build"]).await, (1, 1));
+    assert_eq!(alone(steps(), &["render", "launch", "await_build"]).await, (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_worker_that_dies_the_pod_is_looked_up() {
-    let lost = FakeSteps::default().heartbeat(1).fate("web/server", Fate::LosesItsWorker);
-    assert_eq!(built(lost).await, (2, 2));
+    let lost = || FakeSteps::default().heartbeat(1).fate("web/server", Fate::LosesItsWorker);
+    assert_eq!(at_once(lost(), &["render", "launch"]).await, (2, 2));
+    assert_eq!(alone(lost(), &["render", "launch", "launch"]).await, (2, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_that_was_told_of_is_awaited_without_another_launch() {
-    let lost = FakeSteps::default().heartbeat(1).fate("web/server", Fate::LosesItsWorkerLate);
-    assert_eq!(built(lost).await, (1, 2));
+    let lost = || FakeSteps::default().heartbeat(1).fate("web/server", Fate::LosesItsWorkerLate);
+    assert_eq!(at_once(lost(), &["render", "await_build"]).await, (1, 2));
+    assert_eq!(alone(lost(), &["render", "launch", "await_build"]).await, (1, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_that_was_made_of_older_bases_is_not_taken_for_what_is_rendered_anew() {
+    for fate in [Fate::LosesItsWorker, Fate::LosesItsWorkerLate] {
+        let lost = FakeSteps::default().heartbeat(1).fate("web/server", fate);
+        assert_eq!(at_once(lost.with_moving_bases(), &["render", "launch"]).await, (2, 2));
+    }
+}
+
+/// Builds the container where there is room for it at once: how often it was launched and awaited.
+async fn at_once(steps: FakeSteps, expected: &[&str]) -> (usize, usize) {
+    let (launched, awaited, known) = built(steps).await;
+    assert_eq!(known[1..], *expected, "after `fetch_source`");
+    (launched, awaited)
+}
+
+/// The same where there is none.
+async fn alone(steps: FakeSteps, expected: &[&str]) -> (usize, usize) {
+    at_once(steps.full(), expected).await
+}
+
+/// Waits until a build has a Pod that never ends, asks for something, and gives what it did until
+/// it was launched or awaited once more.
+async fn asked(steps: FakeSteps, asks: &[(&str, Value)]) -> Vec<String> {
+    let ends = |steps: &FakeSteps| steps.count("await web/server");
+    with_fakes(steps.clone(), async |client, queue| {
+        let handle = start(&client, BuildContainer::run, &queue, &queue, container()).await;
+        eventually("its Pod", Duration::from_secs(30), async || (ends(&steps) == 1).then_some(()))
+            .await;
+        // Longer than a signal takes.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        for (name, payload) in asks {
+            let build = client.get_workflow_handle::<UntypedWorkflow>(&queue);
+            let options = WorkflowExecuteUpdateOptions::default();
+            let update = UntypedUpdate::new(*name);
+            build.execute_update(update, raw(payload), options).await.expect("it is accepted");
+        }
+        eventually("its wait", Duration::from_secs(30), async || (ends(&steps) == 2).then_some(()))
+            .await;
+        handle.cancel(WorkflowCancelOptions::default()).await.expect("it can be cancelled");
+        assert!(matches!(end(&handle).await, End::Cancelled));
+    })
+    .await;
+    let mut ran = steps.ran();
+    ran.retain(|one| one.starts_with("render") || one.starts_with("launch"));
+    ran
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_builds_at_once_is_rendered_alone_where_its_clock_is_extended() {
+    let server = json!({"component": "web", "container": "server"});
+    let mut extend = server;
+    extend.as_object_mut().unwrap().extend([("clock".into(), json!("building"))]);
+    extend.as_object_mut().unwrap().extend([("by".into(), json!("1h"))]);
+    let steps = || FakeSteps::default().fate("web/server", Fate::Hangs);
+    let (render, launch) = ("render web/server", "launch web/server 2Gi");
+    let ran = asked(steps(), &[("extend", extend.clone())]).await;
+    assert_eq!(ran, [render, launch, render], "its Pod is known");
+    let ran = asked(steps().with_moving_bases(), &[("extend", extend)]).await;
+    let again = format!("{launch} again");
+    assert_eq!(ran, [render, launch, render, again.as_str()], "that Pod builds something else");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_builds_at_once_is_paused_as_long_as_its_pod_is_not_known() {
+    let steps = FakeSteps::default().fate("web/server", Fate::HangsInSilence);
+    let ran = asked(steps, &[("pause", json!({})), ("resume", json!({}))]).await;
+    let expected = ["render web/server", "launch web/server 2Gi", "render web/server"];
+    assert_eq!(ran[..3], expected);
+    assert_eq!(ran[3..], ["launch web/server 2Gi again"], "which finds its Pod by its name");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -56,7 +56,8 @@ async fn explain(engine: &Engine, id: &str, progress: &mut Progress) {
         };
         let pending = pending(engine, &workflow).await;
         row.reason = trouble(&pending);
-        if row.state == State::Queued && row.reason.is_none() && are_launched(&pending) {
+        let is_early = matches!(row.state, State::Packing | State::Queued);
+        if is_early && row.reason.is_none() && are_launched(&pending) {
             row.state = State::Building;
         }
     }
@@ -168,6 +169,7 @@ mod tests {
             name: "one".to_owned(),
             uid: "1".to_owned(),
             joined: None,
+            key: None,
             built: None,
         };
         let step = |details: Option<Vec<u8>>| PendingActivityInfo {

@@ -81,7 +81,8 @@ async fn make_ready(
     let engine = connect::patiently(meter).await?;
     let identity = namespace::identity(&engine).await;
     let identity = identity.context("cannot look at the Temporal namespace")?;
-    let activities = Activities::open(steps, &identity).await?;
+    let launches = args.queues.contains(&Queue::Launch);
+    let activities = Activities::open(steps, &identity, launches).await?;
     let counting = telemetry.as_ref().map(Telemetry::runtime).transpose()?;
     let runtime = Runtime::from_current_tokio(counting.unwrap_or_default())
         .context("cannot start the runtime of the workers")?;

@@ -31,7 +31,7 @@ use crate::{
     planned::Planned,
     policy::{self, Grants, Policy, next_attempt},
     progress::{ContainerProgress, Observed, Progress, State, reason},
-    steps::{AwaitInput, Built, Context, LaunchInput, Rendered, Split},
+    steps::{AwaitInput, Built, Context, LaunchInput, Launched, Rendered, Split},
     stop::Stop,
 };
 use granted::Granted;
@@ -89,8 +89,8 @@ impl BuildContainer {
         self.told = true;
         if let Some(seen) = Observed::read(json_of(&seen)) {
             self.progress.note(&seen);
-            self.pods.note(&seen);
-            self.hold.passes(seen.launched.is_some());
+            let is_launched = self.pods.note(&seen);
+            self.hold.passes(is_launched);
         }
         ctx.set_current_details(self.progress.markdown());
     }
@@ -222,6 +222,8 @@ struct Build<'a> {
     /// The platforms, with their attempt, of which a launch was begun and has not answered: it may
     /// create its Pod at any moment.
     launching: Rc<RefCell<BTreeMap<String, u32>>>,
+    /// Whether a `render` was taken back that may have launched the first attempt.
+    taken_back: Cell<bool>,
     /// Whether what was made is removed already.
     tidied: Cell<bool>,
     /// Whether the workflow ends with what it has now.
@@ -245,6 +247,7 @@ impl<'a> Build<'a> {
             token: ctx.cancellation_token().child_token(),
             platform: String::new(),
             launching: Rc::default(),
+            taken_back: Cell::new(false),
             tidied: Cell::new(false),
             over: Cell::new(false),
         }
@@ -279,7 +282,7 @@ impl<'a> Build<'a> {
         set_state(self.ctx, State::Packing);
         let (rendered, context) = if build.reuse.is_some() {
             // An image that is there already needs no context.
-            let rendered = Box::pin(self.render(&commit, true)).await?;
+            let rendered = Box::pin(self.render_and_launch(&commit, build)).await?;
             if let Some(built) = rendered.reused.clone() {
                 return Ok(self.built(build, built, &commit, &rendered));
             }
@@ -318,7 +321,8 @@ impl<'a> Build<'a> {
         let mut earlier = Vec::new();
         for attempt in 1.. {
             let input = self.launch_input(attempt, build, &grants, rendered, context);
-            let stop = match self.attempt(input).await {
+            let begun = rendered.launched.clone().filter(|_| attempt == 1);
+            let stop = match self.attempt(input, begun).await {
                 Ok(built) => return Ok(Done { built, attempts: attempt, earlier }),
                 Err(stop) => stop,
             };
@@ -335,10 +339,13 @@ impl<'a> Build<'a> {
         unreachable!("an attempt has a number")
     }
 
-    /// One Pod, from its launch to its end.
-    async fn attempt(&self, input: LaunchInput) -> Result<Built, Stop> {
+    /// One Pod, from its launch to its end. It may be launched already.
+    async fn attempt(&self, input: LaunchInput, begun: Option<Launched>) -> Result<Built, Stop> {
         self.stands(State::Queued, None, Some(input.id.attempt));
-        let mut launched = self.launch(input.clone()).await?;
+        let mut launched = match begun {
+            Some(launched) => self.goes_on(launched),
+            None => self.launch(input.clone()).await?,
+        };
         if let Some(built) = launched.built.take() {
             self.tidied.set(built.tidied);
             self.over.set(built.tidied);

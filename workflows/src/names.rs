@@ -129,9 +129,11 @@ pub fn pod(id: &BuildId) -> String {
 }
 
 /// The tag under which an attempt pushes its image last, beside the user's own. Where it is there,
-/// that attempt has pushed everything, even if its Pod is gone.
-pub fn attempt_tag(id: &BuildId) -> String {
-    format!("kiln-{}", attempt_hash(&id.run_id, id.attempt, &id.platform))
+/// that attempt has pushed everything, even if its Pod is gone. An attempt may be rendered anew, and
+/// then find another content key: it has another tag by that.
+pub fn attempt_tag(id: &BuildId, key: Option<&str>) -> String {
+    let run = key.map_or_else(|| id.run_id.clone(), |key| format!("{}\n{key}", id.run_id));
+    format!("kiln-{}", attempt_hash(&run, id.attempt, &id.platform))
 }
 
 /// What tells a Pod or Job that equal builds share, as a label's value: the same attempt at the same

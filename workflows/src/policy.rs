@@ -32,6 +32,8 @@ pub enum Step {
     Compare,
     /// Render a Dockerfile.
     Render,
+    /// Render it, and build the image where that can begin at once.
+    RenderAndLaunch,
     /// Put a context into the store.
     Upload,
     /// Create the Pod or Job.
@@ -111,6 +113,8 @@ impl Policy {
             // What it cannot find out in time, the build finds out.
             Step::Compare => row(&queues.source, HOUR, HOUR),
             Step::Render => row(&queues.source, HOUR, whole),
+            // It may await the build: the whole clock is the workflow's.
+            Step::RenderAndLaunch => row(&queues.source, whole, whole),
             Step::Upload => row(&queues.source, HOUR, whole),
             // It counts its own clock, from when it was first scheduled. The slack lets it say so.
             // It awaits the build, too: the whole clock is the workflow's.

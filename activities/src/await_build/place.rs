@@ -46,7 +46,7 @@ async fn name(
         return place_new(from, manifest, from, &input.tags).await;
     }
     let own = registry.open(&input.repository, &input.registry).await?;
-    let tags = input.tags.iter().cloned().chain([names::attempt_tag(&input.id)]);
+    let tags = input.tags.iter().cloned().chain([input.attempt_tag()]);
     place_new(from, manifest, &own, &tags.collect::<Vec<_>>()).await
 }
 

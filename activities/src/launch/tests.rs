@@ -413,7 +413,7 @@ async fn clean_up_asks_for_the_log_and_deletes_what_it_finds() {
 /// What tidying up after a build calls, of whose Pod this is known.
 async fn tidied_up(is_kept: bool, is_all: bool, calls: Vec<Call>) {
     let pod: Pod = serde_json::from_value(ended()).unwrap();
-    let launched = super::launched(LaunchedKind::Pod, pod.metadata.clone());
+    let launched = super::admit::launched(LaunchedKind::Pod, pod.metadata.clone());
     let (scenario, cluster) = Scenario::new(vec![pod], calls);
     let (_dir, store) = store();
     let logs = Logs { store: &store, max_bytes: 1 << 20 };
@@ -502,7 +502,7 @@ async fn a_bell_rings_for_its_own_pod_alone() {
     next.id.attempt = 2;
     let (own, other) = (created(&minimal()), created(&next));
     let (scenario, cluster) = Scenario::new(vec![own.clone(), other.clone()], Vec::new());
-    let launched = super::launched(LaunchedKind::Pod, own.metadata.clone());
+    let launched = super::admit::launched(LaunchedKind::Pod, own.metadata.clone());
     let (mut bell, seen) = (cluster.bell(), cluster.watched(&launched));
     assert!(seen.is_some());
     let rung = bell.rung_for(&cluster, &launched, seen.as_deref());

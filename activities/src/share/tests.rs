@@ -1,5 +1,7 @@
 //! Builds that share a Pod, against an API server that answers by script.
 
+mod at_once;
+
 use std::{
     cell::Cell,
     time::{Duration, SystemTime},
@@ -232,7 +234,7 @@ async fn an_equal_one_joins_it_even_without_room() {
     let (scenario, cluster) = Scenario::new(others.into(), calls);
     let launched = run(&cluster, equal(), async || Wish::Outcome).await.unwrap();
     assert_eq!((launched.name.as_str(), launched.uid.as_str()), (name().as_str(), "uid-1"));
-    let tag = names::attempt_tag(&keyed().id);
+    let tag = keyed().attempt_tag();
     assert_eq!(launched.joined, Some(format!("localhost:5000/team/shop-web-front:{tag}")));
     let sent = &scenario.sent()[3]["metadata"];
     assert_eq!(sent["resourceVersion"], "7", "this version of it, and no other");
@@ -422,6 +424,7 @@ fn shared() -> Launched {
         name: name(),
         uid: "uid-1".to_owned(),
         joined: None,
+        key: None,
         built: None,
     }
 }

@@ -44,6 +44,7 @@ async fn rendered(repo: &Repo, version: Option<&str>, more: Value) -> anyhow::Re
         published: None,
         images: BTreeMap::new(),
         with_context: false,
+        launch: None,
     };
     let first = read(&cache.sources, input.clone()).await?;
     let second = read(&cache.sources, input).await?;
@@ -124,6 +125,7 @@ async fn on_others(template: &str, more: Value) -> anyhow::Result<Rendered> {
         published: None,
         images: images.into(),
         with_context: false,
+        launch: None,
     };
     read(&cache.sources, input).await
 }

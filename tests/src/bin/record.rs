@@ -84,17 +84,23 @@ async fn main() {
     // Its render sends the context, and its await cleans up.
     record("container-tidied", ok(), BuildContainer::run, container(), false).await;
     // Its launch awaits the build, too.
-    record("one-step", ok(), BuildContainer::run, container(), false).await;
+    record("one-step", ok().full(), BuildContainer::run, container(), false).await;
+    // Its render launches it, too.
+    record("at-once", ok(), BuildContainer::run, container(), false).await;
+    record("at-once-cancelled", hangs(), BuildContainer::run, container(), true).await;
     // Its component has told already what it is found by.
     record_below("one-step-below", "server", BuildComponent::run, component).await;
     let again = fails(FailureType::OutOfMemory);
-    record("one-step-again", again, BuildContainer::run, container(), false).await;
-    record("one-step-cancelled", hangs(), BuildContainer::run, container(), true).await;
+    record("at-once-again", again.clone(), BuildContainer::run, container(), false).await;
+    record("one-step-again", again.full(), BuildContainer::run, container(), false).await;
+    record("one-step-cancelled", hangs().full(), BuildContainer::run, container(), true).await;
     for (name, fate) in
         [("one-step-lost", Fate::LosesItsWorker), ("one-step-told-lost", Fate::LosesItsWorkerLate)]
     {
         let lost = ok().heartbeat(1).fate("web/server", fate);
-        record(name, lost, BuildContainer::run, container(), false).await;
+        let at_once = name.replace("one-step", "at-once");
+        record(&at_once, lost.clone(), BuildContainer::run, container(), false).await;
+        record(name, lost.full(), BuildContainer::run, container(), false).await;
     }
     let exists = || ok().published("1.0.0");
     record("app-version-exists", exists(), BuildApp::run, shop(), false).await;
@@ -138,10 +144,16 @@ async fn main() {
         (CANCEL, Value::Null),
     ];
     record_asked("container-extended", hangs(), BuildContainer::run, container(), &asks).await;
-    record_asked("one-step-extended", hangs(), BuildContainer::run, container(), &asks).await;
+    record_asked("one-step-extended", hangs().full(), BuildContainer::run, container(), &asks)
+        .await;
+    record_asked("at-once-extended", hangs(), BuildContainer::run, container(), &asks).await;
+    let moving = hangs().with_moving_bases();
+    record_asked("at-once-anew", moving, BuildContainer::run, container(), &asks).await;
     let asks = [("pause", json!({})), ("resume", json!({})), (CANCEL, Value::Null)];
     let queues = ok().fate("web/server", Fate::Queues);
     record_asked("container-paused", queues, BuildContainer::run, container(), &asks).await;
+    let silent = ok().fate("web/server", Fate::HangsInSilence);
+    record_asked("at-once-paused", silent, BuildContainer::run, container(), &asks).await;
 }
 
 fn failure(kind: FailureType) -> Failure {

@@ -30,17 +30,22 @@ impl Build<'_> {
     }
 
     pub(super) async fn render(&self, commit: &str, with_context: bool) -> Result<Rendered, Stop> {
+        let input = self.render_input(commit, with_context);
+        let options = self.options(Step::Render, "render");
+        Ok(self.ctx.execute_activity(Steps::render, input, options).await?)
+    }
+
+    pub(super) fn render_input(&self, commit: &str, with_context: bool) -> RenderInput {
         let parent = self.split.resolved.as_ref();
-        let input = RenderInput {
+        RenderInput {
             id: self.id(0),
             plan: self.plan.clone(),
             commit: commit.to_owned(),
             published: parent.and_then(|resolved| resolved.published.clone()),
             images: parent.map(|resolved| resolved.images.clone()).unwrap_or_default(),
             with_context,
-        };
-        let options = self.options(Step::Render, "render");
-        Ok(self.ctx.execute_activity(Steps::render, input, options).await?)
+            launch: None,
+        }
     }
 
     pub(super) async fn upload(&self, build: &BuildPlan, commit: &str) -> Result<Context, Stop> {
@@ -55,7 +60,7 @@ impl Build<'_> {
         Ok(self.ctx.execute_activity(Steps::upload, input, options).await?)
     }
 
-    /// What an attempt's Pod is made of. What was rendered is not repeated unrendered.
+    /// What an attempt's Pod is made of.
     pub(super) fn launch_input(
         &self,
         attempt: u32,
@@ -64,26 +69,13 @@ impl Build<'_> {
         rendered: &Rendered,
         context: &Context,
     ) -> LaunchInput {
-        let mut build = build.clone();
-        build.resources = grants.resources.clone();
-        build.template = None;
-        build.from.clear();
-        build.build_args.clear();
-        build.labels.clear();
-        build.tags.clear();
+        let mut input = LaunchInput::of(self.id(attempt), self.plan, build, rendered, context);
+        input.build.resources = grants.resources.clone();
         if !self.platform.is_empty() {
-            build.platforms = vec![self.platform.clone()];
+            input.build.platforms = vec![self.platform.clone()];
         }
-        LaunchInput {
-            id: self.id(attempt),
-            build,
-            registry: self.plan.registry.clone(),
-            rendered: Rendered { context: None, ..rendered.clone() },
-            context: context.clone(),
-            spare_memory: grants.growths > 0,
-            with_await: true,
-            again: false,
-        }
+        let again = input.again || attempt == 1 && self.taken_back.get();
+        LaunchInput { spare_memory: grants.growths > 0, again, ..input }
     }
 
     pub(super) async fn await_build(&self, input: AwaitInput) -> Result<Built, Stop> {

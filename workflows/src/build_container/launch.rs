@@ -1,5 +1,10 @@
 //! The launch of an attempt. Its step awaits the build, too, and gives what came of it; it gives
 //! the bare Pod where its worker stopped meanwhile, and then another step awaits it.
+//!
+//! The first launch comes with the rendering where there is room for it at once. Only a success
+//! comes back by that: for all else it gives the bare Pod, or none, and what is below goes on. What
+//! is rendered anew may stand on newer images than a Pod that was launched before was made of: such
+//! a Pod is not taken for this build's.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,37 +15,101 @@ use temporalio_workflow::{WorkflowCancellationToken, select};
 use super::{Build, BuildContainer, granted::Granted};
 use crate::{
     failure::FailureType,
-    plan::Clocks,
+    plan::{BuildPlan, Clocks},
     policy::{self, Step},
     progress::Observed,
-    steps::{BuildId, LaunchInput, Launched, Steps},
+    steps::{BuildId, LaunchInput, Launched, RenderInput, Rendered, Steps},
     stop::Stop,
 };
 
 /// The Pods that steps told of while they went on: by platform, with the attempt that each is of.
 #[derive(Debug, Default)]
-pub(super) struct Pods(BTreeMap<String, (u32, Launched)>);
+pub(super) struct Pods {
+    known: BTreeMap<String, (u32, Launched)>,
+    /// Content key of what is built, where that was rendered anew.
+    key: Option<String>,
+}
 
 impl Pods {
-    pub(super) fn note(&mut self, seen: &Observed) {
-        if let Some(launched) = &seen.launched {
-            self.0.insert(seen.platform.clone(), (seen.attempt, launched.clone()));
+    /// Notes what a step tells of, and says whether that has a Pod of this build.
+    pub(super) fn note(&mut self, seen: &Observed) -> bool {
+        let launched = seen.launched.as_ref().filter(|it| is_of(it, self.key.as_ref()));
+        if let Some(launched) = launched {
+            self.known.insert(seen.platform.clone(), (seen.attempt, launched.clone()));
         }
+        launched.is_some()
+    }
+
+    /// Forgets those that build something else.
+    fn only(&mut self, key: Option<&String>) {
+        self.known.retain(|_, (_, launched)| is_of(launched, key));
+        self.key = key.cloned();
     }
 
     fn of(&self, id: &BuildId) -> Option<Launched> {
         let (_, launched) =
-            self.0.get(&id.platform).filter(|(attempt, _)| *attempt == id.attempt)?;
+            self.known.get(&id.platform).filter(|(attempt, _)| *attempt == id.attempt)?;
         Some(launched.clone())
     }
 
     /// Whether an attempt's is known.
     pub(super) fn has(&self, platform: &str, attempt: u32) -> bool {
-        self.0.get(platform).is_some_and(|(of, _)| *of == attempt)
+        self.known.get(platform).is_some_and(|(of, _)| *of == attempt)
     }
 }
 
+/// Whether a Pod builds what has this key. Of most it is not said, as they build nothing else.
+fn is_of(launched: &Launched, key: Option<&String>) -> bool {
+    launched.key.is_none() || key.is_none() || launched.key.as_ref() == key
+}
+
 impl Build<'_> {
+    /// What is rendered, and what came of the first launch where that was done at once. It is taken
+    /// back, and rendered alone, where someone pauses the container or, where its Pod is known,
+    /// extends a clock.
+    pub(super) async fn render_and_launch(
+        &self,
+        commit: &str,
+        build: &BuildPlan,
+    ) -> Result<Rendered, Stop> {
+        let id = self.id(1);
+        if !build.several().is_empty() || self.ctx.state(|s| s.is_held(&id)) {
+            return self.render(commit, true).await;
+        }
+        let (token, counted) = (self.token.child_token(), self.ctx.state(|s| s.granted));
+        let input = RenderInput { launch: Some(self.clocks()), ..self.render_input(commit, true) };
+        let (step, summary) = (Step::RenderAndLaunch, self.summary("render and build"));
+        let options = self.policy().options(step, summary, token.clone());
+        let is_changed =
+            |s: &BuildContainer| s.is_held(&id) || s.granted != counted && s.pods.of(&id).is_some();
+        self.launching.borrow_mut().insert(String::new(), id.attempt);
+        let rendered = self.ctx.execute_activity(Steps::render, input, options).fuse();
+        let changed = self.ctx.wait_condition(is_changed).fuse();
+        pin_mut!(rendered, changed);
+        let rendered = select! {
+            rendered = rendered => rendered,
+            _ = changed => {
+                token.cancel_with_reason("someone paused this container or extended a clock");
+                rendered.await
+            }
+        };
+        if matches!(rendered, Err(ActivityExecutionError::Cancelled(_))) {
+            if self.token.is_cancelled() {
+                return Err(Stop::Cancelled);
+            }
+            self.taken_back.set(true);
+            let rendered = self.render(commit, true).await?;
+            self.ctx.state_mut(|s| s.pods.only(rendered.key.as_ref()));
+            return Ok(rendered);
+        }
+        self.launching.borrow_mut().remove("");
+        let rendered = rendered?;
+        if rendered.again {
+            self.ctx.state_mut(|s| s.pods.only(rendered.key.as_ref()));
+        }
+        Ok(rendered)
+    }
+
     /// The launch, once more for as long as someone has extended a clock by that ran out.
     pub(super) async fn launch(&self, mut input: LaunchInput) -> Result<Launched, Stop> {
         input.build.clocks = self.clocks();
@@ -67,7 +136,7 @@ impl Build<'_> {
         input: &mut LaunchInput,
         counted: Granted,
     ) -> Result<Launched, Stop> {
-        let (id, mut lost) = (input.id.clone(), false);
+        let (id, mut lost) = (input.id.clone(), input.rendered.again);
         let known = || self.ctx.state(|s| s.pods.of(&id));
         loop {
             if self.ctx.state(|s| s.is_held(&id)) {
@@ -104,7 +173,7 @@ impl Build<'_> {
     }
 
     /// Notes that there is a Pod, which nothing holds back.
-    fn goes_on(&self, launched: Launched) -> Launched {
+    pub(super) fn goes_on(&self, launched: Launched) -> Launched {
         self.launching.borrow_mut().remove(&self.platform);
         self.ctx.state_mut(|s| s.hold.passes(true));
         launched

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Built, Context, Rendered, Reuse};
-use crate::plan::{BuildPlan, Clocks, Registry};
+use crate::{
+    names,
+    plan::{BuildPlan, Clocks, ContainerPlan, Registry},
+};
 
 /// Which attempt of which container's build.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -58,6 +61,53 @@ pub struct LaunchInput {
     pub again: bool,
 }
 
+impl LaunchInput {
+    /// The launch of an attempt that has what the plan says. What was rendered is not repeated
+    /// unrendered.
+    pub fn of(
+        id: BuildId,
+        plan: &ContainerPlan,
+        build: &BuildPlan,
+        rendered: &Rendered,
+        context: &Context,
+    ) -> Self {
+        let mut build = build.clone();
+        build.template = None;
+        build.from.clear();
+        build.build_args.clear();
+        build.labels.clear();
+        build.tags.clear();
+        // What is known of a launch is known of the first one.
+        let again = rendered.again && id.attempt == 1;
+        let rendered = Rendered { context: None, launched: None, again, ..rendered.clone() };
+        Self {
+            id,
+            build,
+            registry: plan.registry.clone(),
+            rendered,
+            context: context.clone(),
+            spare_memory: false,
+            with_await: true,
+            again,
+        }
+    }
+
+    /// Where its image is found by other builds, and by what; none where it is not used again.
+    pub fn reuse(&self) -> Option<Reuse> {
+        let found = self.build.reuse.clone().zip(self.rendered.key.clone());
+        found.map(|(repository, key)| Reuse { repository, key })
+    }
+
+    /// The tag that its executor pushes last.
+    pub fn attempt_tag(&self) -> String {
+        attempt_tag(&self.id, self.reuse().as_ref())
+    }
+}
+
+fn attempt_tag(id: &BuildId, reuse: Option<&Reuse>) -> String {
+    names::attempt_tag(id, reuse.map(|reuse| reuse.key.as_str()))
+}
+
 /// A created Pod or Job. Later steps use these names and never derive them again.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -73,6 +123,10 @@ pub struct Launched {
     /// The image that it pushes last, as `name:tag`, where another build of the same thing made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joined: Option<String>,
+    /// Content key of the image that it builds, where the step that launched it found that, too: one
+    /// that is rendered anew may have another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// What came of it, where that was awaited. A worker that stops meanwhile leaves it to another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub built: Option<Built>,
@@ -119,19 +173,22 @@ impl AwaitInput {
     /// The wait for what a launch made.
     pub fn of(input: &LaunchInput, launched: Launched) -> Self {
         let LaunchInput { id, build, rendered, registry, .. } = input;
-        let key = rendered.key.clone();
-        let reuse = build.reuse.clone().zip(key).map(|(repository, key)| Reuse { repository, key });
         Self {
             id: id.clone(),
             launched,
             repository: build.repository.clone(),
             tags: rendered.tags.clone(),
-            reuse,
+            reuse: input.reuse(),
             dockerfile: rendered.dockerfile.clone(),
             registry: registry.clone(),
             clocks: build.clocks,
             platform: build.platform().map(str::to_owned),
         }
+    }
+
+    /// The tag that its executor pushes last.
+    pub fn attempt_tag(&self) -> String {
+        attempt_tag(&self.id, self.reuse.as_ref())
     }
 }
 

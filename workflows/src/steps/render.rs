@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BuildId, Built, Context};
-use crate::{output::Base, plan::ContainerPlan};
+use super::{BuildId, Built, Context, Launched};
+use crate::{
+    output::Base,
+    plan::{Clocks, ContainerPlan},
+};
 
 /// A Dockerfile to render.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -27,6 +30,10 @@ pub struct RenderInput {
     /// step less.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub with_context: bool,
+    /// The clocks of its first attempt, where that may be launched and awaited, too, if there is
+    /// room for it at once: one step less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launch: Option<Clocks>,
 }
 
 /// What is rendered for a container.
@@ -65,6 +72,12 @@ pub struct Rendered {
     /// The context, where it was put into the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<Context>,
+    /// The first attempt's Pod or Job, where it was launched, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launched: Option<Launched>,
+    /// Whether it may have been launched, by a worker that is not heard of any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 impl Rendered {
