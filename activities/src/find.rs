@@ -50,6 +50,7 @@ impl Finder<'_> {
             images: Default::default(),
             with_context: false,
             launch: None,
+            again: false,
         };
         let mut rendered =
             render::render(self.sources, self.registry, self.executor, input).await?;

@@ -221,10 +221,6 @@ impl Activities {
         clocks: Clocks,
         rendered: Rendered,
     ) -> Result<Rendered, ActivityError> {
-        // An earlier run may have launched it: `launch` looks for that.
-        if ctx.info().attempt > 1 {
-            return Ok(Rendered { again: true, ..rendered });
-        }
         let build = plan.work.as_build().filter(|_| rendered.platforms.is_empty());
         let (Some(build), Some(context)) = (build, &rendered.context) else { return Ok(rendered) };
         let id = BuildId { attempt: 1, ..id };
@@ -244,6 +240,30 @@ impl Activities {
             own.awaited_of(context, wait, observer, Past::None).await.map(Some)
         };
         Err(self.detached.go_on(ctx, Step::Render(Box::new(rendered)), go_on))
+    }
+
+    /// What an earlier rendering launched, where a heartbeat named it or it has its image. What else
+    /// there may be `launch` finds.
+    async fn launched_before(
+        &self,
+        ctx: &ActivityContext,
+        id: BuildId,
+        plan: &ContainerPlan,
+        rendered: Rendered,
+    ) -> anyhow::Result<Rendered> {
+        let told = ctx.heartbeat_details().deserialize::<Launched>().ok().flatten();
+        let mut launched = told.filter(|launched| launched.key == rendered.key);
+        if launched.is_none()
+            && rendered.reused.is_some()
+            && let Some(build) = plan.work.as_build()
+        {
+            // It may be its own image that is found.
+            let id = BuildId { attempt: 1, ..id };
+            let input = LaunchInput::of(id, plan, build, &rendered, &Context::default());
+            launched = launch::finished(&self.cluster, &self.registry, &input).await?;
+        }
+        let (again, reused) = (launched.is_none(), rendered.reused.clone());
+        Ok(Rendered { launched, again, reused: reused.filter(|_| again), ..rendered })
     }
 
     async fn launched(
@@ -315,19 +335,24 @@ impl Activities {
     ) -> Result<Rendered, ActivityError> {
         let id = input.id.clone();
         let (plan, clocks) = (input.plan.clone(), input.launch);
+        let again = input.again || clocks.is_some() && ctx.info().attempt > 1;
         let executor = self.cluster.site.executor();
         let render = async {
             let context = UploadInput::of(&input);
-            let rendered = render::render(&self.sources, &self.registry, &executor, input).await?;
-            let Some(context) = context.filter(|_| rendered.reused.is_none()) else {
-                return Ok(rendered);
-            };
-            let upload = Box::pin(upload::upload(&self.sources, &*self.store, context));
-            let context = Some(fault::around("upload", upload).await?);
-            Ok(Rendered { context, ..rendered })
+            let render = render::render(&self.sources, &self.registry, &executor, input);
+            let mut rendered = render.await?;
+            if let Some(context) = context.filter(|_| rendered.reused.is_none()) {
+                let upload = Box::pin(upload::upload(&self.sources, &*self.store, context));
+                rendered.context = Some(fault::around("upload", upload).await?);
+            }
+            match again {
+                true => self.launched_before(&ctx, id.clone(), &plan, rendered).await,
+                false => Ok(rendered),
+            }
         };
         let rendered = watched(&ctx, &id, State::Packing, render).await?;
-        match clocks.filter(|_| self.launches && rendered.reused.is_none()) {
+        let at_once = self.launches && !again && rendered.reused.is_none();
+        match clocks.filter(|_| at_once) {
             Some(clocks) => self.launch_at_once(&ctx, id, &plan, clocks, rendered),
             None => Ok(rendered),
         }

@@ -43,6 +43,10 @@ pub enum Fate {
     LosesItsWorker,
     /// The same, once it has told of the Pod.
     LosesItsWorkerLate,
+    /// The same, once a heartbeat has named the Pod.
+    LosesItsWorkerHeard,
+    /// The same, once its image is there.
+    LosesItsWorkerBuilt,
 }
 
 /// Steps that do nothing but what a test says.
@@ -249,9 +253,21 @@ impl FakeSteps {
                 tell(ctx, &input).await;
                 Err(ActivityError::WillCompleteAsync)
             }
-            Some(Fate::LosesItsWorker | Fate::LosesItsWorkerLate) => {
-                Ok(self.tidied(&name, &input.id))
+            Some(Fate::LosesItsWorkerHeard) if self.count(&noted) == 1 => {
+                let _ = ctx.record_heartbeat(input.launched).await;
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                Err(ActivityError::WillCompleteAsync)
             }
+            Some(Fate::LosesItsWorkerBuilt) if self.count(&noted) == 1 => {
+                self.built.lock().unwrap().push(name);
+                Err(ActivityError::WillCompleteAsync)
+            }
+            Some(
+                Fate::LosesItsWorker
+                | Fate::LosesItsWorkerLate
+                | Fate::LosesItsWorkerHeard
+                | Fate::LosesItsWorkerBuilt,
+            ) => Ok(self.tidied(&name, &input.id)),
             Some(Fate::Fails(failures)) => match failures.get(input.id.attempt as usize - 1) {
                 Some(failure) => Err(to_engine(Ended(failure.clone()).into())),
                 None => Ok(self.tidied(&name, &input.id)),
@@ -274,14 +290,25 @@ impl FakeSteps {
         input: RenderInput,
         rendered: Rendered,
     ) -> Result<Rendered, ActivityError> {
-        let RenderInput { id, plan, launch, .. } = input;
+        let RenderInput { id, plan, launch, again, .. } = input;
+        if again || launch.is_some() && ctx.info().attempt > 1 {
+            let told = ctx.heartbeat_details().deserialize::<Launched>().ok().flatten();
+            let mut launched = told.filter(|launched| launched.key == rendered.key);
+            let id = BuildId { attempt: 1, ..id };
+            let name = name_of(&id);
+            if rendered.reused.is_some() && self.count(&format!("launch {name} ")) > 0 {
+                let build = plan.work.as_build().expect("it is built");
+                let context = Context::default();
+                let own = pod_of(&LaunchInput::of(id, &plan, build, &rendered, &context));
+                launched = Some(Launched { built: Some(built(&name)), ..own });
+            }
+            let (again, reused) = (launched.is_none(), rendered.reused.clone());
+            return Ok(Rendered { launched, again, reused: reused.filter(|_| again), ..rendered });
+        }
         let build = plan.work.as_build().filter(|_| rendered.reused.is_none());
         let (Some(_), Some(build), Some(context)) = (launch, build, &rendered.context) else {
             return Ok(rendered);
         };
-        if ctx.info().attempt > 1 {
-            return Ok(Rendered { again: true, ..rendered });
-        }
         let id = BuildId { attempt: 1, ..id };
         let waits = self.held.load(Ordering::SeqCst) || self.is_queued(&name_of(&id));
         if self.full || waits {

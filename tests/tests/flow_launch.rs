@@ -74,8 +74,21 @@ async fn a_pod_that_was_told_of_is_awaited_without_another_launch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn so_is_one_that_a_heartbeat_has_named() {
+    let lost = FakeSteps::default().heartbeat(1).fate("web/server", Fate::LosesItsWorkerHeard);
+    assert_eq!(at_once(lost, &["render", "await_build"]).await, (1, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_it_made_before_its_worker_died_is_its_own() {
+    let lost = FakeSteps::default().heartbeat(1).fate("web/server", Fate::LosesItsWorkerBuilt);
+    assert_eq!(at_once(lost, &["render", "clean_up"]).await, (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pod_that_was_made_of_older_bases_is_not_taken_for_what_is_rendered_anew() {
-    for fate in [Fate::LosesItsWorker, Fate::LosesItsWorkerLate] {
+    let fates = [Fate::LosesItsWorker, Fate::LosesItsWorkerLate, Fate::LosesItsWorkerHeard];
+    for fate in fates {
         let lost = FakeSteps::default().heartbeat(1).fate("web/server", fate);
         assert_eq!(at_once(lost.with_moving_bases(), &["render", "launch"]).await, (2, 2));
     }

@@ -222,8 +222,8 @@ struct Build<'a> {
     /// The platforms, with their attempt, of which a launch was begun and has not answered: it may
     /// create its Pod at any moment.
     launching: Rc<RefCell<BTreeMap<String, u32>>>,
-    /// Whether a `render` was taken back that may have launched the first attempt.
-    taken_back: Cell<bool>,
+    /// Whether a `render` that gave nothing may have launched the first attempt.
+    again: Cell<bool>,
     /// Whether what was made is removed already.
     tidied: Cell<bool>,
     /// Whether the workflow ends with what it has now.
@@ -247,7 +247,7 @@ impl<'a> Build<'a> {
             token: ctx.cancellation_token().child_token(),
             platform: String::new(),
             launching: Rc::default(),
-            taken_back: Cell::new(false),
+            again: Cell::new(false),
             tidied: Cell::new(false),
             over: Cell::new(false),
         }
@@ -260,7 +260,8 @@ impl<'a> Build<'a> {
             Work::Build(build) => {
                 let outcome = self.within_clock(self.build(build)).await;
                 // Nothing was made for what is used again.
-                let is_tidy = |image: &ContainerImage| image.reused || self.tidied.get();
+                let is_reused = |image: &ContainerImage| image.reused && !self.again.get();
+                let is_tidy = |image: &ContainerImage| is_reused(image) || self.tidied.get();
                 if !outcome.as_ref().is_ok_and(is_tidy) {
                     Box::pin(self.clean_up(outcome.is_ok())).await;
                 }
@@ -286,9 +287,11 @@ impl<'a> Build<'a> {
             if let Some(built) = rendered.reused.clone() {
                 return Ok(self.built(build, built, &commit, &rendered));
             }
+            let is_built = rendered.launched.as_ref().is_some_and(|it| it.built.is_some());
             // Its worker may be an older one, which leaves that to a step of its own.
             let context = match rendered.context.clone() {
                 Some(context) => context,
+                None if is_built => Context::default(),
                 None => Box::pin(self.upload(build, &commit)).await?,
             };
             (rendered, context)

@@ -45,6 +45,7 @@ async fn rendered(repo: &Repo, version: Option<&str>, more: Value) -> anyhow::Re
         images: BTreeMap::new(),
         with_context: false,
         launch: None,
+        again: false,
     };
     let first = read(&cache.sources, input.clone()).await?;
     let second = read(&cache.sources, input).await?;
@@ -126,6 +127,7 @@ async fn on_others(template: &str, more: Value) -> anyhow::Result<Rendered> {
         images: images.into(),
         with_context: false,
         launch: None,
+        again: false,
     };
     read(&cache.sources, input).await
 }

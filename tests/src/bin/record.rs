@@ -94,6 +94,13 @@ async fn main() {
     record("at-once-again", again.clone(), BuildContainer::run, container(), false).await;
     record("one-step-again", again.full(), BuildContainer::run, container(), false).await;
     record("one-step-cancelled", hangs().full(), BuildContainer::run, container(), true).await;
+    for (name, fate) in [
+        ("at-once-heard-lost", Fate::LosesItsWorkerHeard),
+        ("at-once-built-lost", Fate::LosesItsWorkerBuilt),
+    ] {
+        let lost = ok().heartbeat(1).fate("web/server", fate);
+        record(name, lost, BuildContainer::run, container(), false).await;
+    }
     for (name, fate) in
         [("one-step-lost", Fate::LosesItsWorker), ("one-step-told-lost", Fate::LosesItsWorkerLate)]
     {

@@ -45,6 +45,7 @@ impl Build<'_> {
             images: parent.map(|resolved| resolved.images.clone()).unwrap_or_default(),
             with_context,
             launch: None,
+            again: self.again.get(),
         }
     }
 
@@ -74,7 +75,7 @@ impl Build<'_> {
         if !self.platform.is_empty() {
             input.build.platforms = vec![self.platform.clone()];
         }
-        let again = input.again || attempt == 1 && self.taken_back.get();
+        let again = attempt == 1 && self.again.get();
         LaunchInput { spare_memory: grants.growths > 0, again, ..input }
     }
 

@@ -97,7 +97,7 @@ impl Build<'_> {
             if self.token.is_cancelled() {
                 return Err(Stop::Cancelled);
             }
-            self.taken_back.set(true);
+            self.again.set(true);
             let rendered = self.render(commit, true).await?;
             self.ctx.state_mut(|s| s.pods.only(rendered.key.as_ref()));
             return Ok(rendered);
@@ -105,6 +105,7 @@ impl Build<'_> {
         self.launching.borrow_mut().remove("");
         let rendered = rendered?;
         if rendered.again {
+            self.again.set(true);
             self.ctx.state_mut(|s| s.pods.only(rendered.key.as_ref()));
         }
         Ok(rendered)
@@ -136,7 +137,7 @@ impl Build<'_> {
         input: &mut LaunchInput,
         counted: Granted,
     ) -> Result<Launched, Stop> {
-        let (id, mut lost) = (input.id.clone(), input.rendered.again);
+        let (id, mut lost) = (input.id.clone(), false);
         let known = || self.ctx.state(|s| s.pods.of(&id));
         loop {
             if self.ctx.state(|s| s.is_held(&id)) {

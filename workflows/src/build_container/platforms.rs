@@ -60,7 +60,7 @@ impl<'a> Build<'a> {
             token: group.clone(),
             platform: platform.to_owned(),
             launching: self.launching.clone(),
-            taken_back: Cell::new(false),
+            again: Cell::new(false),
             tidied: Cell::new(false),
             over: Cell::new(false),
         }

@@ -77,9 +77,7 @@ impl LaunchInput {
         build.build_args.clear();
         build.labels.clear();
         build.tags.clear();
-        // What is known of a launch is known of the first one.
-        let again = rendered.again && id.attempt == 1;
-        let rendered = Rendered { context: None, launched: None, again, ..rendered.clone() };
+        let rendered = Rendered { context: None, launched: None, again: false, ..rendered.clone() };
         Self {
             id,
             build,
@@ -88,7 +86,7 @@ impl LaunchInput {
             context: context.clone(),
             spare_memory: false,
             with_await: true,
-            again,
+            again: false,
         }
     }
 

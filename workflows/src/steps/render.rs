@@ -34,6 +34,9 @@ pub struct RenderInput {
     /// room for it at once: one step less.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launch: Option<Clocks>,
+    /// Whether an earlier rendering, which gave nothing, may have launched it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// What is rendered for a container.
@@ -75,7 +78,7 @@ pub struct Rendered {
     /// The first attempt's Pod or Job, where it was launched, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launched: Option<Launched>,
-    /// Whether it may have been launched, by a worker that is not heard of any more.
+    /// Whether it may have been launched by a rendering that gave nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
 }
