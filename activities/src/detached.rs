@@ -162,7 +162,7 @@ fn built(end: End) -> Option<Built> {
 }
 
 fn with(known: Option<Launched>, built: Option<Built>) -> Option<Launched> {
-    known.map(|launched| Launched { built, ..launched })
+    known.map(|launched| Launched { built: built.map(Box::new), ..launched })
 }
 
 fn handle_of(ctx: &ActivityContext) -> AsyncActivityHandle<Client> {

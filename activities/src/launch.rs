@@ -180,7 +180,7 @@ pub async fn finished(
         built: None,
     };
     let built = await_build::pushed(registry, &AwaitInput::of(input, gone.clone())).await?;
-    Ok(built.map(|built| Launched { built: Some(built), ..gone }))
+    Ok(built.map(|built| Launched { built: Some(Box::new(built)), ..gone }))
 }
 
 fn made(

@@ -300,7 +300,7 @@ impl FakeSteps {
                 let build = plan.work.as_build().expect("it is built");
                 let context = Context::default();
                 let own = pod_of(&LaunchInput::of(id, &plan, build, &rendered, &context));
-                launched = Some(Launched { built: Some(built(&name)), ..own });
+                launched = Some(Launched { built: Some(Box::new(built(&name))), ..own });
             }
             let (again, reused) = (launched.is_none(), rendered.reused.clone());
             return Ok(Rendered { launched, again, reused: reused.filter(|_| again), ..rendered });
@@ -320,7 +320,7 @@ impl FakeSteps {
         let built = match self.launches_alone {
             true => None,
             false => match self.awaited(ctx, AwaitInput::of(&launch, launched.clone())).await {
-                Ok(built) => Some(built),
+                Ok(built) => Some(Box::new(built)),
                 // What fails is awaited anew.
                 Err(ActivityError::Application(_)) => None,
                 Err(other) => return Err(other),
@@ -512,7 +512,7 @@ impl FakeSteps {
             return Ok(launched);
         }
         let wait = AwaitInput::of(&input, launched.clone());
-        Ok(Launched { built: Some(self.awaited(&ctx, wait).await?), ..launched })
+        Ok(Launched { built: Some(Box::new(self.awaited(&ctx, wait).await?)), ..launched })
     }
 
     #[activity(definition = steps::AwaitBuild)]

@@ -106,7 +106,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts one and waits until it polls.
+    /// Starts one and waits until it polls. A setting is a variable, or a flag where it begins like one.
     pub async fn start(queue: &str, settings: &[(&str, &str)]) -> Self {
         // A schedule would outlive the test.
         let own = [
@@ -131,9 +131,12 @@ impl Worker {
     async fn with(queue: String, environment: Vec<(String, String)>) -> Self {
         let log = std::env::temp_dir().join(format!("{}.log", unique(&queue)));
         let file = std::fs::File::create(&log).expect("a log");
+        let (flags, variables): (Vec<_>, Vec<_>) =
+            environment.iter().cloned().partition(|(name, _)| name.starts_with("--"));
         let process = Command::new(kiln())
             .arg("worker")
-            .envs(environment.iter().cloned())
+            .args(flags.into_iter().map(|(name, value)| format!("{name}={value}")))
+            .envs(variables)
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a handle"))
             .stderr(file)

@@ -352,7 +352,7 @@ impl<'a> Build<'a> {
         if let Some(built) = launched.built.take() {
             self.tidied.set(built.tidied);
             self.over.set(built.tidied);
-            return Ok(built);
+            return Ok(*built);
         }
         self.stands(State::Building, None, None);
         Box::pin(self.await_build(AwaitInput::of(&input, launched))).await

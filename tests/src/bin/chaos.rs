@@ -15,7 +15,7 @@ struct Args {
     /// Print the names of the cases, one a line, and run none.
     #[arg(long)]
     list: bool,
-    /// Run the ten sharpest.
+    /// Run the sharpest.
     #[arg(long, conflicts_with = "names")]
     short: bool,
     /// Chooses the moments at which faults strike. Default: another one each time.

@@ -29,7 +29,7 @@ pub(super) fn cases() -> Vec<Case> {
     for step in STEPS {
         for moment in ["before", "after"] {
             let name = format!("kill-{moment}-{step}");
-            let is_sharp = name == "kill-after-launch";
+            let is_sharp = matches!(name.as_str(), "kill-after-launch" | "kill-before-clean_up");
             let case = Case::new(name, move |scene| killed(scene, step, moment, &[]));
             cases.push(if is_sharp { case.sharp() } else { case });
             let name = format!("fail-{moment}-{step}");
@@ -45,6 +45,11 @@ pub(super) fn cases() -> Vec<Case> {
     ] {
         let moment = if step == "await_build" { "before" } else { "after" };
         cases.push(Case::new(name, move |scene| killed(scene, step, moment, settings)));
+    }
+    for (moment, step) in [("after", "launch"), ("before", "await_build"), ("before", "clean_up")] {
+        let name = format!("kill-{moment}-{step}-of-a-role");
+        let case = Case::new(name, move |scene| killed_of_a_role(scene, step, moment));
+        cases.push(if step == "launch" { case.sharp() } else { case });
     }
     cases.push(Case::new("kill-two-workers", two_killed).sharp());
     cases.push(Case::new("kill-again-and-again", killed_again_and_again));
@@ -74,6 +79,18 @@ async fn killed(
     let build = scene.build(&EVERY_STEP).await;
     worker.ended().await;
     scene.worker(settings).await;
+    scene.succeeds(&build).await;
+}
+
+/// The same of a worker that only launches and awaits: each launch has a step of its own then.
+async fn killed_of_a_role(scene: Scene, step: &'static str, moment: &'static str) {
+    const ROLE: (&str, &str) = ("--queues", "launch,await");
+    scene.worker(&[("--queues", "main,source")]).await;
+    let fault = format!("{step}:{moment}:kill");
+    let worker = scene.worker(&[ROLE, ("KILN_FAULT", &fault)]).await;
+    let build = scene.build(&EVERY_STEP).await;
+    worker.ended().await;
+    scene.worker(&[ROLE]).await;
     scene.succeeds(&build).await;
 }
 

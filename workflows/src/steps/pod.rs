@@ -127,7 +127,7 @@ pub struct Launched {
     pub key: Option<String>,
     /// What came of it, where that was awaited. A worker that stops meanwhile leaves it to another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub built: Option<Built>,
+    pub built: Option<Box<Built>>,
 }
 
 /// What carries the executor.
