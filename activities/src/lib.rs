@@ -224,7 +224,8 @@ impl Activities {
         let build = plan.work.as_build().filter(|_| rendered.platforms.is_empty());
         let (Some(build), Some(context)) = (build, &rendered.context) else { return Ok(rendered) };
         let id = BuildId { attempt: 1, ..id };
-        let mut input = LaunchInput::of(id, plan, build, &rendered, context);
+        // On the heap, as it is large, and gone long before the build has ended.
+        let mut input = Box::new(LaunchInput::of(id, plan, build, &rendered, context));
         input.build.clocks = clocks;
         let (own, context, started) = (self.clone(), ctx.clone(), SystemTime::now());
         let go_on = |known: Known| async move {
@@ -235,7 +236,6 @@ impl Activities {
             let mut observer = self::observer(&context, &input.id);
             observer.has(&launched);
             let wait = AwaitInput::of(&input, launched);
-            // It is large, and a build takes long.
             drop(input);
             own.awaited_of(context, wait, observer, Past::None).await.map(Some)
         };
