@@ -55,20 +55,29 @@ pub struct Awaited {
     pub is_kept: bool,
 }
 
+/// One run of a wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    /// When the step was first scheduled: for a build that joined another's Pod, no clock has run
+    /// before.
+    pub since: SystemTime,
+    /// Whether it may have been awaited before.
+    pub past: Past,
+    /// Whether a build that fails is awaited anew, which then tells of it.
+    pub leaves_failures: bool,
+}
+
 /// Waits for the end of a build, and keeps its log meanwhile.
-///
-/// `scheduled` is when the step was first scheduled: for a build that joined another's Pod, no
-/// clock has run before. `past` says whether it may have been awaited before.
 pub async fn await_build(
     cluster: &Cluster,
     registry: &RegistryClient,
     logs: Logs<'_>,
     input: &AwaitInput,
     observer: &mut Observer,
-    scheduled: SystemTime,
-    past: Past,
+    run: Run,
 ) -> anyhow::Result<Awaited> {
-    let joined = input.launched.joined.as_ref().and_then(|_| Timestamp::try_from(scheduled).ok());
+    let Run { since, past, leaves_failures } = run;
+    let joined = input.launched.joined.as_ref().and_then(|_| Timestamp::try_from(since).ok());
     let BuildId { run_id, platform, attempt, .. } = &input.id;
     let prefix = names::log_prefix(run_id, platform, *attempt);
     let seen = Seen::default();
@@ -100,7 +109,7 @@ pub async fn await_build(
         Err(error) => Err(error),
     };
     // Whose Pod it is tells of it.
-    if joined.is_none() {
+    if joined.is_none() && !(leaves_failures && outcome.is_err()) {
         tell(&outcome, over.as_deref(), &seen.pushing);
     }
     let is_kept = is_kept.load(Ordering::Relaxed);

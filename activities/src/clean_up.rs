@@ -170,6 +170,21 @@ async fn leave_all(
     unkept.outcome()
 }
 
+/// Leaves what an execution shares under another name than this: an earlier rendering of it, which
+/// found other base images, launched that.
+pub async fn leave_others(cluster: &Cluster, run_id: &str, name: &str) -> anyhow::Result<()> {
+    let instance = format!("{}={}", names::label("instance"), cluster.site.instance);
+    let member = format!("{instance},{}", names::member(run_id));
+    let (pods, jobs) = (cluster.pods(), cluster.jobs());
+    let (pods, jobs) = tokio::try_join!(list(&pods, &member), list(&jobs, &member))?;
+    let pods = pods.iter().map(|pod| launched(LaunchedKind::Pod, pod));
+    let jobs = jobs.iter().map(|job| launched(LaunchedKind::Job, job));
+    for other in pods.chain(jobs).filter(|one| one.name != name) {
+        leave(cluster, &other, run_id).await?;
+    }
+    Ok(())
+}
+
 fn launched<K: Resource>(kind: LaunchedKind, object: &K) -> Launched {
     let meta = object.meta();
     Launched {

@@ -29,7 +29,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::engine::heartbeat;
 
-/// When the first heartbeat tells of the Pod: a build that is over by then costs none.
+/// When a heartbeat tells of the Pod: a build that is over by then costs none.
 const SOON: Duration = Duration::from_secs(1);
 
 /// The waits of a worker that go on beside its steps.
@@ -108,11 +108,12 @@ enum End {
 
 /// Tells the engine that the wait goes on, and for what, until it is to end.
 async fn beats(handle: &AsyncActivityHandle<Client>, pause: Duration, known: &Known) -> End {
-    let soon = tokio::time::Instant::now() + SOON.min(pause);
-    let mut beat = tokio::time::interval_at(soon, pause);
+    let mut is_named = false;
     loop {
-        beat.tick().await;
-        let beaten = handle.heartbeat(known.get().cloned(), RpcOptions::default());
+        tokio::time::sleep(if is_named { pause } else { SOON.min(pause) }).await;
+        let named = known.get().cloned();
+        is_named = named.is_some();
+        let beaten = handle.heartbeat(named, RpcOptions::default());
         // Boxed, as there is one a minute, and thousands wait.
         match Box::pin(beaten).await {
             Ok(answer) if answer.cancel_requested => return End::Cancelled,

@@ -22,6 +22,7 @@ use kilnworks_workflows::{
 use self::admit::{Admission, Existing, admit, existing};
 use crate::{
     await_build,
+    clean_up::leave_others,
     cluster::{Bell, Cluster},
     engine::{Observer, Wish},
     error::fail,
@@ -65,6 +66,13 @@ pub async fn launch(
 ) -> anyhow::Result<Launched> {
     let mut share = Share::of(&cluster.site.instance, &input);
     let mut object = made(cluster, &input, access, share.as_ref())?;
+    if input.again
+        && input.id.attempt == 1
+        && input.id.platform.is_empty()
+        && let Some(share) = &share
+    {
+        leave_others(cluster, &input.id.run_id, &share.name).await?;
+    }
     // A build that may share one may have gone on alone.
     if past == Past::Some
         && let Existing::Ours(launched) = existing(cluster, &input).await?
@@ -142,19 +150,14 @@ pub async fn at_once(
         return Ok(None);
     }
     let object = made(cluster, input, access, Some(&share))?;
-    let launched = if cluster.shows(&share.hash) {
-        match join(cluster, &share, &wish).await? {
-            Joined::Member(launched) => launched,
-            Joined::Nothing | Joined::Going | Joined::Spent => return Ok(None),
-        }
-    } else {
-        mountable::check(cluster, input, access).await?;
-        cluster.ready().await?;
-        match admit(cluster, access, input, Some(&share), &object, false, &wish).await? {
-            Admission::Created(launched) => launched,
-            Admission::Taken | Admission::Later(_) => return Ok(None),
-        }
-    };
+    // To join another's takes a step of its own: its clocks are counted from that step's beginning.
+    if cluster.shows(&share.hash) {
+        return Ok(None);
+    }
+    mountable::check(cluster, input, access).await?;
+    cluster.ready().await?;
+    let admitted = admit(cluster, access, input, Some(&share), &object, false, &wish).await?;
+    let Admission::Created(launched) = admitted else { return Ok(None) };
     metrics().phase("queued", started.elapsed().unwrap_or_default());
     tracing::info!(name = launched.name, "launched a build");
     Ok(Some(Launched { key: input.rendered.key.clone(), ..launched }))

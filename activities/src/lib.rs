@@ -71,7 +71,7 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::{
-    await_build::Awaited,
+    await_build::{Awaited, Run},
     cluster::Cluster,
     detached::{Detached, Known, Step, traced},
     engine::{Observer, alone, beating, called, named, telling},
@@ -172,22 +172,20 @@ async fn watched<T>(
 }
 
 impl Activities {
-    /// Awaits a build, and removes what it made where it has its image. `since` is when it was
-    /// begun to await it.
+    /// Awaits a build, and removes what it made where it has its image.
     async fn awaited(
         &self,
         input: AwaitInput,
         observer: &mut Observer,
-        since: SystemTime,
-        past: Past,
+        run: Run,
     ) -> anyhow::Result<Built> {
         let (cluster, registry, logs) = (&self.cluster, &self.registry, self.logs());
-        let wait = await_build::await_build(cluster, registry, logs, &input, observer, since, past);
+        let wait = await_build::await_build(cluster, registry, logs, &input, observer, run);
         // Boxed, as each layer around it would hold it twice.
         let Awaited { built, is_kept } = Box::pin(wait).await?;
         let AwaitInput { id, launched, .. } = input;
         // Nothing else was made by the first run of the first attempt.
-        let is_all = past == Past::None && id.attempt == 1;
+        let is_all = run.past == Past::None && id.attempt == 1;
         // Each of several platforms is one of several Pods of its execution.
         let is_whole = id.platform.is_empty();
         let own = CleanUpInput { workflow_id: id.workflow_id, run_id: id.run_id, launching: false };
@@ -205,10 +203,18 @@ impl Activities {
         input: AwaitInput,
         mut observer: Observer,
         past: Past,
+        leaves_failures: bool,
     ) -> Result<Built, ActivityError> {
         let (id, teller) = (input.id.clone(), self::observer(&ctx, &input.id));
-        let wait = self.awaited(input, &mut observer, SystemTime::now(), past);
-        let step = telling(&ctx, &teller, State::Building, named(&id, Box::pin(wait)));
+        let run = Run { since: SystemTime::now(), past, leaves_failures };
+        let wait = self.awaited(input, &mut observer, run);
+        let wait = named(&id, Box::pin(wait));
+        let step = async {
+            match leaves_failures {
+                true => wait.await,
+                false => telling(&ctx, &teller, State::Building, wait).await,
+            }
+        };
         traced(&ctx, "await_build", called(&ctx, "await_build", step)).await
     }
 
@@ -237,7 +243,7 @@ impl Activities {
             observer.has(&launched);
             let wait = AwaitInput::of(&input, launched);
             drop(input);
-            own.awaited_of(context, wait, observer, Past::None).await.map(Some)
+            own.awaited_of(context, wait, observer, Past::None, true).await.map(Some)
         };
         Err(self.detached.go_on(ctx, Step::Render(Box::new(rendered)), go_on))
     }
@@ -402,7 +408,8 @@ impl Activities {
         observer.has(&launched);
         let (own, context) = (self.clone(), ctx.clone());
         let input = AwaitInput::of(&input, launched.clone());
-        let wait = async move { own.awaited_of(context, input, observer, past).await.map(Some) };
+        let wait =
+            async move { own.awaited_of(context, input, observer, past, false).await.map(Some) };
         Err(self.detached.go_on(&ctx, Step::Launch(launched), |_| wait))
     }
 
@@ -418,7 +425,8 @@ impl Activities {
         let mut observer = observer(&ctx, &id);
         observer.has(&input.launched);
         let since = ctx.info().scheduled_time.unwrap_or_else(SystemTime::now);
-        let wait = self.awaited(input, &mut observer, since, Past::Some);
+        let run = Run { since, past: Past::Some, leaves_failures: false };
+        let wait = self.awaited(input, &mut observer, run);
         watched(&ctx, &id, State::Building, wait).await
     }
 

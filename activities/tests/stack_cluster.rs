@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use k8s_openapi::api::core::v1::{EmptyDirVolumeSource, Pod, Volume, VolumeMount};
 use kilnworks_activities::{
-    await_build::await_build,
+    await_build::{Run, await_build},
     clean_up::clean_up,
     cluster::{Cluster, Found, connect},
     engine::{Observer, Wish},
@@ -109,8 +109,9 @@ impl Build {
         };
         let mut observer = Observer::new(None, self.input.id.clone());
         let (cluster, registry) = (&self.cluster, &self.registry);
-        let (logs, past, now) = (self.logs(), Past::Some, SystemTime::now());
-        let built = await_build(cluster, registry, logs, &input, &mut observer, now, past).await;
+        let run = Run { since: SystemTime::now(), past: Past::Some, leaves_failures: false };
+        let logs = self.logs();
+        let built = await_build(cluster, registry, logs, &input, &mut observer, run).await;
         built.map(|awaited| awaited.built).map_err(|error| match failure_of(&error) {
             Some(failure) => failure.clone(),
             None => panic!("an error without a type: {error:#}"),

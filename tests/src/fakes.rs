@@ -33,6 +33,10 @@ pub enum Fate {
     Fails(Vec<Failure>),
     /// The same as long as it has not this memory.
     FailsUntil(String, Vec<Failure>),
+    /// Its first wait fails, as where a clock runs out that is longer by then.
+    FailsAtOnce(FailureType),
+    /// Its rendering takes so long that someone may pause it.
+    RendersSlowly,
     /// Its launch finds no room until [`FakeSteps::room`].
     Queues,
     /// Its Pod never ends.
@@ -279,7 +283,12 @@ impl FakeSteps {
                     None => Ok(self.tidied(&name, &input.id)),
                 }
             }
-            None | Some(Fate::Queues) => Ok(self.tidied(&name, &input.id)),
+            Some(Fate::FailsAtOnce(kind)) if self.count(&noted) == 1 => {
+                Err(to_engine(Ended(Failure::new(kind, "it took too long")).into()))
+            }
+            None | Some(Fate::Queues | Fate::RendersSlowly | Fate::FailsAtOnce(_)) => {
+                Ok(self.tidied(&name, &input.id))
+            }
         }
     }
 
@@ -460,6 +469,9 @@ impl FakeSteps {
             [] => format!("render {name}"),
             images => format!("render {name} on {}", images.join(", ")),
         });
+        if matches!(self.fates.lock().unwrap().get(&name), Some(Fate::RendersSlowly)) {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        }
         let has = |name: &String| self.built.lock().unwrap().contains(name);
         let build = input.plan.work.as_build();
         let several = build.map_or(&[][..], |build| build.several());

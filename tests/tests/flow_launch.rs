@@ -7,7 +7,9 @@ use kilnworks_tests::{
     fakes::{FakeSteps, Fate},
     specs::{container, shop},
 };
-use kilnworks_workflows::{BuildComponent, BuildContainer, build::raw, progress::State};
+use kilnworks_workflows::{
+    BuildComponent, BuildContainer, build::raw, failure::FailureType, progress::State,
+};
 use serde_json::{Value, json};
 use temporalio_client::{
     Client, UntypedUpdate, UntypedWorkflow, WorkflowCancelOptions, WorkflowExecuteUpdateOptions,
@@ -106,55 +108,41 @@ async fn alone(steps: FakeSteps, expected: &[&str]) -> (usize, usize) {
     at_once(steps.full(), expected).await
 }
 
-/// Waits until a build has a Pod that never ends, asks for something, and gives what it did until
-/// it was launched or awaited once more.
-async fn asked(steps: FakeSteps, asks: &[(&str, Value)]) -> Vec<String> {
-    let ends = |steps: &FakeSteps| steps.count("await web/server");
+#[tokio::test(flavor = "multi_thread")]
+async fn what_builds_at_once_is_taken_back_while_its_pod_is_not_known() {
+    let steps = FakeSteps::default().fate("web/server", Fate::HangsInSilence);
+    let awaited = async |times| {
+        eventually("its Pod", Duration::from_secs(30), async || {
+            (steps.count("await web/server") == times).then_some(())
+        })
+        .await;
+    };
     with_fakes(steps.clone(), async |client, queue| {
         let handle = start(&client, BuildContainer::run, &queue, &queue, container()).await;
-        eventually("its Pod", Duration::from_secs(30), async || (ends(&steps) == 1).then_some(()))
-            .await;
-        // Longer than a signal takes.
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        for (name, payload) in asks {
+        awaited(1).await;
+        for name in ["pause", "resume"] {
             let build = client.get_workflow_handle::<UntypedWorkflow>(&queue);
             let options = WorkflowExecuteUpdateOptions::default();
-            let update = UntypedUpdate::new(*name);
-            build.execute_update(update, raw(payload), options).await.expect("it is accepted");
+            let update = UntypedUpdate::new(name);
+            build.execute_update(update, raw(&json!({})), options).await.expect("it is accepted");
         }
-        eventually("its wait", Duration::from_secs(30), async || (ends(&steps) == 2).then_some(()))
-            .await;
+        awaited(2).await;
         handle.cancel(WorkflowCancelOptions::default()).await.expect("it can be cancelled");
         assert!(matches!(end(&handle).await, End::Cancelled));
     })
     .await;
     let mut ran = steps.ran();
     ran.retain(|one| one.starts_with("render") || one.starts_with("launch"));
-    ran
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_builds_at_once_is_rendered_alone_where_its_clock_is_extended() {
-    let server = json!({"component": "web", "container": "server"});
-    let mut extend = server;
-    extend.as_object_mut().unwrap().extend([("clock".into(), json!("building"))]);
-    extend.as_object_mut().unwrap().extend([("by".into(), json!("1h"))]);
-    let steps = || FakeSteps::default().fate("web/server", Fate::Hangs);
-    let (render, launch) = ("render web/server", "launch web/server 2Gi");
-    let ran = asked(steps(), &[("extend", extend.clone())]).await;
-    assert_eq!(ran, [render, launch, render], "its Pod is known");
-    let ran = asked(steps().with_moving_bases(), &[("extend", extend)]).await;
-    let again = format!("{launch} again");
-    assert_eq!(ran, [render, launch, render, again.as_str()], "that Pod builds something else");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_builds_at_once_is_paused_as_long_as_its_pod_is_not_known() {
-    let steps = FakeSteps::default().fate("web/server", Fate::HangsInSilence);
-    let ran = asked(steps, &[("pause", json!({})), ("resume", json!({}))]).await;
     let expected = ["render web/server", "launch web/server 2Gi", "render web/server"];
     assert_eq!(ran[..3], expected);
     assert_eq!(ran[3..], ["launch web/server 2Gi again"], "which finds its Pod by its name");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_runs_out_at_once_is_awaited_by_what_it_has_then() {
+    let fate = Fate::FailsAtOnce(FailureType::DeadlineExceeded);
+    let steps = FakeSteps::default().fate("web/server", fate);
+    assert_eq!(at_once(steps, &["render", "await_build"]).await, (1, 2), "the same Pod");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -372,7 +372,7 @@ async fn a_failure_cannot_both_end_the_others_and_be_waited_with() {
 async fn a_clock_is_extended_while_it_runs() {
     let mut document = component();
     document["defaults"]["timeouts"] = json!({"whole": "20s"});
-    let steps = FakeSteps::default().fate("web/server", Fate::Hangs);
+    let steps = FakeSteps::default().full().fate("web/server", Fate::Hangs);
     with_fakes(steps.clone(), async |client, queue| {
         let handle = start(&client, BuildComponent::run, &queue, &queue, document.clone()).await;
         ran(&steps, "await web/server", 1).await;

@@ -83,6 +83,18 @@ async fn a_build_is_counted_once_and_every_metric_is_there() {
     assert_eq!(value(&second, &miss), value(&first, &miss), "its commit is there");
     assert!(value(&second, &hit) > value(&first, &hit), "its commit is found");
 
+    // Its Pod is awaited by two steps, and tells of itself once.
+    let broken = unique(&app);
+    let url = publish(&broken, &[("Dockerfile", "FROM scratch\nCOPY nothing /\n")]);
+    start("BuildApp", &app, &broken, &spec(&broken, &url, json!([{"name": "server"}])));
+    let handle = client.get_workflow_handle::<BuildApp>(&broken);
+    let ended = tokio::time::timeout(PATIENCE, end(&handle)).await.expect("it ends in its time");
+    assert_eq!(ended.failure().0, "BuildFailed");
+    let third = scrape(&address).await;
+    let failed = "kiln_build_attempts_total{outcome=\"failed\",type=\"BuildFailed\"}";
+    assert_eq!(value(&third, failed), 1.0);
+    assert_eq!(phase(&third, "building"), 2.0);
+
     every_metric_is_there(&app, &address).await;
 }
 

@@ -20,6 +20,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The remote steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,8 +114,8 @@ impl Policy {
             // What it cannot find out in time, the build finds out.
             Step::Compare => row(&queues.source, HOUR, HOUR),
             Step::Render => row(&queues.source, HOUR, whole),
-            // It may await the build: the whole clock is the workflow's.
-            Step::RenderAndLaunch => row(&queues.source, whole, whole),
+            // It may await the build: the whole clock is the workflow's, which someone may extend.
+            Step::RenderAndLaunch => row(&queues.source, whole + YEAR, whole + YEAR),
             Step::Upload => row(&queues.source, HOUR, whole),
             // It counts its own clock, from when it was first scheduled. The slack lets it say so.
             // It awaits the build, too: the whole clock is the workflow's.

@@ -291,6 +291,7 @@ impl Progress {
                 row.stand(&observed.platform, observed.state, why, None);
             } else if is_meant && !row.state.is_final() {
                 row.state = observed.state;
+                row.attempt = row.attempt.max(observed.attempt);
                 row.reason = Some(reason(&observed.reason)).filter(|reason| !reason.is_empty());
                 row.since =
                     Some(head(&observed.since, bounds::TERM)).filter(|since| !since.is_empty());

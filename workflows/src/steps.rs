@@ -64,7 +64,8 @@ impl Steps {
 
     /// Renders the Dockerfile as it is at a commit, and looks whether its image is there already:
     /// then it has the build's own name and tags when this ends. Where it is not and that is asked
-    /// for, it does what `upload` does.
+    /// for, it does what `upload` does, and what `launch` does where there is room at once. A second
+    /// run may find newer base images: then what the first one launched is not its own.
     #[activity(name = "render")]
     pub fn render(_: RenderInput) -> Result<Rendered, ActivityError> {
         unimplemented!()

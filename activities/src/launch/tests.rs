@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Past, launch};
 use crate::{
+    await_build::{Run, await_build},
     clean_up::{Made, clean_up, tidy_up},
     engine::{Observer, Wish},
     error::failure_of,
@@ -473,16 +474,10 @@ async fn steps_can_move_between_threads() {
     let input = input.unwrap();
     let (_dir, store) = store();
     let logs = Logs { store: &store, max_bytes: 1 };
-    let scheduled = SystemTime::now();
-    is_send(&crate::await_build::await_build(
-        &cluster,
-        &registry,
-        logs,
-        &input,
-        &mut observer,
-        scheduled,
-        Past::None,
-    ));
+    let run = Run { since: SystemTime::now(), past: Past::None, leaves_failures: false };
+    let wait = await_build(&cluster, &registry, logs, &input, &mut observer, run);
+    is_send(&wait);
+    drop(wait);
     scenario.end();
 }
 

@@ -94,6 +94,9 @@ async fn main() {
     record("at-once-again", again.clone(), BuildContainer::run, container(), false).await;
     record("one-step-again", again.full(), BuildContainer::run, container(), false).await;
     record("one-step-cancelled", hangs().full(), BuildContainer::run, container(), true).await;
+    let lost = ok().heartbeat(1).fate("web/server", Fate::LosesItsWorkerLate);
+    let moved = lost.with_moving_bases();
+    record("at-once-anew", moved, BuildContainer::run, container(), false).await;
     for (name, fate) in [
         ("at-once-heard-lost", Fate::LosesItsWorkerHeard),
         ("at-once-built-lost", Fate::LosesItsWorkerBuilt),
@@ -154,11 +157,12 @@ async fn main() {
     record_asked("one-step-extended", hangs().full(), BuildContainer::run, container(), &asks)
         .await;
     record_asked("at-once-extended", hangs(), BuildContainer::run, container(), &asks).await;
-    let moving = hangs().with_moving_bases();
-    record_asked("at-once-anew", moving, BuildContainer::run, container(), &asks).await;
     let asks = [("pause", json!({})), ("resume", json!({})), (CANCEL, Value::Null)];
     let queues = ok().fate("web/server", Fate::Queues);
     record_asked("container-paused", queues, BuildContainer::run, container(), &asks).await;
+    // Of a version that rendered it to the end: this one takes it back.
+    let slow = ok().fate("web/server", Fate::RendersSlowly);
+    record_asked("render-paused", slow, BuildContainer::run, container(), &asks[..2]).await;
     let silent = ok().fate("web/server", Fate::HangsInSilence);
     record_asked("at-once-paused", silent, BuildContainer::run, container(), &asks).await;
 }
@@ -213,6 +217,15 @@ async fn record_asked<W>(
     }
     let events = with_fakes(steps.clone(), async |client, queue| {
         let handle = start(&client, workflow, &queue, ID, document).await;
+        let begun = match name {
+            "render-paused" => "render web/server",
+            "at-once-paused" | "at-once-extended" => "launch web/server",
+            _ => "",
+        };
+        eventually(begun, Duration::from_secs(30), async || {
+            (begun.is_empty() || steps.count(begun) > 0).then_some(())
+        })
+        .await;
         for (ask, payload) in asks {
             eventually(ask, Duration::from_secs(30), async || {
                 let begun = ["await web/server", "launch web/server"];

@@ -17,7 +17,7 @@ use crate::{
     failure::FailureType,
     plan::{BuildPlan, Clocks},
     policy::{self, Step},
-    progress::Observed,
+    progress::{Observed, State},
     steps::{BuildId, LaunchInput, Launched, RenderInput, Rendered, Steps},
     stop::Stop,
 };
@@ -26,7 +26,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Pods {
     known: BTreeMap<String, (u32, Launched)>,
-    /// Content key of what is built, where that was rendered anew.
+    /// Content key of what is built, once it is known.
     key: Option<String>,
 }
 
@@ -40,10 +40,12 @@ impl Pods {
         launched.is_some()
     }
 
-    /// Forgets those that build something else.
-    fn only(&mut self, key: Option<&String>) {
+    /// Forgets those that build something else, and says whether there were any.
+    fn only(&mut self, key: Option<&String>) -> bool {
+        let before = self.known.len();
         self.known.retain(|_, (_, launched)| is_of(launched, key));
         self.key = key.cloned();
+        self.known.len() < before
     }
 
     fn of(&self, id: &BuildId) -> Option<Launched> {
@@ -65,8 +67,8 @@ fn is_of(launched: &Launched, key: Option<&String>) -> bool {
 
 impl Build<'_> {
     /// What is rendered, and what came of the first launch where that was done at once. It is taken
-    /// back, and rendered alone, where someone pauses the container or, where its Pod is known,
-    /// extends a clock.
+    /// back, and rendered alone, where someone pauses the container before its Pod is known. A clock
+    /// that someone extends runs out, and the Pod is awaited by another step then.
     pub(super) async fn render_and_launch(
         &self,
         commit: &str,
@@ -76,39 +78,43 @@ impl Build<'_> {
         if !build.several().is_empty() || self.ctx.state(|s| s.is_held(&id)) {
             return self.render(commit, true).await;
         }
-        let (token, counted) = (self.token.child_token(), self.ctx.state(|s| s.granted));
+        let token = self.token.child_token();
         let input = RenderInput { launch: Some(self.clocks()), ..self.render_input(commit, true) };
         let (step, summary) = (Step::RenderAndLaunch, self.summary("render and build"));
         let options = self.policy().options(step, summary, token.clone());
-        let is_changed =
-            |s: &BuildContainer| s.is_held(&id) || s.granted != counted && s.pods.of(&id).is_some();
         self.launching.borrow_mut().insert(String::new(), id.attempt);
         let rendered = self.ctx.execute_activity(Steps::render, input, options).fuse();
-        let changed = self.ctx.wait_condition(is_changed).fuse();
-        pin_mut!(rendered, changed);
+        let held = self.ctx.wait_condition(|s| s.is_held(&id)).fuse();
+        pin_mut!(rendered, held);
         let rendered = select! {
             rendered = rendered => rendered,
-            _ = changed => {
-                token.cancel_with_reason("someone paused this container or extended a clock");
+            _ = held => {
+                // A build that was begun before is rendered to the end: nothing is launched by that.
+                if self.ctx.patched("rendering-is-taken-back") {
+                    token.cancel_with_reason("someone paused this container");
+                }
                 rendered.await
             }
         };
-        if matches!(rendered, Err(ActivityExecutionError::Cancelled(_))) {
-            if self.token.is_cancelled() {
-                return Err(Stop::Cancelled);
-            }
-            self.again.set(true);
-            let rendered = self.render(commit, true).await?;
-            self.ctx.state_mut(|s| s.pods.only(rendered.key.as_ref()));
-            return Ok(rendered);
+        if !matches!(rendered, Err(ActivityExecutionError::Cancelled(_))) {
+            self.launching.borrow_mut().remove("");
+            return rendered.map(|rendered| self.only(rendered)).map_err(Stop::from);
         }
-        self.launching.borrow_mut().remove("");
-        let rendered = rendered?;
-        if rendered.again {
-            self.again.set(true);
-            self.ctx.state_mut(|s| s.pods.only(rendered.key.as_ref()));
+        if self.token.is_cancelled() {
+            return Err(Stop::Cancelled);
         }
-        Ok(rendered)
+        self.again.set(true);
+        self.stands(State::Paused, None, None);
+        Ok(self.only(self.render(commit, true).await?))
+    }
+
+    /// Forgets a Pod that an earlier rendering launched, and that builds something else.
+    fn only(&self, rendered: Rendered) -> Rendered {
+        let forgotten = self.ctx.state_mut(|s| s.pods.only(rendered.key.as_ref()));
+        if forgotten || rendered.again {
+            self.again.set(true);
+        }
+        rendered
     }
 
     /// The launch, once more for as long as someone has extended a clock by that ran out.

@@ -78,7 +78,7 @@ pub struct Rendered {
     /// The first attempt's Pod or Job, where it was launched, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launched: Option<Launched>,
-    /// Whether it may have been launched by a rendering that gave nothing.
+    /// Whether it may have been launched, and nobody can say so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
 }

@@ -21,14 +21,31 @@ async fn where_there_is_room_it_is_created_to_be_shared() {
 }
 
 #[tokio::test]
-async fn what_is_shown_is_joined() {
-    let pod = made(&equal());
-    let watched = serde_json::from_value(pod.clone()).unwrap();
-    let calls = vec![look(&pod), look(&pod), patch(200, joined(pod, &[&keyed()]))];
-    let (scenario, cluster) = Scenario::new(vec![watched], calls);
-    let launched = begun(&cluster, &keyed()).await.expect("it is launched");
-    assert!(launched.joined.is_some());
+async fn what_another_build_made_is_left_to_a_step_that_joins() {
+    let watched = serde_json::from_value(made(&equal())).unwrap();
+    let (scenario, cluster) = Scenario::new(vec![watched], Vec::new());
+    assert_eq!(begun(&cluster, &keyed()).await, None);
     scenario.end();
+}
+
+#[tokio::test]
+async fn what_an_earlier_rendering_launched_is_left() {
+    let mut again = keyed();
+    again.again = true;
+    let mut earlier = keyed();
+    earlier.rendered.key = Some("decaf".to_owned());
+    let (old, own) = (made(&earlier), made(&again));
+    let named = |pod: &Value| format!("pods/{}", pod["metadata"]["name"].as_str().unwrap());
+    let calls = vec![
+        listed(PODS, json!([old, own])),
+        listed(JOBS, json!([])),
+        call("GET", &named(&old), 200, old.clone()),
+        call("DELETE", &named(&old), 200, json!({"kind": "Status", "status": "Success"})),
+        alone(&again),
+        look(&own),
+    ];
+    let (launched, _) = launched(again, calls).await;
+    assert_eq!(launched.name, name(), "its own goes on");
 }
 
 #[tokio::test]
