@@ -1,8 +1,6 @@
 //! What single values must look like. Each check says what it found and what it accepts.
 
-use url::Url;
-
-use crate::{bounds, fault::quoted};
+use crate::{bounds, fault::quoted, git_url::GitUrl};
 
 type Check = Result<(), String>;
 
@@ -171,36 +169,9 @@ pub fn path(value: &str) -> Check {
     )
 }
 
-/// A git URL of a kind that can be fetched, without a password in it.
+/// A git URL of a kind that can be fetched, without a password in it, in its canonical form.
 pub fn git_url(value: &str) -> Check {
-    bounds::at_most(value.len(), bounds::URL, "bytes")?;
-    if is_scp_like(value) {
-        return Ok(());
-    }
-    let accepted = "`https://…`, `http://…`, `ssh://…` or `user@host:path`";
-    // A value with an `@` may hold a password: it is never repeated.
-    let shown = if value.contains('@') { "…@…" } else { value };
-    let Ok(url) = Url::parse(value) else {
-        return ensure(false, shown, accepted);
-    };
-    if url.password().is_some() {
-        return Err("a URL with a password in it is refused; name a Secret in `secret`".to_owned());
-    }
-    let web = matches!(url.scheme(), "https" | "http");
-    if web && !url.username().is_empty() {
-        return Err("a URL with a user in it is refused; name a Secret in `secret`".to_owned());
-    }
-    let known = web || url.scheme() == "ssh";
-    ensure(known && url.has_host() && url.path().len() > 1, shown, accepted)
-}
-
-/// `user@host:path`, the short form of an ssh URL.
-pub fn is_scp_like(value: &str) -> bool {
-    !value.contains("://")
-        && value.split_once(':').is_some_and(|(host, path)| {
-            host.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
-                && !path.is_empty()
-        })
+    GitUrl::parse(value).map(drop)
 }
 
 /// A branch, tag or commit, by the rules of `git check-ref-format` that matter for safety.

@@ -22,6 +22,7 @@ pub mod document;
 pub(crate) mod ending;
 pub mod failure;
 pub mod fault;
+pub mod git_url;
 mod image;
 pub mod names;
 pub mod output;

@@ -13,8 +13,8 @@ use crate::{error::fail, secrets};
 pub struct Credentials {
     name: String,
     login: Option<Login>,
-    /// The source's own host, and the Secret whose annotation may allow others.
-    host: String,
+    /// The source's own URL, and the Secret whose annotation may allow other hosts.
+    url: String,
     secret: Option<Secret>,
 }
 
@@ -34,7 +34,7 @@ impl Credentials {
         let login = login(&secret).map_err(|wrong| {
             fail(FailureType::SourceDenied, format!("the Secret `{name}` {wrong}"))
         })?;
-        Ok(Self { name, login: Some(login), host: address.host.clone(), secret: Some(secret) })
+        Ok(Self { name, login: Some(login), url: address.url.clone(), secret: Some(secret) })
     }
 
     /// Name of the Secret whose login a repository is shown; empty where it is shown none. With
@@ -50,7 +50,7 @@ impl Credentials {
     /// The login for a repository: the source's own, or a submodule's on a host that may see it.
     pub fn login_for(&self, address: &Address) -> Option<&Login> {
         let secret = self.secret.as_ref()?;
-        let may_see = address.host == self.host || secrets::permits(secret, &address.host);
+        let may_see = address.is_same_server(&self.url) || secrets::permits(secret, &address.host);
         self.login.as_ref().filter(|login| may_see && login.fits(address.way))
     }
 }
@@ -106,17 +106,16 @@ impl<'a> Answers<'a> {
     }
 
     /// Answers one question. `url` is where the server is now: a redirect may have led elsewhere,
-    /// and no other host than the source's is shown anything.
+    /// and no other server than the source's is shown anything.
     pub fn answer(
         &mut self,
         url: &str,
         user: Option<&str>,
         wanted: CredentialType,
     ) -> Result<Cred, Error> {
-        let there = Address::parse(url).map(|there| there.host);
-        if !there.is_ok_and(|host| host == self.address.host) {
+        if !self.address.is_same_server(url) {
             return Err(refusal(
-                "the server redirects to another host, which is shown no credentials",
+                "the server redirects to another host, port or protocol, which is shown no credentials",
             ));
         }
         let user = user.unwrap_or("git");
@@ -216,7 +215,12 @@ mod tests {
     fn a_redirect_to_another_host_is_shown_nothing() {
         let (credentials, address) =
             (basic("git.example.com"), at("https://git.example.com/a.git"));
-        for url in ["https://evil.example.com/a.git", "https://git.example.com:8443/a.git"] {
+        for url in [
+            "https://evil.example.com/a.git",
+            "https://git.example.com:8443/a.git",
+            "http://git.example.com/a.git",
+            "https://git.example.com\\@evil.example.com/a.git",
+        ] {
             let mut answers = Answers::new(&address, credentials.login_for(&address));
             let refused =
                 answers.answer(url, None, CredentialType::USER_PASS_PLAINTEXT).err().unwrap();

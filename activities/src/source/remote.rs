@@ -8,7 +8,6 @@ use git2::{
     cert::{Cert, CertHostkey},
 };
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use super::{
     address::{Address, Way},
@@ -133,9 +132,11 @@ impl<'a> Server<'a> {
             return Err("the server shows no host key".to_owned());
         };
         let kind = shown.hostkey_type().map_or("unknown", |kind| kind.name());
-        let (host, port) = self.host_and_port();
+        let Some((host, port)) = self.address.host_and_port() else {
+            return Err("a local path shows no host key".to_owned());
+        };
         let at = format!("{host} port {port}");
-        match known_hosts::judge(known_hosts, &host, port, key) {
+        match known_hosts::judge(known_hosts, host, port, key) {
             Verdict::Known => Ok(()),
             Verdict::Revoked => Err(format!("`known_hosts` marks the host key of {at} as revoked")),
             Verdict::Unknown => Err(format!("`known_hosts` lists no key for {at}")),
@@ -143,15 +144,6 @@ impl<'a> Server<'a> {
                 "the `{kind}` host key of {at} is none of those that `known_hosts` lists for it ({})",
                 listed.join(", ")
             )),
-        }
-    }
-
-    fn host_and_port(&self) -> (String, u16) {
-        match Url::parse(&self.address.url) {
-            Ok(url) if url.has_host() => {
-                (url.host_str().unwrap_or_default().to_owned(), url.port().unwrap_or(22))
-            }
-            _ => (self.address.host.clone(), 22),
         }
     }
 }

@@ -13,4 +13,5 @@ mod package_tree;
 mod render;
 mod submodules;
 mod upload;
+mod urls;
 mod web;
