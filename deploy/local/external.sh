@@ -18,7 +18,6 @@ external_up() {
   reached "Temporal at $TEMPORAL_ADDRESS" \
     temporal operator cluster health --address "$TEMPORAL_ADDRESS" --command-timeout 10s
   reached "registry at $KILN_REGISTRY" registry_answers
-  mkdir -p "$LOCAL"
   write_env
   say 'KILN_STACK=external: nothing was started; source .local/env to use what is there'
 }

@@ -40,6 +40,19 @@ fail() {
   exit 1
 }
 
+# own_local: fails if `.local` belongs to another checkout. The processes noted in it are then that
+# checkout's, while the names of sockets and cgroups are this one's: to stop or start a part would
+# break the other's node.
+own_local() {
+  local owner
+  [[ ! -L $LOCAL ]] ||
+    fail "$LOCAL is a link to $(realpath -m "$LOCAL"), and $CHECKOUT needs a .local of its own: delete the link"
+  [[ -s $LOCAL/checkout ]] || return 0
+  owner=$(realpath -m "$(<"$LOCAL/checkout")")
+  [[ $owner == "$CHECKOUT" ]] ||
+    fail "$LOCAL belongs to the checkout $owner, not to $CHECKOUT: use it there, or delete it here"
+}
+
 # seconds SINCE: how long ago that was, as `0.4 s`. SINCE is an $EPOCHREALTIME.
 seconds() {
   local us=$((${EPOCHREALTIME/[.,]/} - ${1/[.,]/}))
