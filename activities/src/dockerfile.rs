@@ -1,10 +1,10 @@
-//! The instructions of a Dockerfile: a failed one must be found, and the images that it names.
+//! Parses Dockerfiles: to find the images that they name, and the instruction that failed.
 
 pub(crate) mod expand;
 pub(crate) mod lines;
 pub(crate) mod words;
 
-/// The instructions that Kaniko names in its log when it comes to them.
+/// The instructions that Kaniko logs when it reaches them.
 const INSTRUCTIONS: [&str; 17] = [
     "ADD",
     "ARG",
@@ -30,11 +30,11 @@ const INSTRUCTIONS: [&str; 17] = [
 pub struct Instruction {
     /// Its first line, counted from 1.
     pub line: u32,
-    /// Its text in one line, without continuations and comments.
+    /// Its text on one line, without continuations and comments.
     pub text: String,
 }
 
-/// Whether a text begins like an instruction.
+/// Whether a text starts like an instruction.
 pub fn is_step(text: &str) -> bool {
     let word = text.split_whitespace().next().unwrap_or_default();
     let word = word.to_ascii_uppercase();
@@ -47,8 +47,8 @@ pub fn instructions(dockerfile: &str) -> Vec<Instruction> {
     lines.map(|one| Instruction { line: one.number, text: one.spaced(dockerfile) }).collect()
 }
 
-/// The last of the logged steps, found in the Dockerfile. Of equal instructions it is the one that
-/// was come to as often as the log says.
+/// The instruction of the last logged step. Of several equal instructions it is the n-th if the log
+/// has the step n times.
 pub fn last_step(dockerfile: &str, steps: &[String]) -> Option<Instruction> {
     let instructions = instructions(dockerfile);
     let (equal, step) = steps.iter().rev().find_map(|step| {

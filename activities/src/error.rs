@@ -1,13 +1,9 @@
-//! The one place where a step's error becomes what the engine sees.
+//! Errors of steps.
 //!
 //! Inside a step an error is an [`anyhow::Error`] with one sentence of context per call. Where the
 //! caller must decide by it, its root is a [`Failure`] with a public type.
 
 use kilnworks_workflows::failure::{Failure, FailureType};
-use temporalio_common::error::ApplicationFailure;
-use temporalio_sdk::activities::ActivityError;
-
-use crate::redact;
 
 /// A failure as an error, to be returned with `?`.
 pub fn fail(kind: FailureType, message: impl Into<String>) -> anyhow::Error {
@@ -67,22 +63,4 @@ pub fn own_disk(error: anyhow::Error) -> anyhow::Error {
 pub fn is_final(error: &anyhow::Error) -> bool {
     let mends = failure_of(error).is_some_and(|failure| failure.kind.waiting_mends());
     error.is::<Ended>() || !(mends || error.is::<Unanswered>())
-}
-
-/// What the engine sees. An error without a type is our own mistake, and no second run mends it.
-pub fn to_engine(error: anyhow::Error) -> ActivityError {
-    let is_final = is_final(&error);
-    let failure = match failure_of(&error) {
-        Some(failure) => failure.clone(),
-        None => Failure::new(FailureType::Internal, format!("{error:#}")),
-    };
-    let failure = redact::known().failure(failure);
-    tracing::warn!(kind = failure.kind.name(), "{failure}");
-    ActivityError::application(
-        ApplicationFailure::builder(failure.message.clone())
-            .type_name(failure.kind.name())
-            .non_retryable(is_final)
-            .details(failure)
-            .build(),
-    )
 }

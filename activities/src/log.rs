@@ -1,14 +1,15 @@
-//! The executor's log: how it is kept and read, and what in it is Kaniko's own.
+//! The executor's log: keeping it, reading it, and finding Kaniko's own messages in it.
 
 pub mod cut;
 pub mod follow;
 pub mod keep;
+pub mod learn;
 pub mod live;
 pub mod parts;
 pub mod read;
-pub mod streams;
 #[cfg(test)]
 mod tests;
+pub mod verdict;
 
 use kilnworks_workflows::failure::tail;
 
@@ -19,20 +20,20 @@ use crate::{cluster::Cluster, dockerfile, store::ContextStore};
 pub struct Logs<'a> {
     /// The store.
     pub store: &'a dyn ContextStore,
-    /// The most that is kept of one attempt's log, in bytes.
+    /// The most bytes that are kept of one attempt's log.
     pub max_bytes: u64,
 }
 
-/// How much of a log's end is kept.
+/// Bytes of a log's end that are kept in memory.
 pub const TAIL_BYTES: usize = 64 * 1024;
 
-/// How many steps of a build are kept, the last ones.
+/// The most steps of a build that are kept in memory: the last ones.
 const MAX_STEPS: usize = 1000;
 
-/// Longest line that is looked at as a whole.
+/// Bytes of the longest line that is searched as a whole.
 const MAX_LINE: usize = 16 * 1024;
 
-/// What a log says about a build. Its size is bounded, whatever the log's.
+/// What a log says about a build. Its size is bounded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Log {
     /// Its last 64 KiB.
@@ -42,7 +43,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// A log that is a text.
+    /// Reads a log from a text.
     pub fn of(text: &str) -> Self {
         let mut scan = Scan::default();
         scan.push(text.as_bytes());
@@ -92,8 +93,8 @@ impl Scan {
     }
 }
 
-/// What Kaniko says in a line of its own: `time="…" level=info msg="RUN make"`, or, where a flag
-/// changed the format, `INFO[0003] RUN make`.
+/// The message in a line of Kaniko's own: `time="…" level=info msg="RUN make"`, or, with another log
+/// format, `INFO[0003] RUN make`. None for the output of a `RUN`.
 pub fn message(line: &str) -> Option<String> {
     if line.starts_with("time=") {
         let (_, message) = line.split_once(" msg=")?;
@@ -107,7 +108,7 @@ pub fn message(line: &str) -> Option<String> {
     is_time.then(|| message.trim().to_owned())
 }
 
-/// A text out of Go's quotes.
+/// Removes Go's quotes from a text.
 fn unquoted(text: &str) -> String {
     let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else {
         return text.to_owned();
@@ -129,9 +130,9 @@ fn unquoted(text: &str) -> String {
     out
 }
 
-/// Reads the whole log of an attempt: out of the store, and the rest from its Pod. The steps are
-/// looked for in all of it, as the output of one `RUN` alone may be longer than the tail. Where one
-/// of the two cannot be read the other counts.
+/// Reads the whole log of an attempt: first from the store, then the rest from its Pod. It looks for
+/// steps in the whole log, because the output of one `RUN` may be longer than the tail. If either
+/// cannot be read, the other is enough.
 pub async fn whole(
     store: &dyn ContextStore,
     cluster: &Cluster,
@@ -149,7 +150,7 @@ pub async fn whole(
     }
     let since = reader.last();
     let mut add = |at, text: &[u8]| {
-        // Taking a line cannot fail here.
+        // This closure never fails.
         let _ = reader.line(at, text, &mut push);
     };
     let rest = live::read(&cluster.pods(), pod, since, false, &mut add).await;

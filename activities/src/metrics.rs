@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use kilnworks_workflows::{failure::FailureType, sweep::SweepReport};
+use kilnworks_workflows::{failure::FailureType, steps::SweepReport};
 use strum::VariantArray;
 use temporalio_common::telemetry::metrics::{
     CoreMeter, Counter, Gauge, GaugeF64, HistogramDuration, MetricAttributes, MetricKeyValue,
@@ -35,15 +35,18 @@ pub const PHASE: &str = "kiln_build_phase_duration";
 pub const PHASES: [&str; 5] = ["queued", "scheduling", "pulling", "building", "pushing"];
 
 /// The steps that reach something which may be away.
-const STEPS: [&str; 12] = [
-    "fetch_source",
+const STEPS: [&str; 15] = [
     "check_version",
     "compare",
+    "find_images",
+    "fetch_source",
     "render",
+    "find_image",
     "upload",
     "launch",
     "await_build",
     "index",
+    "tag",
     "resolve_image",
     "deliver",
     "clean_up",

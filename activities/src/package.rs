@@ -1,6 +1,6 @@
-//! The delivery package of a component or an app, as an OCI artifact.
+//! The delivery package of a component or an app: an OCI artifact.
 //!
-//! It is a flat image index, so that the tools which copy images take everything along:
+//! The package is a flat image index, so tools that copy images copy everything in it:
 //!
 //! ```text
 //! index         the package: its type, app, component, version, and what is inside as one digest
@@ -13,6 +13,7 @@
 pub mod archive;
 pub mod chart;
 pub mod contents;
+pub mod deliver;
 pub mod existing;
 pub mod files;
 mod helmignore;

@@ -1,7 +1,8 @@
-//! The registry: what is in it, and what is put there.
+//! The registry client: reads images, and puts images and tags.
 
 mod blobs;
 mod helper;
+pub mod index;
 mod inspect;
 mod manifests;
 mod meaning;
@@ -13,11 +14,7 @@ mod repository;
 
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 
-use kilnworks_workflows::{
-    failure::FailureType,
-    plan::Registry,
-    steps::{Built, ResolveInput},
-};
+use kilnworks_workflows::{plan::Registry, steps::Built};
 use kube::Client as Cluster;
 use oci_client::{Client, errors::OciDistributionError, secrets::RegistryAuth};
 
@@ -32,46 +29,46 @@ pub use self::{
 };
 use self::{
     meaning::{Meaning, meaning},
-    reach::{Access, Reach},
+    reach::{CredentialSource, Reach},
 };
 use crate::error::fail;
 
 const READ: Duration = Duration::from_secs(30);
 
-/// Registries, as the specs' registry settings say.
+/// Registries, with the settings of specs.
 pub struct RegistryClient {
-    access: Access,
-    /// Clients without credentials and authorities of their own. Others are made anew each time,
-    /// so that a changed Secret counts at once.
+    access: CredentialSource,
+    /// Clients without credentials and certificate authorities of their own. Other clients are created
+    /// for each use, so that a changed Secret takes effect at once.
     anonymous: Mutex<HashMap<Kind, Client>>,
 }
 
-/// Whether a client speaks plain http, and its limit for a read.
+/// Whether a client speaks plain http, and its read timeout.
 type Kind = (bool, Option<Duration>);
 
 impl RegistryClient {
-    /// Registries whose Secrets and ConfigMaps lie in the build namespace.
+    /// Registries whose Secrets and ConfigMaps are in the build namespace.
     pub fn new(cluster: Cluster, namespace: &str) -> Self {
-        Self::by(Access::Cluster { client: cluster, namespace: namespace.to_owned() })
+        Self::by(CredentialSource::Cluster { client: cluster, namespace: namespace.to_owned() })
     }
 
-    /// Registries as a person reaches them, without a cluster.
+    /// Registries with a person's own settings, without a cluster.
     pub fn local(local: Local) -> Self {
-        Self::by(Access::Local(local))
+        Self::by(CredentialSource::Local(local))
     }
 
-    fn by(access: Access) -> Self {
+    fn by(access: CredentialSource) -> Self {
         Self { access, anonymous: Mutex::default() }
     }
 
-    /// The image `repository:tag` or `repository@digest`; none where the registry has none. Of an
-    /// index the digest is its own; size and platform are those of its image for this worker's
-    /// architecture, else of its first.
+    /// The image `repository:tag` or `repository@digest`; none if the registry does not have it. For an
+    /// index, the digest is the index's own. Size and platform are those of its image for this worker's
+    /// architecture, or else of its first image.
     pub async fn inspect(&self, image: &str, how: &Registry) -> anyhow::Result<Option<Built>> {
         Ok(self.look(image, how).await?.map(|(built, _)| built))
     }
 
-    /// The same, with its manifest.
+    /// Same as [`Self::inspect`], with the manifest.
     pub async fn look(
         &self,
         image: &str,
@@ -91,13 +88,13 @@ impl RegistryClient {
         }
     }
 
-    /// A repository (`host/path`, without tag and digest). Its credentials are read here, once.
+    /// Opens a repository (`host/path`, without tag and digest). Its credentials are read once, now.
     pub async fn open(&self, repository: &str, how: &Registry) -> anyhow::Result<Repository> {
         let (client, auth) = self.client(repository, how, None).await?;
         Repository::open(repository, client, auth)
     }
 
-    /// A client for the registry of an image, and who it is there.
+    /// A client for the registry of an image, and its credentials.
     async fn client(
         &self,
         image: &str,
@@ -116,16 +113,4 @@ impl RegistryClient {
         let client = clients.entry((reach.insecure, read));
         client.or_insert_with(|| Client::new(reach.config(read))).clone()
     }
-}
-
-/// `resolve_image`: looks up an image that is used as it is.
-pub async fn resolve_image(
-    registry: &RegistryClient,
-    input: ResolveInput,
-) -> anyhow::Result<Built> {
-    let found = registry.inspect(&input.image, &input.registry).await?;
-    found.ok_or_else(|| {
-        let message = format!("there is no image `{}`", input.image);
-        fail(FailureType::BaseImageNotFound, message)
-    })
 }

@@ -1,15 +1,14 @@
-//! `render`: the Dockerfile, and every text of the spec that is a template, as they are at a commit.
+//! Rendering: the Dockerfile, and every text of the spec that is a template, as they are at a commit.
 //!
 //! There are two rounds, and nothing goes through both: the strings of the spec are rendered with
 //! the variables of the build, and what comes out are values of the Dockerfile template.
 
-mod bases;
+pub mod bases;
 mod dockerfile;
 pub mod key;
 mod keyed;
 pub mod pin;
-mod platforms;
-pub(crate) mod template;
+pub mod platforms;
 mod values;
 
 use std::collections::BTreeMap;
@@ -22,31 +21,12 @@ use kilnworks_workflows::{
     steps::{RenderInput, Rendered},
 };
 
-pub(crate) use self::dockerfile::{context, some_files};
 pub use self::keyed::{keyed, own_platform};
-use crate::{error::fail, pack, registry::RegistryClient, reuse, source::Sources};
-
-/// Renders what a container's build needs, with the digests of its base images and its content key.
-/// Where its image is there already, that has the build's own name and tags when this ends.
-/// `executor` is the executor's image.
-pub async fn render(
-    sources: &Sources,
-    registry: &RegistryClient,
-    executor: &str,
-    input: RenderInput,
-) -> anyhow::Result<Rendered> {
-    let (plan, published) = (input.plan.clone(), input.published.clone());
-    let rendered = read(sources, input).await?;
-    let asked = &plan;
-    let resolve = move |image| bases::look_up(registry, asked, image);
-    let rendered = keyed(rendered, &plan, executor, resolve).await?;
-    platforms::check(registry, &plan, &rendered.bases).await?;
-    if !rendered.platforms.is_empty() {
-        return reuse::platforms::find(registry, &plan, rendered, published.as_deref()).await;
-    }
-    let reused = reuse::find(registry, &plan, &rendered, published.as_deref()).await?;
-    Ok(Rendered { reused, ..rendered })
-}
+use crate::{
+    context::pack,
+    error::fail,
+    source::{Sources, directory::context_dir},
+};
 
 /// What a source and a spec alone give.
 pub async fn read(sources: &Sources, input: RenderInput) -> anyhow::Result<Rendered> {
@@ -71,7 +51,7 @@ pub async fn read(sources: &Sources, input: RenderInput) -> anyhow::Result<Rende
     let files = snapshot
         .read(move |tree, _| {
             let files = dockerfile::read(tree, &build, &commit, values.clone())?;
-            let context = context(tree, &build.context_dir, &commit)?;
+            let context = context_dir(tree, &build.context_dir, &commit)?;
             Ok((files, pack::key(tree, &context, build.lfs)))
         })
         .await?;

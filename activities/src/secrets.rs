@@ -1,17 +1,20 @@
-//! Secrets that a spec names, and who may use them.
+//! Kubernetes Secrets that a spec names, and which hosts they may be used for.
 //!
-//! A spec may be anybody's, so a Secret goes only to the hosts that its own annotation
-//! `kiln.io/hosts` lists (`host` or `host:port`, separated by commas or spaces). Otherwise any
-//! spec could send someone's token to a server of its own.
+//! Anybody may write a spec. So a worker sends a Secret only to the hosts that the Secret's own
+//! annotation `kiln.io/hosts` lists (`host` or `host:port`, separated by commas or spaces).
+//! Without this rule a spec could send another user's token to a server of its author.
+
+pub mod redact;
+pub mod registry_auth;
 
 use k8s_openapi::api::core::v1::Secret;
 use kilnworks_workflows::{failure::FailureType, names};
 use kube::{Api, Client, ResourceExt};
 
-use crate::{error::fail, redact};
+use crate::error::fail;
 
-/// Reads a Secret of the build namespace for a host. `denied` is the public type of a refusal:
-/// `SourceDenied` or `RegistryDenied`.
+/// Reads a Secret of the build namespace, to use it for a host. `denied` is the failure type of a
+/// refusal: `SourceDenied` or `RegistryDenied`.
 pub async fn read(
     client: &Client,
     namespace: &str,
@@ -24,7 +27,7 @@ pub async fn read(
     Ok(secret)
 }
 
-/// Reads a Secret of the build namespace, for no host. Who calls it says who may use it.
+/// Reads a Secret of the build namespace without checking a host. The caller checks its use.
 pub async fn find(
     client: &Client,
     namespace: &str,
@@ -64,12 +67,12 @@ pub enum Secrets {
         /// The namespace.
         namespace: String,
     },
-    /// These, by their names: for tests, and for a worker without a cluster.
+    /// These Secrets: for tests, and for a worker without a cluster.
     Given(Vec<Secret>),
 }
 
 impl Secrets {
-    /// Reads a Secret for a host, as [`read`] does.
+    /// Reads a Secret, to use it for a host: see [`read`].
     pub async fn read(
         &self,
         name: &str,

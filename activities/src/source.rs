@@ -1,13 +1,15 @@
-//! `fetch_source`, and what the later steps read: a source at a commit.
+//! A source at a commit: `fetch_source` finds it, and later steps read it.
 //!
-//! The mirrors on this machine's disk are a cache. A step that finds its commit missing fetches it
-//! again, so that any worker can do any step.
+//! The mirrors on this machine's disk are a cache. A step that does not find its commit in the cache
+//! fetches it again, so any worker can run any step.
 
 pub mod address;
 pub mod cache;
 pub mod classify;
 pub mod credentials;
+pub mod directory;
 pub mod known_hosts;
+pub mod lfs;
 pub mod lock;
 pub mod mirror;
 pub mod remote;
@@ -38,18 +40,18 @@ use crate::{
     secrets::Secrets,
 };
 
-/// Where sources are fetched to, and with which Secrets.
+/// The sources that this worker fetches, and its cache of them.
 #[derive(Clone)]
 pub struct Sources {
     dir: PathBuf,
     max_bytes: u64,
     secrets: Secrets,
-    /// Who asks for the same revision, with the same credentials, is answered together.
+    /// Answers several questions for the same revision, with the same credentials, at once.
     asked: Arc<Together<(Origin, Option<String>), String>>,
 }
 
 impl Sources {
-    /// Opens a cache directory, which is made where it is missing.
+    /// Opens a cache directory. It is created if it does not exist.
     pub fn open(dir: &Path, max_bytes: u64, secrets: Secrets) -> anyhow::Result<Self> {
         let sources = Self { dir: dir.to_owned(), max_bytes, secrets, asked: Arc::default() };
         for dir in [sources.mirrors(), sources.scratch()] {
@@ -65,13 +67,13 @@ impl Sources {
         self.dir.join("mirrors")
     }
 
-    /// Directory of files that live no longer than a step.
+    /// Directory of files that no step keeps after its end.
     pub fn scratch(&self) -> PathBuf {
         self.dir.join("scratch")
     }
 
-    /// Finds the commit of a revision, and fetches it with its submodules. It asks the server each
-    /// time, but for a full commit id that is here already.
+    /// Finds the commit of a revision, and fetches it with its submodules. Asks the server each time,
+    /// except for a full commit id that is in the cache.
     pub async fn fetch(&self, source: &GitSource) -> anyhow::Result<String> {
         let origin = self.origin(source).await?;
         let (revision, max_bytes) = (source.revision.clone(), self.max_bytes);
@@ -79,10 +81,10 @@ impl Sources {
         self.asked.ask(asked, || fetch(origin, revision, max_bytes)).await
     }
 
-    /// A source at a commit that an earlier step resolved. Nothing is fetched before it is read.
+    /// A source at a commit that an earlier step resolved. Nothing is fetched until it is read.
     pub async fn ensure(&self, source: &GitSource, commit: &str) -> anyhow::Result<Snapshot> {
         let commit = revision::full_id(commit).ok_or_else(|| {
-            fail(FailureType::RevisionNotFound, format!("`{commit}` is no commit id"))
+            fail(FailureType::RevisionNotFound, format!("`{commit}` is not a commit id"))
         })?;
         Ok(Snapshot { origin: self.origin(source).await?, commit })
     }
@@ -125,8 +127,8 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Reads the source, on a thread of its own. What is missing is fetched first. If the mirror
-    /// turns out to be damaged, it is fetched anew and read once more: `look` may run twice.
+    /// Reads the source on a thread of its own, after fetching what is missing. If the mirror is
+    /// damaged, this fetches it again and calls `look` a second time.
     pub async fn read<T: Send + 'static>(
         &self,
         look: impl Fn(&Tree, &CancellationToken) -> anyhow::Result<T> + Send + 'static,
@@ -138,13 +140,14 @@ impl Snapshot {
         .await
     }
 
-    /// Address and credentials, for what lies beside the repository on its server.
+    /// The address and credentials of the repository, for other services on its server.
     pub fn origin(&self) -> (&Address, &Credentials) {
         (&self.origin.address, &self.origin.credentials)
     }
 }
 
-/// Where a source is, and what it is shown. Two are the same where all of their Secret is.
+/// Where a source is, and with which credentials. Two origins are equal only if their whole Secrets
+/// are.
 #[derive(Clone, PartialEq)]
 struct Origin {
     address: Address,
@@ -154,7 +157,7 @@ struct Origin {
 }
 
 impl Origin {
-    /// Runs `work`; if it finds a mirror damaged, removes the mirrors it reached and runs it again.
+    /// Runs `work`. If it finds a damaged mirror, deletes the mirrors it used and runs it again.
     fn repairing<T>(
         &self,
         cancel: &CancellationToken,
@@ -169,7 +172,7 @@ impl Origin {
         for path in reach.reached.take() {
             mirror::discard(&path, cancel)?;
         }
-        // What fails twice is this machine's trouble, such as a full disk; another worker may do.
+        // A second failure is a problem of this machine, such as a full disk. Another worker may succeed.
         work(&reach).map_err(|error| match is_damage(&error) {
             true => classed(FailureType::SourceUnavailable, error),
             false => own_disk(error),
@@ -177,7 +180,7 @@ impl Origin {
     }
 }
 
-/// The mirrors and servers that one piece of work reaches.
+/// Opens mirrors and servers, and remembers which mirrors it has opened.
 pub struct Reach<'a> {
     origin: &'a Origin,
     cancel: &'a CancellationToken,
@@ -193,7 +196,7 @@ impl Reach<'_> {
         Mirror::open(&path, address, self.cancel)
     }
 
-    /// Has a commit in a mirror, and says which tree it has.
+    /// Fetches a commit into a mirror if it is missing, and returns the commit's tree.
     pub fn ensure(&self, mirror: &Mirror, commit: Oid) -> anyhow::Result<Oid> {
         revision::ensure(mirror, &self.server(&mirror.address), commit)
     }

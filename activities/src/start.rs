@@ -7,7 +7,7 @@ use k8s_openapi::api::{
 };
 use kube::{Api, Client, api::PostParams};
 
-use crate::{cluster::api_message, store::Access};
+use crate::{cluster::api_message, pod::access::Access};
 
 /// Whether builds can run in a namespace, else what to do about it.
 pub async fn check_namespace(client: &Client, namespace: &str) -> anyhow::Result<()> {
@@ -27,11 +27,11 @@ pub async fn check_namespace(client: &Client, namespace: &str) -> anyhow::Result
 /// What a worker does in the build namespace, as the Kubernetes API names it. Secrets are not here:
 /// a Role should let it read those that specs may name, each by its name.
 pub const RIGHTS: [(&str, &str, &[&str]); 5] = [
-    ("", "pods", &["get", "list", "watch", "create", "patch", "delete"]),
+    ("", "pods", &["get", "list", "watch", "create", "delete"]),
     ("", "pods/log", &["get"]),
     ("", "configmaps", &["get"]),
     ("", "events", &["list"]),
-    ("batch", "jobs", &["get", "list", "create", "patch", "delete"]),
+    ("batch", "jobs", &["get", "list", "create", "delete"]),
 ];
 
 /// Whether the worker may do all of it.

@@ -1,9 +1,9 @@
-//! `sweep`: removes what nobody owns any more, in the cluster and in the store.
+//! `sweep`: deletes what has no owner any more, in the cluster and in the store.
 //!
-//! A workflow cleans up after itself, whatever happens to it, but for two things: a terminated one
-//! runs no clean-up, and a cluster may be away for longer than a clean-up is tried. What is left
-//! then is found by its labels, and goes when the engine says that its owner no longer runs. While
-//! the engine does not say so of each, nothing goes.
+//! Each workflow cleans up after itself, with two exceptions: a terminated workflow runs no clean-up,
+//! and the cluster may be down for longer than the clean-up is retried. A sweep finds what is left by
+//! its labels, and deletes it if Temporal says that its workflow does not run. If Temporal gives no
+//! answer for one of the workflows, the sweep deletes nothing.
 
 pub mod aged;
 pub mod objects;
@@ -16,7 +16,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::jiff::Timestamp;
 use kilnworks_workflows::{
     names,
-    sweep::{SweepInput, SweepReport},
+    steps::{SweepInput, SweepReport},
 };
 
 use self::orphan::{Facts, Fate, Owner, OwnerState};
@@ -28,12 +28,13 @@ use crate::{
     store::{CONTEXTS, SECTIONS},
 };
 
-/// How many owners are asked after at once.
+/// How many owners Temporal is asked about at the same time.
 const AT_ONCE: usize = 8;
 
-/// Removes what nobody owns any more, and says what that was. `ask` asks the engine.
+/// Deletes what has no owner any more, and returns what that was. `ask` asks Temporal about an owner.
 ///
-/// Run twice, also at once, it does no more than once: what one removed, the other does not find.
+/// Two sweeps at the same time delete no more than one: what one sweep deleted, the other does not
+/// find.
 pub async fn sweep<F>(
     cluster: &Cluster,
     logs: Logs<'_>,
@@ -50,14 +51,15 @@ where
     let (store, dry) = (logs.store, input.dry_run);
     let contexts = aged::remove(store, CONTEXTS, settings.keep_contexts, now, dry).await?;
     let logs = aged::remove(store, names::LOGS, settings.keep_logs, now, dry).await?;
-    // What tells of a context is put after it, and so outlives it. It is too little to be told of.
+    // The record of a context's sections is put after the context, so it expires later. It is too
+    // small to be reported.
     aged::remove(store, SECTIONS, settings.keep_contexts, now, dry).await?;
     (report.contexts, report.kept.contexts) = (contexts.removed, contexts.kept);
     (report.logs, report.kept.logs) = (logs.removed, logs.kept);
-    match aged::tidy(store, &[CONTEXTS, SECTIONS, names::LOGS], now, dry).await {
+    match aged::discard_unfinished(store, &[CONTEXTS, SECTIONS, names::LOGS], now, dry).await {
         Ok(count) => report.unfinished_uploads = count,
-        // Not every store lets us look; a bucket's lifecycle rule can do the same.
-        Err(error) => tracing::warn!("cut-off uploads stay in the store: {error:#}"),
+        // Some stores do not list unfinished uploads. A lifecycle rule of the bucket does the same.
+        Err(error) => tracing::warn!("unfinished uploads stay in the store: {error:#}"),
     }
     tracing::info!(
         dry_run = dry,
@@ -87,35 +89,32 @@ where
     let now = Timestamp::try_from(now)?;
     let objects = objects::list(cluster).await?;
     let old = objects.iter().filter_map(|facts| orphan::asked(facts, now, settings.after).ok());
-    let mut owners: Vec<Owner> = old.flatten().cloned().collect();
+    let mut owners: Vec<Owner> = old.cloned().collect();
     owners.sort();
     owners.dedup();
     let states = states(owners, ask).await?;
     let mut orphans = Vec::new();
     for facts in &objects {
         let fate = match orphan::asked(facts, now, settings.after) {
-            Ok(owners) => {
-                let states: Vec<_> = owners.iter().map(|owner| &states[owner]).collect();
-                orphan::fate(facts, &states, now)
-            }
+            Ok(owner) => orphan::fate(facts, &states[owner], now),
             Err(left) => left,
         };
         match fate {
-            Fate::Left(reason) => report.kept.objects.add(facts.told(reason)),
+            Fate::Left(reason) => report.kept.objects.add(facts.reported(reason)),
             Fate::Deleted(reason) | Fate::Forced(reason) => {
-                report.objects.add(facts.told(reason));
+                report.objects.add(facts.reported(reason));
                 orphans.push((facts, fate));
             }
         }
     }
     if !report.dry_run {
-        tell(&orphans);
+        note(&orphans);
         objects::remove(cluster, logs, &orphans).await?;
     }
     Ok(())
 }
 
-/// What the engine says of each owner. One that it does not answer for ends the sweep.
+/// What Temporal says of each owner. One missing answer ends the sweep.
 async fn states<F>(
     owners: Vec<Owner>,
     ask: impl Fn(Owner) -> F,
@@ -130,10 +129,10 @@ where
     stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await
 }
 
-/// Notes each in the log: a sweep that is cut off reports nothing.
-fn tell(orphans: &[(&Facts, Fate)]) {
+/// Writes each orphan into the worker's log: a sweep that is cut off returns no report.
+fn note(orphans: &[(&Facts, Fate)]) {
     for (facts, fate) in orphans {
-        tracing::info!(kind = facts.kind, name = facts.name, ?fate, "removes an orphan");
+        tracing::info!(kind = facts.kind, name = facts.name, ?fate, "deletes an orphan");
     }
 }
 

@@ -1,195 +1,180 @@
-//! The operator's Pod template: a YAML file of a Pod's shape that is merged over every build Pod.
-//!
-//! It is rendered first, with `app`, `component`, `container`, `attempt` and `platform` (empty where
-//! the spec names none). Then:
-//! - an object is merged field by field, and a `null` takes a field away;
-//! - a list of objects is merged by `name` (a mount by `mountPath`); what is new, or has neither,
-//!   is appended. So `containers: [{name: executor, …}]` changes the executor, any other name is a
-//!   side container, and tolerations are added;
-//! - any other value replaces ours.
-//!
-//! What Kilnworks finds its Pods by and reads results from is not the template's to change:
-//! name, namespace, `kiln.io/` labels and annotations, the restart policy, and of the executor and
-//! of what fetches its context the command, arguments and termination message. There it is without
-//! effect.
+//! The template language: minijinja without escaping, where an undefined name is an error. Text
+//! outside `{{ }}`, `{% %}` and `{# #}` stays as it is.
 
-use std::path::{Path, PathBuf};
+use std::{collections::BTreeMap, io};
 
-use anyhow::{Context, bail};
-use k8s_openapi::api::core::v1::Pod;
-use kilnworks_workflows::steps::BuildId;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
-use serde_json::{Map, Value};
+use kilnworks_workflows::{bounds, failure::FailureType};
+use minijinja::{
+    AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, syntax::SyntaxConfig,
+};
 
-use crate::{executor, presigned};
+use crate::error::fail;
 
-/// A Pod template as it was read from its file.
-#[derive(Clone, Debug)]
-pub struct Template {
-    path: PathBuf,
-    text: String,
+/// How much a template may compute: some ten thousand iterations of a loop. Anybody may write a spec.
+const FUEL: u64 = 1_000_000;
+
+/// The largest text that a template may render to.
+pub(crate) struct Limit {
+    /// Bytes.
+    pub(crate) bytes: usize,
+    /// What the bound belongs to, for an error: `the most that a Dockerfile may have`.
+    pub(crate) what: &'static str,
 }
 
-impl Template {
-    /// Reads a template.
-    pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| {
-            format!("cannot read the Pod template `{}` (KILN_POD_TEMPLATE)", path.display())
-        })?;
-        Ok(Self::new(path, text))
-    }
-
-    /// A template of this text; errors name the path.
-    pub fn new(path: &Path, text: String) -> Self {
-        Self { path: path.to_owned(), text }
-    }
-
-    /// As it was written.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// The Pod with the template merged over it.
-    pub fn over(&self, pod: &Pod, id: &BuildId, platform: &str) -> anyhow::Result<Pod> {
-        let template = self.render(id, platform)?;
-        let ours = serde_json::to_value(pod).context("cannot write the Pod as JSON")?;
-        let mut merged = ours.clone();
-        merge(&mut merged, template);
-        keep_ours(&mut merged, &ours);
-        let typed: Pod = serde_json::from_value(merged.clone())
-            .with_context(|| format!("{}: it does not make a Pod", self.path.display()))?;
-        let back = serde_json::to_value(&typed).context("cannot write the Pod as JSON")?;
-        if let Some(path) = lost("", &merged, &back) {
-            bail!("{}: `{path}` is not a field of a Pod", self.path.display());
-        }
-        Ok(typed)
-    }
-
-    /// The rendered template. Names of apps, components and containers are DNS labels, so they
-    /// cannot break the YAML around them.
-    fn render(&self, id: &BuildId, platform: &str) -> anyhow::Result<Value> {
-        let path = self.path.display().to_string();
-        let mut engine = Environment::new();
-        engine.set_undefined_behavior(UndefinedBehavior::Strict);
-        // By the file's name it would write every value as JSON, in quotes.
-        engine.set_auto_escape_callback(|_| AutoEscape::None);
-        let BuildId { app, component, container, attempt, .. } = id;
-        let values = context! { app, component, container, attempt, platform };
-        let text = match engine.render_named_str(&path, &self.text, values) {
-            Ok(text) => text,
-            Err(error) => bail!(
-                "{path}:{}: {}; known are `app`, `component`, `container`, `attempt` and `platform`",
-                error.line().unwrap_or(1),
-                error.detail().map_or_else(|| error.kind().to_string(), str::to_owned),
-            ),
-        };
-        let value: Value = match serde_saphyr::from_str(&text) {
-            Ok(value) => value,
-            Err(error) => {
-                let line = error.location().map_or(1, |at| at.line());
-                bail!("{path}:{line}: {}", error.without_snippet());
-            }
-        };
-        match value {
-            Value::Null => Ok(Value::Object(Map::new())),
-            Value::Object(_) => Ok(value),
-            _ => bail!("{path}:1: a Pod template is a mapping such as `spec: {{…}}`"),
-        }
+impl Limit {
+    /// The error of a text that is too large.
+    pub(crate) fn fault(&self) -> String {
+        format!("more than {} KiB, which is {}", self.bytes / 1024, self.what)
     }
 }
 
-fn merge(into: &mut Value, from: Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (key, value) in from {
-                if value.is_null() {
-                    into.remove(&key);
-                } else {
-                    merge(into.entry(key).or_insert(Value::Null), value);
-                }
-            }
+/// The Dockerfile and its ignore file are annotations of the Pod.
+const OF_DOCKERFILE: Limit = Limit {
+    bytes: bounds::DOCKERFILE_BYTES,
+    what: "what a Dockerfile and its ignore file may have together",
+};
+
+/// An environment with the settings of Kilnworks and no templates.
+pub(crate) fn environment<'a>() -> Environment<'a> {
+    let mut env = Environment::new();
+    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    env.set_auto_escape_callback(|_| AutoEscape::None);
+    let mut syntax = SyntaxConfig::builder();
+    syntax.keep_trailing_newline(true);
+    if let Ok(syntax) = syntax.build() {
+        env.set_syntax(syntax);
+    }
+    env.set_fuel(Some(FUEL));
+    env
+}
+
+/// Renders a Dockerfile, or a text of a spec. Errors call the text `name`.
+pub(crate) fn render(
+    env: &Environment<'_>,
+    name: &str,
+    text: &str,
+    values: &Value,
+) -> anyhow::Result<String> {
+    render_within(&OF_DOCKERFILE, env, name, text, values)
+}
+
+/// Renders a text up to a limit.
+pub(crate) fn render_within(
+    limit: &Limit,
+    env: &Environment<'_>,
+    name: &str,
+    text: &str,
+    values: &Value,
+) -> anyhow::Result<String> {
+    let mut written = Bounded { limit, bytes: Vec::new() };
+    let rendered = env
+        .template_from_named_str(name, text)
+        .and_then(|template| template.render_captured_to(values.clone(), &mut written).map(drop));
+    rendered.map_err(|error| {
+        fail(FailureType::InvalidTemplate, explain(limit, name, text, &error, values))
+    })?;
+    String::from_utf8(written.bytes).map_err(|_| {
+        fail(FailureType::InvalidTemplate, format!("{name}: renders to a text that is not UTF-8"))
+    })
+}
+
+/// Fails at the first write beyond the limit.
+struct Bounded<'a> {
+    limit: &'a Limit,
+    bytes: Vec<u8>,
+}
+
+impl io::Write for Bounded<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > self.limit.bytes {
+            return Err(io::Error::other(self.limit.fault()));
         }
-        (Value::Array(into), Value::Array(from)) if from.iter().all(Value::is_object) => {
-            for value in from {
-                let known = into.iter_mut().find(|one| is_same(one, &value));
-                match known {
-                    Some(known) => merge(known, value),
-                    None => into.push(value),
-                }
-            }
-        }
-        (into, from) => *into = from,
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
-/// Whether two items of a list are the same thing.
-fn is_same(one: &Value, other: &Value) -> bool {
-    let key = ["mountPath", "name"]
-        .into_iter()
-        .find(|key| one.get(key).is_some() && other.get(key).is_some());
-    key.is_some_and(|key| one[key] == other[key])
+/// The error of a Dockerfile that is too large.
+pub(crate) fn too_large() -> String {
+    OF_DOCKERFILE.fault()
 }
 
-/// Puts back what the template may not change.
-fn keep_ours(merged: &mut Value, ours: &Value) {
-    for path in
-        ["/apiVersion", "/kind", "/metadata/name", "/metadata/namespace", "/spec/restartPolicy"]
-    {
-        put(merged, path, ours.pointer(path).cloned());
-    }
-    for path in ["/metadata/labels", "/metadata/annotations"] {
-        let mut all = merged.pointer(path).cloned().unwrap_or_default();
-        merge(&mut all, ours.pointer(path).cloned().unwrap_or_default());
-        put(merged, path, Some(all));
-    }
-    for (list, name) in
-        [("/spec/containers", executor::NAME), ("/spec/initContainers", presigned::NAME)]
-    {
-        keep_container(merged.pointer_mut(list), ours.pointer(list), name);
-    }
-}
-
-/// What a container of ours does, and how it tells of it.
-fn keep_container(merged: Option<&mut Value>, ours: Option<&Value>, name: &str) {
-    let mut ours = ours.and_then(Value::as_array).into_iter().flatten();
-    let mut merged = merged.and_then(Value::as_array_mut).into_iter().flatten();
-    let ours = ours.find(|one| one["name"] == name);
-    let merged = merged.find(|one| one["name"] == name).and_then(Value::as_object_mut);
-    let (Some(ours), Some(merged)) = (ours, merged) else { return };
-    for key in ["command", "args", "terminationMessagePath", "terminationMessagePolicy"] {
-        match ours.get(key) {
-            Some(value) => drop(merged.insert(key.to_owned(), value.clone())),
-            None => drop(merged.remove(key)),
+fn explain(limit: &Limit, name: &str, text: &str, error: &Error, values: &Value) -> String {
+    let file = error.name().unwrap_or(name);
+    let line = error.line().map(|line| format!(" line {line}")).unwrap_or_default();
+    let what = match error.kind() {
+        ErrorKind::UndefinedError => undefined(file == name, text, error, values),
+        ErrorKind::WriteFailure => limit.fault(),
+        ErrorKind::OutOfFuel => "the template computes for too long".to_owned(),
+        _ => error.detail().map_or_else(|| error.kind().to_string(), str::to_owned),
+    };
+    let comment = match what.contains("end of comment") {
+        true => {
+            "; `{#` begins a comment: put shell text such as `${#name}` between `{% raw %}` and `{% endraw %}`"
         }
-    }
+        false => "",
+    };
+    format!("{file}{line}: {what}{comment}")
 }
 
-/// Puts a value at a path of two names, or takes away what is there.
-fn put(into: &mut Value, path: &str, value: Option<Value>) {
-    let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-    if let Some(Value::Object(parent)) = into.pointer_mut(parent) {
-        match value {
-            Some(value) => drop(parent.insert(name.to_owned(), value)),
-            None => drop(parent.remove(name)),
-        }
+fn undefined(is_ours: bool, text: &str, error: &Error, values: &Value) -> String {
+    let source = error.range().filter(|_| is_ours).and_then(|range| text.get(range));
+    let quoted = error.detail().and_then(|detail| detail.split('`').nth(1));
+    if let Some(fault) = quoted.or(source).and_then(|path| inside(path, values)) {
+        return fault;
     }
+    let named = match (error.detail(), source) {
+        (Some(detail), _) => detail.to_owned(),
+        (None, Some(source)) => format!("`{source}` is undefined"),
+        (None, None) => "a name is undefined".to_owned(),
+    };
+    format!("{named}; defined are {}", known("", values))
 }
 
-/// Path of the first field that is lost when a Pod is read and written again: a misspelt one.
-fn lost(path: &str, before: &Value, after: &Value) -> Option<String> {
-    match (before, after) {
-        (Value::Object(before), Value::Object(after)) => before.iter().find_map(|(key, value)| {
-            let path = format!("{path}{}{key}", if path.is_empty() { "" } else { "." });
-            match after.get(key) {
-                Some(after) => lost(&path, value, after),
-                None => Some(path),
-            }
-        }),
-        (Value::Array(before), Value::Array(after)) => {
-            before.iter().zip(after).enumerate().find_map(|(index, (before, after))| {
-                lost(&format!("{path}[{index}]"), before, after)
-            })
+/// Explains an undefined name in `a.b.c` where `a` is defined: names the first undefined part, and
+/// the names that are defined beside it.
+fn inside(path: &str, values: &Value) -> Option<String> {
+    let is_path = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+    let mut parts = path.split('.');
+    let mut path = parts.next().filter(|_| path.chars().all(is_path))?.to_owned();
+    let mut at = values.get_attr(&path).ok().filter(|value| !value.is_undefined())?;
+    for part in parts {
+        let next = at.get_attr(part).unwrap_or_default();
+        if next.is_undefined() {
+            let known = known(&format!("{path}."), &at);
+            return Some(format!("`{path}.{part}` is undefined; defined are {known}"));
         }
-        _ => None,
+        path = format!("{path}.{part}");
+        at = next;
     }
+    None
+}
+
+/// The names in a map.
+fn known(before: &str, values: &Value) -> String {
+    let names = values.try_iter().into_iter().flatten().map(|key| key.to_string());
+    // A template can use a name with `-` only in its form with `_`.
+    let is_other = |name: &String| {
+        let other = name.replace('-', "_");
+        other != *name && values.get_attr(&other).is_ok_and(|value| !value.is_undefined())
+    };
+    let names: Vec<_> =
+        names.filter(|name| !is_other(name)).map(|name| format!("`{before}{name}`")).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// Adds each name that contains `-` a second time with `_`, because a template reads `a-b` as a
+/// difference. Names contain no `_` themselves, so no two names become the same.
+pub(crate) fn with_underscores(mut named: BTreeMap<String, Value>) -> Value {
+    let more: Vec<_> = named
+        .iter()
+        .filter(|(name, _)| name.contains('-'))
+        .map(|(name, value)| (name.replace('-', "_"), value.clone()))
+        .collect();
+    named.extend(more);
+    named.into()
 }

@@ -1,8 +1,8 @@
-//! The benchmark: what a build costs beyond what stands below it.
+//! The benchmark: what a build costs beyond its Pod, its source and Temporal.
 //!
-//! Each line of the table is a function that measures ours and a floor in the same run, one after
-//! the other on the same machine: the ratio is what counts, not the seconds. A line works in a scene
-//! of its own, which removes all that it made.
+//! Each line of the table is a function that measures Kilnworks and a floor in the same run, one after
+//! the other on the same machine. The ratio counts, not the seconds. A line works in a scene of its own,
+//! which deletes everything that the line made.
 
 mod awaiting;
 mod context;
@@ -46,21 +46,21 @@ pub struct Line {
     pub name: &'static str,
     /// What is measured.
     pub what: &'static str,
-    /// What it is held against.
+    /// What it is compared with.
     pub floor: &'static str,
-    /// When it is given up.
+    /// After this time the line fails.
     limit: Duration,
     measure: Measure,
 }
 
-/// How long a line may take to remove what it made.
+/// How long a line may take to delete everything that it made.
 const TIDY: Duration = Duration::from_secs(60);
 
-/// How long all lines may take, with a minute for the last one's tidying.
+/// How long all lines may take, before the last one deletes what it made.
 pub const WHOLE: Duration = Duration::from_secs(14 * 60);
 
 impl Line {
-    /// Measures. What goes wrong is in the row, so that the other lines are still measured.
+    /// Measures the line. An error is part of the row, so that the other lines are still measured.
     pub async fn run(&self, until: &Until) -> Row {
         let begun = Instant::now();
         let figures = match until.is_over() {
@@ -72,7 +72,7 @@ impl Line {
 
     async fn figures(&self, until: &Until) -> Result<Vec<Figure>> {
         let scene = Scene::open(self.name).await?;
-        // What tests share panics where something is not as it should be.
+        // The helpers that tests share panic.
         let measured = std::panic::AssertUnwindSafe((self.measure)(&scene)).catch_unwind();
         let figures = tokio::select! {
             measured = measured => match measured {
@@ -89,8 +89,8 @@ impl Line {
         }
         let tidied = tokio::time::timeout(TIDY, scene.tidy()).await;
         tidied
-            .context("what it made is not gone in time")?
-            .context("cannot remove what it made")?;
+            .context("the objects of this line were not deleted in time")?
+            .context("cannot delete the objects of this line")?;
         figures
     }
 }
@@ -98,7 +98,7 @@ impl Line {
 fn words(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("a panic without words").to_owned()
+    text.unwrap_or("a panic without a message").to_owned()
 }
 
 /// Every line, in the order of the table.
@@ -129,13 +129,13 @@ pub fn lines() -> Vec<Line> {
             "engine",
             180,
             "what the engine carries, with steps that do nothing",
-            "a workflow of four empty activities a container",
+            "one workflow of four empty activities per container",
             |scene| engine::measure(scene).boxed_local(),
         ),
         line(
             "awaiting",
             300,
-            "a worker with 100 builds awaiting, and with 1,000: slope a build",
+            "a worker that awaits 100 builds, and 1,000: slope per build",
             "",
             |scene| awaiting::measure(scene).boxed_local(),
         ),

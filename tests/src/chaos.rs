@@ -1,12 +1,13 @@
-//! The chaos suite: builds on the real stack while a part of it is struck, and what came of them.
+//! The chaos suite: builds on the real stack while a part of the stack fails.
 //!
-//! A case starts builds, strikes, and says how each build must end. What it cannot say is judged
-//! for it: that no image is missing in the registry, that no attempt had two Pods, that nothing is
-//! left in the cluster and the store, and that it all ended within the case's limit.
+//! A case starts builds, injects a fault, and says how each build must end. The suite judges the rest
+//! of every case: no image is missing in the registry, no attempt had two Pods, nothing is left in the
+//! cluster and the store, and everything ended within the case's limit.
 
 mod builds;
 mod cluster;
 mod engine;
+mod equal;
 mod judge;
 mod planted;
 mod recipe;
@@ -29,23 +30,24 @@ pub use scene::{Hand, Scene};
 pub use stage::Stage;
 pub use table::{Verdict, table};
 
-/// How long a case may take if it does not say so itself.
+/// How long a case may take unless it sets a limit of its own.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Deleting a Pod takes its grace period, and a cancelled launch is waited for.
+/// How long objects may stay after the end of a case: a Pod's deletion takes its grace period, and
+/// `clean_up` waits for cancelled launches.
 const TIDY: Duration = Duration::from_secs(50);
 
 /// One fault, and the builds that must survive it.
 pub struct Case {
     /// Its name on the command line.
     pub name: String,
-    /// Whether it is of the short form.
+    /// Whether it is part of the short form.
     pub is_sharp: bool,
-    /// Whether it strikes what the other cases stand on.
+    /// Whether its fault breaks a part that other cases need, so that it runs alone.
     pub is_alone: bool,
     /// When everything must be over.
     pub limit: Duration,
-    /// How long what a build made may stay after its end.
+    /// How long a build's objects may stay after its end.
     tidy: Duration,
     strike: Box<dyn Fn(Scene) -> BoxFuture<'static, ()> + Send + Sync>,
 }
@@ -79,14 +81,15 @@ impl Case {
     }
 }
 
-/// Whether the stack is someone else's: its parts are not ours to stop, and its Pods do not reach
-/// what listens here.
+/// Whether the stack is an external one: the suite must not stop its parts, and its Pods do not reach
+/// the proxies of the suite.
 fn is_external() -> bool {
     std::env::var("KILN_STACK").is_ok_and(|stack| stack == "external")
 }
 
-/// Every case, by place.
+/// Every case, grouped by where its fault is.
 pub fn cases() -> Vec<Case> {
-    let places = [workers::cases(), wires::cases(), builds::cases(), cluster::cases()];
+    let places =
+        [workers::cases(), equal::cases(), wires::cases(), builds::cases(), cluster::cases()];
     places.into_iter().flatten().collect()
 }

@@ -3,16 +3,23 @@
 use std::{future::Future, time::Duration};
 
 use kilnworks_workflows::{
-    BuildApp, BuildComponent, BuildContainer, ReserveVersion, Sweep, build::raw,
-    failure::FailureDetails, names::TaskQueues, output::BuildOutput,
+    BuildApp, BuildComponent, BuildContainer, ReserveVersion, Sweep,
+    build::raw,
+    names::TaskQueues,
+    output::{BuildOutput, FailureDetails},
 };
 use serde_json::Value;
 use temporalio_client::{
-    Client, ClientOptions, Connection, WorkflowGetResultOptions, WorkflowHandle,
-    WorkflowStartOptions, envconfig::LoadClientConfigProfileOptions,
-    errors::WorkflowGetResultError,
+    Client, ClientOptions, Connection, UntypedWorkflow, WorkflowFetchHistoryOptions,
+    WorkflowGetResultOptions, WorkflowHandle, WorkflowStartOptions,
+    envconfig::LoadClientConfigProfileOptions, errors::WorkflowGetResultError,
 };
-use temporalio_common::{HasWorkflowDefinition, data_converters::RawValue, error::IncomingError};
+use temporalio_common::{
+    HasWorkflowDefinition,
+    data_converters::RawValue,
+    error::IncomingError,
+    protos::temporal::api::history::v1::{HistoryEvent, history_event::Attributes},
+};
 use temporalio_sdk::{
     Runtime, Worker, WorkerOptions,
     runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder},
@@ -156,6 +163,28 @@ where
         },
         Err(error) => panic!("the workflow should have an end: {error}"),
     }
+}
+
+/// The events of a workflow's history.
+pub async fn history(client: &Client, id: &str) -> Vec<HistoryEvent> {
+    let workflow = client.get_workflow_handle::<UntypedWorkflow>(id);
+    let history = workflow.fetch_history(WorkflowFetchHistoryOptions::default());
+    history.into_events().await.expect("the history is there")
+}
+
+/// The name of the activity that an event schedules.
+pub fn scheduled(event: &HistoryEvent) -> Option<String> {
+    match event.attributes.as_ref()? {
+        Attributes::ActivityTaskScheduledEventAttributes(it) => {
+            Some(it.activity_type.as_ref()?.name.clone())
+        }
+        _ => None,
+    }
+}
+
+/// The names of the activities that a workflow scheduled, in their order.
+pub async fn activities(client: &Client, id: &str) -> Vec<String> {
+    history(client, id).await.iter().filter_map(scheduled).collect()
 }
 
 /// Waits until a condition holds, and says for what it waited in vain.

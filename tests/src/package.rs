@@ -9,7 +9,7 @@ use kilnworks_activities::{
     package::{
         files::render_one,
         layout::{Of, Role},
-        parts::{Contents, File, FileSource, Image, Origin},
+        parts::{Contents, File, FileSource, Image, RegistryObject},
         provenance,
         publish::publish,
         read,
@@ -132,7 +132,7 @@ fn contents(record: &Record, rendered: &str) -> Contents {
         container: image.container.clone(),
         init: image.init,
         platform: None,
-        origin: Origin {
+        origin: RegistryObject {
             repository: names::repository_of(&image.reference),
             registry: Registry::default(),
             digest: image.digest.clone(),

@@ -26,6 +26,11 @@ pub fn shop() -> Value {
     })
 }
 
+/// Its first component, as `BuildComponent` takes it.
+pub fn component() -> Value {
+    json!({"app": "shop", "defaults": shop()["defaults"], "component": shop()["components"][0]})
+}
+
 /// One container of it, as `BuildContainer` takes it.
 pub fn container() -> Value {
     json!({

@@ -1,4 +1,4 @@
-//! Who is launched first where many wait, on a real engine, with fake steps.
+//! The order of launches on a real Temporal server, with fake steps.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use temporalio_client::{Client, WorkflowDescribeOptions, WorkflowHandle};
 use temporalio_common::HasWorkflowDefinition;
 
-/// Launches that run at once, as of a real worker.
+/// How many launches a worker runs at once.
 const SLOTS: usize = 4;
 
 /// Builds of one app.
@@ -29,7 +29,7 @@ fn one(app: &str, name: &str, more: &Value) -> Value {
     document
 }
 
-/// Waits until its launch waits in the engine.
+/// Waits until Temporal has queued the launch.
 async fn is_queued<W: HasWorkflowDefinition>(handle: &WorkflowHandle<Client, W>) {
     eventually("its launch to be scheduled", Duration::from_secs(120), async || {
         let described = handle.describe(WorkflowDescribeOptions::default()).await.expect("it is");
@@ -41,8 +41,8 @@ async fn is_queued<W: HasWorkflowDefinition>(handle: &WorkflowHandle<Client, W>)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_builds_of_one_app_hold_up_no_other() {
-    let steps = FakeSteps::default().hold_launches(SLOTS);
+async fn a_hundred_builds_of_one_app_do_not_delay_others() {
+    let steps = FakeSteps::default().full(SLOTS);
     let order =
         with_fakes_within(Duration::from_secs(300), steps.clone(), async |client, queue| {
             let mut handles = Vec::new();
@@ -68,11 +68,11 @@ async fn a_hundred_builds_of_one_app_hold_up_no_other() {
                 is_queued(&handle).await;
                 last.push(handle);
             }
-            steps.go();
+            steps.make_room();
             for handle in handles.iter().chain(&last) {
                 end(handle).await.output();
             }
-            steps.ran().into_iter().filter(|note| note.starts_with("launch")).collect::<Vec<_>>()
+            steps.notes("launch")
         })
         .await;
     let place = |name: &str| {
@@ -80,7 +80,7 @@ async fn a_hundred_builds_of_one_app_hold_up_no_other() {
         order.iter().position(|note| note.starts_with(&own)).expect("it was launched")
     };
     assert_eq!(order.len(), MANY + 4);
-    // The engine keeps a queue in parts, each with its own turns: early is early, not at once.
+    // Temporal keeps a queue in partitions with turns of their own, so an early launch is not the first.
     for early in ["urgent", "other", "team"] {
         assert!(place(early) < MANY / 2, "{early} came as number {}", place(early));
     }

@@ -1,10 +1,10 @@
-//! Ten thousand specs through `split`: a right one has its plan, a wrong one has all its faults
-//! named, and whatever else comes ends in one of the two.
+//! Ten thousand specs through `split`. A valid spec has a plan. For an invalid spec `split` names every
+//! fault. Any other input leads to one of the two.
 //!
-//! The cases are the same in every run. Others are tried with `PROPTEST_RNG_SEED=<number>`, more
-//! with `PROPTEST_CASES=<number>`; a failure prints the smallest case that fails, and the seed.
+//! The cases are the same in every run. `PROPTEST_RNG_SEED=<number>` tries other cases,
+//! `PROPTEST_CASES=<number>` tries more. A failure prints the smallest case that fails, and the seed.
 
-use kilnworks_activities::{error::failure_of, split::split};
+use kilnworks_activities::{error::failure_of, steps::split::split};
 use kilnworks_tests::specs::{
     faults::{plant, without_source},
     mutations::{bite, mutate},
@@ -42,7 +42,7 @@ fn holds<S: Strategy>(cases: u32, of: S, property: impl Fn(S::Value) -> Result<(
     }
 }
 
-/// Reads a document as the step does; a refusal must be the user's fault, not ours.
+/// Reads a document as the step does. A refusal must be of the type `InvalidSpec`.
 fn read(kind: Kind, document: Value) -> Result<Result<Split, String>, TestCaseError> {
     match split(SplitInput { kind, document }, Default::default()) {
         Ok(split) => Ok(Ok(split)),
@@ -66,7 +66,7 @@ fn names(split: &Split) -> Vec<String> {
 }
 
 #[test]
-fn a_right_spec_has_a_plan_with_every_container() {
+fn a_valid_spec_has_a_plan_with_every_container() {
     holds(1_000, recipes(), |recipe| {
         let split = read(recipe.kind, recipe.document())?.map_err(TestCaseError::fail)?;
         prop_assert_eq!(names(&split), recipe.names());
@@ -75,7 +75,7 @@ fn a_right_spec_has_a_plan_with_every_container() {
     });
 }
 
-/// Every planted fault is found, and the message spells it out or counts it.
+/// Every planted fault is found, and the message lists it or counts it.
 fn names_all(kind: Kind, document: &Value, planted: &[String]) -> Result<(), TestCaseError> {
     let found = match plan::read(kind, document.clone()) {
         Ok(_) => return Err(TestCaseError::fail(format!("accepted in spite of {planted:?}"))),
@@ -86,8 +86,8 @@ fn names_all(kind: Kind, document: &Value, planted: &[String]) -> Result<(), Tes
         prop_assert!(is_named, "`{}` is not among {:#?} of {}", path, found, document);
     }
     let message = read(kind, document.clone())?.expect_err("it is refused");
-    let told = found.iter().filter(|fault| message.contains(&format!("\n  {fault}"))).count();
-    prop_assert_eq!(told >= found.len().min(50), true, "{}", message);
+    let listed = found.iter().filter(|fault| message.contains(&format!("\n  {fault}"))).count();
+    prop_assert_eq!(listed >= found.len().min(50), true, "{}", message);
     let more = format!("and {} more", found.len().saturating_sub(50));
     prop_assert_eq!(found.len() > 50, message.ends_with(&more), "{}", message);
     Ok(())
@@ -108,7 +108,7 @@ fn each_planted_fault_is_named() {
 }
 
 #[test]
-fn what_is_missing_is_named_beside_other_faults() {
+fn a_missing_source_is_named_beside_other_faults() {
     holds(1_000, (recipes(), vec(any::<u16>(), 1..8)), |(recipe, picks)| {
         let mut document = recipe.document();
         let mut planted = plant(&recipe, &mut document, &picks);
@@ -120,7 +120,7 @@ fn what_is_missing_is_named_beside_other_faults() {
 }
 
 #[test]
-fn whatever_stands_anywhere_is_accepted_or_refused() {
+fn a_spec_with_any_value_is_accepted_or_refused() {
     let kinds = prop_oneof![Just(Kind::App), Just(Kind::Component), Just(Kind::Container)];
     let changes = vec((any::<u16>(), any::<u8>()), 1..5);
     holds(3_000, (recipes(), changes, kinds, any::<u8>()), |(recipe, changes, other, odd)| {
@@ -135,7 +135,7 @@ fn whatever_stands_anywhere_is_accepted_or_refused() {
 }
 
 #[test]
-fn whatever_bytes_come_are_accepted_or_refused() {
+fn a_text_with_any_bytes_is_accepted_or_refused() {
     let changes = vec((any::<u16>(), any::<u8>()), 1..5);
     holds(1_000, (recipes(), changes), |(recipe, changes)| {
         let mut text = recipe.document().to_string().into_bytes();

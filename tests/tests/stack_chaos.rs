@@ -1,4 +1,4 @@
-//! The short form of the chaos suite, and that its judge sees; `make chaos` runs the whole of it.
+//! The short form of the chaos suite, and a test of its judge. `make chaos` runs all cases.
 
 use kilnworks_tests::chaos::{Stage, Verdict, cases, planted, table};
 

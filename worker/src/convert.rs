@@ -1,7 +1,7 @@
-//! `kiln convert`: a spec out of what another tool builds from.
+//! `kiln convert`: converts another tool's build file to a spec.
 //!
-//! The result, on stdout or in a file, is a spec that `kiln plan` accepts. What has no equivalent
-//! is named on stderr, and so are the Secrets that take the place of written-out credentials.
+//! The result, on stdout or in a file, is a spec that `kiln plan` accepts. The command reports on stderr
+//! what it left out, and how to create the Secrets that replace inline credentials.
 
 mod build;
 mod comments;
@@ -11,6 +11,8 @@ mod credentials;
 mod documents;
 mod fields;
 mod flags;
+mod means;
+mod parts;
 mod reading;
 mod spec;
 mod texts;
@@ -25,14 +27,13 @@ use std::path::Path;
 use kilnworks_workflows::{document::Kind, fault::Faults, plan};
 use serde_json::Value;
 
-use self::{
-    component::Part, container::Means, credentials::Credentials, reading::Reading, values::Values,
-};
+use self::{credentials::Credentials, means::Means, parts::Part, reading::Reading, values::Values};
 use crate::{
-    cli::{ConvertArgs, ConvertFrom},
-    end::{Error, Exit},
-    spec::{name_of, text_of},
-    table,
+    cli::{
+        ConvertArgs, ConvertFrom,
+        input::{name_of, text_of},
+    },
+    output::{Error, Exit, stdout},
 };
 
 /// Converts a file.
@@ -41,20 +42,20 @@ pub(crate) fn convert(args: ConvertArgs) -> Result<Exit, Error> {
     let name = name_of(&args.file);
     let text = text_of(&args.file)
         .map_err(|error| Error::input(format!("cannot read the build file: {error}")).at(&name))?;
-    let asked = Asked {
+    let options = Options {
         app: &args.app,
         name: &name,
         push_secret: args.push_secret.as_deref(),
         namespace: &args.namespace,
     };
     let converted = match args.from {
-        ConvertFrom::Sreworks => sreworks(&text, &asked, values)?,
+        ConvertFrom::Sreworks => sreworks(&text, &options, values)?,
     };
     match &args.output {
-        None => table::print(converted.spec.trim_end())?,
+        None => stdout::print(converted.spec.trim_end())?,
         Some(path) => write(path, &converted.spec)?,
     }
-    eprint!("{}", converted.told);
+    eprint!("{}", converted.report);
     Ok(Exit::Success)
 }
 
@@ -74,7 +75,7 @@ fn values(args: &ConvertArgs) -> Result<Values, Error> {
         values.add_file(&text, &name)?;
     }
     if args.env {
-        // A variable that is no text cannot be a value.
+        // A variable that is not UTF-8 cannot be a value.
         let texts = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
@@ -83,9 +84,9 @@ fn values(args: &ConvertArgs) -> Result<Values, Error> {
     Ok(values)
 }
 
-/// What is asked for beside the file.
-struct Asked<'a> {
-    /// Name of the app: a build file has none.
+/// The arguments besides the file.
+struct Options<'a> {
+    /// Name of the app, which a build file does not contain.
     app: &'a str,
     /// Name of the build file.
     name: &'a str,
@@ -99,65 +100,65 @@ struct Asked<'a> {
 struct Converted {
     /// The spec.
     spec: String,
-    /// What there is to tell of it.
-    told: String,
+    /// What was left out or chosen.
+    report: String,
 }
 
 /// Converts a build file of SREWorks.
-fn sreworks(text: &str, asked: &Asked<'_>, values: Values) -> Result<Converted, Error> {
+fn sreworks(text: &str, options: &Options<'_>, values: Values) -> Result<Converted, Error> {
     let mut reading = Reading::new(values);
     let documents = documents::read(text, &mut reading);
     let mut credentials = Credentials::of(&documents, &reading);
-    let push_secret = asked.push_secret;
+    let push_secret = options.push_secret;
     let mut means = Means { reading: &mut reading, credentials: &mut credentials, push_secret };
     let mut parts: Vec<_> =
         documents.into_iter().map(|one| component::read(&mut means, one)).collect();
-    fault_free(reading.faults(), asked, "the build file", &credentials)?;
+    fault_free(reading.faults(), options, "the build file", &credentials)?;
     spec::packages(&mut parts, &mut reading);
     if spec::components(&parts).next().is_none() {
         let what = format!(
-            "the build file has neither an image to build nor a chart to deliver\n{}",
-            reading.told()
+            "the build file has no image to build and no chart to deliver\n{}",
+            reading.report()
         );
-        return Err(Error::input(credentials.redact(what.trim_end())).at(asked.name));
+        return Err(Error::input(credentials.redact(what.trim_end())).at(options.name));
     }
-    spec::tell_apart(&mut parts, &mut reading);
+    spec::rename_duplicates(&mut parts, &mut reading);
     if spec::some_push_without_secret(&parts) {
-        let what = "some images are pushed without credentials, as their containers name no \
-                    `dockerSecretName`; `--push-secret NAME` gives them one";
-        reading.note(asked.name, what);
+        let what = "some images are pushed without credentials, because their containers have no \
+                    `dockerSecretName`; `--push-secret NAME` sets one";
+        reading.note(options.name, what);
     }
-    let spec = write_spec(parts, asked, &credentials)?;
-    let mut told = credentials.redact(&reading.told());
-    let commands = credentials.commands(asked.namespace);
+    let spec = write_spec(parts, options, &credentials)?;
+    let mut report = credentials.redact(&reading.report());
+    let commands = credentials.commands(options.namespace);
     if !commands.is_empty() {
-        told += &format!("note: make the Secrets ready before the first build:\n{commands}");
+        report += &format!("note: create the Secrets before the first build:\n{commands}");
     }
-    Ok(Converted { spec, told })
+    Ok(Converted { spec, report })
 }
 
-/// Writes the spec, once it is sure that a build takes it.
+/// Writes the spec after validating it.
 fn write_spec(
     mut parts: Vec<Part>,
-    asked: &Asked<'_>,
+    options: &Options<'_>,
     credentials: &Credentials,
 ) -> Result<String, Error> {
     let defaults = spec::share(&mut parts);
-    let document = spec::document(asked.app, &defaults, &parts);
+    let document = spec::document(options.app, &defaults, &parts);
     let faults = plan::read(Kind::App, document.clone()).err().unwrap_or_default();
-    let whose = "the spec that the build file comes to";
-    fault_free(traced(faults, &parts), asked, whose, credentials)?;
-    let file = Path::new(asked.name).file_name().unwrap_or_default().to_string_lossy();
+    let whose = "the converted spec";
+    fault_free(traced(faults, &parts), options, whose, credentials)?;
+    let file = Path::new(options.name).file_name().unwrap_or_default().to_string_lossy();
     let head = format!("Converted from {file} by `kiln convert sreworks`.");
-    let text = yaml::write(&head, asked.app, &defaults, &parts)?;
+    let text = yaml::write(&head, options.app, &defaults, &parts)?;
     check(&text, &document, credentials)?;
     Ok(text)
 }
 
-/// Faults end the command, all in one message.
+/// An error that lists every fault, if there is one.
 fn fault_free(
     faults: Faults,
-    asked: &Asked<'_>,
+    options: &Options<'_>,
     whose: &str,
     credentials: &Credentials,
 ) -> Result<(), Error> {
@@ -169,14 +170,14 @@ fn fault_free(
     for fault in &faults.0 {
         what += &format!("\n  {}: {}", fault.path, fault.message);
     }
-    let error = Error::input(credentials.redact(&what)).at(asked.name);
+    let error = Error::input(credentials.redact(&what)).at(options.name);
     Err(match faults.0.iter().any(|fault| fault.path.starts_with("${")) {
-        true => error.hint("give values by `--values FILE`, in lines `NAME=value`, or by `--env`"),
+        true => error.hint("set values by `--values FILE`, with lines `NAME=value`, or by `--env`"),
         false => error,
     })
 }
 
-/// Faults of the spec, each with the place in the build file.
+/// Faults of the spec, with their position in the build file.
 fn traced(mut faults: Faults, parts: &[Part]) -> Faults {
     for fault in &mut faults.0 {
         if let Some(origin) = spec::origin(parts, &fault.path) {
@@ -186,16 +187,16 @@ fn traced(mut faults: Faults, parts: &[Part]) -> Faults {
     faults
 }
 
-/// The text must say what was meant, whatever the values hold, and no token.
+/// Checks that the text parses to the same document and contains no token.
 fn check(text: &str, document: &Value, credentials: &Credentials) -> Result<(), Error> {
-    let is_meant = serde_saphyr::from_str::<Value>(text).is_ok_and(|read| read == *document);
-    if !is_meant {
+    let is_equal = serde_saphyr::from_str::<Value>(text).is_ok_and(|read| read == *document);
+    if !is_equal {
         let what = "the spec cannot be written as YAML; please report the build file";
         return Err(Error::new(Exit::Failed, what));
     }
     match credentials.are_in(text) {
-        true => Err(Error::input("the spec would hold the value of a `ciToken`")
-            .hint("take it out of the other fields of the build file")),
+        true => Err(Error::input("the spec would contain the value of a `ciToken`")
+            .hint("remove the value from the other fields of the build file")),
         false => Ok(()),
     }
 }

@@ -1,52 +1,20 @@
-//! `kiln`: the worker of Kilnworks, and the command that people type.
+//! `kiln`: the worker of Kilnworks and the command line for people.
 //!
-//! What was typed is in [`cli`]; [`settings`] lowers it, once, to what will be done. Each command
-//! is a file of its own. Results go to stdout, everything else to stderr.
+//! [`cli`] parses the command line and [`settings`] lowers it to values. Each command has a file of
+//! its own. Results go to stdout, everything else to stderr.
+//!
+//! A room imports only rooms above it in this list: `output`, `cli`, `settings`, `engine`, `builds`,
+//! then `schedules`, `serve`, `package` and `convert`.
 
-mod build;
-mod cancel;
+mod builds;
 mod cli;
-mod completions;
-mod connect;
 mod convert;
-mod decide;
-mod document;
-mod end;
-mod failures;
-mod fetch_context;
-mod follow;
-mod health;
-mod interrupt;
-mod listen;
-mod logs;
-mod look;
-mod ls;
-mod namespace;
-mod open;
-mod outcome;
+mod engine;
+mod output;
 mod package;
-mod plan;
-mod poll;
-mod progress;
-mod run;
-mod schedule;
 mod schedules;
-mod schema;
+mod serve;
 mod settings;
-mod setup;
-mod signals;
-mod spec;
-mod status;
-mod suggest;
-mod sweep;
-mod table;
-mod telemetry;
-mod terminal;
-mod traces;
-mod tracing_setup;
-mod units;
-mod version;
-mod visibility;
 
 use std::process::ExitCode;
 
@@ -57,12 +25,13 @@ use tokio::runtime::Runtime;
 
 use crate::{
     cli::{Cli, Command},
-    end::{Error, Exit},
-    settings::{Common, Values},
+    output::{Error, Exit},
+    settings::{Common, LogFormat, Values},
 };
 
-/// A worker awaits hundreds of builds by small pieces of memory that live long, made among larger
-/// ones that do not: this allocator leaves little unused between them. `.cargo/config.toml` tunes it.
+/// A worker keeps a little memory for each of hundreds of builds, for a long time, between larger and
+/// short-lived allocations. jemalloc loses little memory to fragmentation in that case.
+/// `.cargo/config.toml` tunes it.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
@@ -77,7 +46,7 @@ fn main() -> ExitCode {
 fn run_to_end(cli: Cli) -> Result<Exit, Error> {
     let runtime = Runtime::new().context("cannot start the runtime")?;
     let exit = runtime.block_on(dispatch(cli));
-    // A thread that still waits for a name server holds nobody up.
+    // Do not wait for a thread that is blocked in a DNS lookup.
     runtime.shutdown_background();
     exit
 }
@@ -88,48 +57,69 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
         Command::Worker(args) => {
             let worker = async {
                 let installation = settings::installation(&values)?;
-                run::worker(args, start(&values, "info")?, installation).await
+                serve::worker(args, start(&values, "info")?, installation).await
             };
-            // Whoever reads its log reads why it does not start, too.
-            worker.await.map_err(|error| error.in_form(settings::log_format(&values)))
+            // A worker that cannot start reports why in the format of its log.
+            worker.await.map_err(|error| match settings::log_format(&values) {
+                LogFormat::Text => error,
+                LogFormat::Json => error.in_json(),
+            })
         }
         Command::Setup(args) => {
             let sweeping = settings::sweeping(&values)?;
             start(&values, "error")?;
-            setup::setup(args, &sweeping).await
+            serve::setup(args, &sweeping).await
         }
-        Command::Build(args) => build::build(args, start(&values, "error")?).await,
-        Command::Plan(args) => plan::plan(args, &values).await,
+        Command::Build(args) => builds::build(args, start(&values, "error")?).await,
+        Command::Plan(args) => builds::plan(args, &values).await,
         Command::Convert(args) => convert::convert(args),
         Command::Package(args) => package::package(args).await,
-        Command::Schema(args) => schema::schema(args),
-        Command::Ls(args) => ls::ls(args, start(&values, "error")?).await,
-        Command::Open(args) => open::open(args, start(&values, "error")?).await,
-        Command::Completions(args) => completions::completions(args),
-        Command::Status(args) => status::status(args, start(&values, "error")?).await,
+        Command::Schema(args) => builds::schema(args),
+        Command::Ls(args) => builds::ls(args, start(&values, "error")?).await,
+        Command::Open(args) => builds::open(args, start(&values, "error")?).await,
+        Command::Completions(args) => cli::completions(args),
+        Command::Status(args) => builds::status(args, start(&values, "error")?).await,
         Command::Schedule(args) => schedules::schedule(args, start(&values, "error")?).await,
-        Command::Sweep(args) => sweep::sweep(args, start(&values, "error")?).await,
+        Command::Sweep(args) => serve::sweep(args, start(&values, "error")?).await,
         Command::Logs(args) => {
             let installation = settings::installation(&values)?;
             start(&values, "error")?;
-            logs::logs(args, installation.steps).await
+            builds::logs(args, installation.steps).await
         }
         Command::FetchContext(args) => {
             start(&values, "info")?;
-            fetch_context::fetch_context(args).await
+            serve::fetch_context(args).await
         }
-        Command::Cancel(args) => cancel::cancel(args, start(&values, "error")?).await,
-        Command::Retry(args) => decide::retry(args, start(&values, "error")?).await,
-        Command::Pause(args) => decide::pause(args, start(&values, "error")?).await,
-        Command::Resume(args) => decide::resume(args, start(&values, "error")?).await,
-        Command::Extend(args) => decide::extend(args, start(&values, "error")?).await,
-        Command::Approve(args) => decide::approve(args, start(&values, "error")?).await,
+        Command::Cancel(args) => {
+            start(&values, "error")?;
+            builds::cancel(args).await
+        }
+        Command::Retry(args) => {
+            start(&values, "error")?;
+            builds::retry(args).await
+        }
+        Command::Pause(args) => {
+            start(&values, "error")?;
+            builds::pause(args).await
+        }
+        Command::Resume(args) => {
+            start(&values, "error")?;
+            builds::resume(args).await
+        }
+        Command::Extend(args) => {
+            start(&values, "error")?;
+            builds::extend(args).await
+        }
+        Command::Approve(args) => {
+            start(&values, "error")?;
+            builds::approve(args).await
+        }
     }
 }
 
-/// The settings that every command has, with its log switched on.
+/// Reads the common settings and starts the log.
 fn start(values: &Values, default_log: &str) -> Result<Common, Error> {
     let common = settings::common(values)?;
-    tracing_setup::start(&common.log, default_log)?;
+    serve::start_log(&common.log, default_log)?;
     Ok(common)
 }

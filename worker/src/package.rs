@@ -1,5 +1,4 @@
-//! `kiln package`: what people do with a delivery package. All of it is between this machine and
-//! registries; neither the engine nor a cluster is asked.
+//! `kiln package`: commands on delivery packages. They need only registries, no engine and no cluster.
 
 mod bar;
 mod export;
@@ -12,12 +11,12 @@ mod verify;
 
 use crate::{
     cli::{PackageArgs, PackageCommand},
-    end::{Error, Exit},
+    output::{Error, Exit},
 };
 
-/// Does one thing with a package. Ctrl-C leaves nothing half-written behind.
+/// Runs a `kiln package` command. Ctrl-C leaves no partial files.
 pub(crate) async fn package(args: PackageArgs) -> Result<Exit, Error> {
-    let doing = async {
+    let work = async {
         match args.command {
             PackageCommand::Inspect(args) => inspect::inspect(args).await,
             PackageCommand::Verify(args) => verify::verify(args).await,
@@ -27,7 +26,7 @@ pub(crate) async fn package(args: PackageArgs) -> Result<Exit, Error> {
         }
     };
     tokio::select! {
-        done = doing => done,
-        _ = tokio::signal::ctrl_c() => Err(Error::new(Exit::Detached, "left by Ctrl-C")),
+        done = work => done,
+        _ = tokio::signal::ctrl_c() => Err(Error::new(Exit::Detached, "interrupted by Ctrl-C")),
     }
 }

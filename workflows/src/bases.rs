@@ -1,11 +1,11 @@
 //! What became of the containers that others are built from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::{
-    failure::{Failure, FailureDetails, FailureType},
+    failure::{Failure, FailureType},
     names,
-    output::{BuildOutput, ContainerImage},
+    output::{BuildOutput, ContainerImage, FailureDetails},
     plan::OutlinedComponent,
     progress::reason,
     stop::Stop,
@@ -100,11 +100,4 @@ fn failed(container: &str, details: &FailureDetails) -> Option<Became> {
     let own = details.failures.iter().find(|failure| failure.container == container);
     let failure = own.or(details.failures.first())?;
     Some(Became::Failed(failure.kind, reason(&failure.message)))
-}
-
-/// What is waited for, in words, where it is something.
-pub(crate) fn waits_for<'a>(names: impl Iterator<Item = &'a String>) -> Option<String> {
-    let names: BTreeSet<_> = names.map(String::as_str).collect();
-    let names: Vec<_> = names.into_iter().collect();
-    (!names.is_empty()).then(|| reason(&format!("for {}", names.join(", "))))
 }

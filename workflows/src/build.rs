@@ -167,10 +167,10 @@ pub(crate) fn now<W>(ctx: &WorkflowContext<W>) -> String {
     humantime::format_rfc3339_millis(time).to_string()
 }
 
-/// Tells the workflow that someone started what a container waits for.
-pub(crate) async fn tell<W>(ctx: &WorkflowContext<W>, root: &str, seen: Observed) {
+/// Shows the workflow that a user started where a container stands.
+pub(crate) async fn report<W>(ctx: &WorkflowContext<W>, root: &str, seen: Observed) {
     let root = ctx.external_workflow(root, None);
-    // All three workflows take it. Where the root has ended nobody is left to be told.
+    // All three workflows take it. A root that has ended shows nothing any more.
     let _ = root.signal(BuildApp::observed, raw(&json!(seen)), Default::default()).await;
 }
 /// Does every job, at most `lanes` at once, and gives the results in the order of the jobs.

@@ -5,26 +5,26 @@ mod parts;
 
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
-use temporalio_macros::{workflow, workflow_methods};
+use temporalio_macros::workflow;
 use temporalio_workflow::{
-    SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
-    WorkflowResult, join, join_all,
+    SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowResult, join, join_all,
 };
 
 use crate::{
-    bases::{Bases, waits_for},
+    bases::Bases,
     build::{OUTCOME, attributes, child, json_of, split, summary},
     build_component::BuildComponent,
     consent,
-    decision::{Approve, Decision, Refusal, read},
+    decision::Approve,
     deliver::{Deliverable, deliver},
     document::Kind,
     ending::Ending,
+    handlers::with_decisions,
     output::{BuildOutput, ContainerImage},
     plan::{Outline, OutlinedComponent},
     planned::Planned,
     policy::Policy,
-    progress::{Progress, State},
+    progress::{Progress, State, waits_for},
     release::{Release, release},
     sources::{Fetches, Sources, fetch_sources, time},
     spec::Resolved,
@@ -50,8 +50,7 @@ pub struct BuildApp {
     consent: Option<Approve>,
 }
 
-#[workflow_methods]
-impl BuildApp {
+with_decisions!(BuildApp {
     /// Input: a [`crate::spec::AppSpec`], raw, so that a wrong one is told and not retried.
     #[run(name = "BuildApp")]
     pub async fn run(
@@ -121,124 +120,12 @@ impl BuildApp {
         Ok(ending.output(&outline.app, release.version.as_deref())?)
     }
 
-    /// Where the build stands.
-    #[query(name = "progress")]
-    pub fn progress(&self, _ctx: &WorkflowContextView) -> Progress {
-        self.progress.clone()
-    }
-
-    /// What a step saw a container wait for.
-    #[signal(name = "observed")]
-    pub fn observed(&mut self, ctx: &mut SyncWorkflowContext<Self>, seen: RawValue) {
-        self.progress.observe(json_of(&seen));
-        ctx.set_current_details(self.progress.markdown());
-    }
-
     /// What a component says to a decision that was passed on to it.
     #[signal(name = "answered")]
     pub fn answered(&mut self, _ctx: &mut SyncWorkflowContext<Self>, answer: RawValue) {
         self.parts.note(json_of(&answer));
     }
-
-    /// What will be done: names, sources, order.
-    #[query(name = "plan")]
-    pub fn plan(&self, _ctx: &WorkflowContextView) -> Planned {
-        self.planned.clone()
-    }
-
-    #[update_validator(pause)]
-    fn check_pause(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
-        self.check(&Decision::Pause(read(asked)?))
-    }
-
-    /// Holds back what is not launched yet.
-    #[update(name = "pause")]
-    pub async fn pause(
-        ctx: &mut WorkflowContext<Self>,
-        asked: RawValue,
-    ) -> Result<String, Refusal> {
-        decide::follow(ctx, Decision::Pause(read(&asked)?)).await
-    }
-
-    #[update_validator(resume)]
-    fn check_resume(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
-        self.check(&Decision::Resume(read(asked)?))
-    }
-
-    /// Lets go on what was held back.
-    #[update(name = "resume")]
-    pub async fn resume(
-        ctx: &mut WorkflowContext<Self>,
-        asked: RawValue,
-    ) -> Result<String, Refusal> {
-        decide::follow(ctx, Decision::Resume(read(&asked)?)).await
-    }
-
-    #[update_validator(cancel_container)]
-    fn check_cancel_container(
-        &self,
-        _ctx: &WorkflowContextView,
-        asked: &RawValue,
-    ) -> Result<(), Refusal> {
-        self.check(&Decision::Cancel(read(asked)?))
-    }
-
-    /// Cancels one container; the others go on.
-    #[update(name = "cancel_container")]
-    pub async fn cancel_container(
-        ctx: &mut WorkflowContext<Self>,
-        asked: RawValue,
-    ) -> Result<String, Refusal> {
-        decide::follow(ctx, Decision::Cancel(read(&asked)?)).await
-    }
-
-    #[update_validator(retry_container)]
-    fn check_retry_container(
-        &self,
-        _ctx: &WorkflowContextView,
-        asked: &RawValue,
-    ) -> Result<(), Refusal> {
-        self.check(&Decision::Retry(read(asked)?))
-    }
-
-    /// Builds a failed container once more.
-    #[update(name = "retry_container")]
-    pub async fn retry_container(
-        ctx: &mut WorkflowContext<Self>,
-        asked: RawValue,
-    ) -> Result<String, Refusal> {
-        decide::follow(ctx, Decision::Retry(read(&asked)?)).await
-    }
-
-    #[update_validator(extend)]
-    fn check_extend(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
-        self.check(&Decision::Extend(read(asked)?))
-    }
-
-    /// Gives one of a container's clocks more time.
-    #[update(name = "extend")]
-    pub async fn extend(
-        ctx: &mut WorkflowContext<Self>,
-        asked: RawValue,
-    ) -> Result<String, Refusal> {
-        decide::follow(ctx, Decision::Extend(read(&asked)?)).await
-    }
-
-    #[update_validator(approve)]
-    fn check_approve(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
-        consent::check(&self.progress, asked)
-    }
-
-    /// Consents to the delivery, or refuses it.
-    #[update(name = "approve")]
-    pub fn approve(
-        &mut self,
-        _ctx: &mut SyncWorkflowContext<Self>,
-        asked: RawValue,
-    ) -> Result<String, Refusal> {
-        consent::answer(&mut self.consent, &asked)
-    }
-}
+});
 
 impl Fetches for BuildApp {
     fn sources(&mut self) -> &mut Sources {

@@ -8,27 +8,25 @@ use std::cell::RefCell;
 
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
-use temporalio_macros::{workflow, workflow_methods};
-use temporalio_workflow::{
-    SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
-    WorkflowResult, join,
-};
+use temporalio_macros::workflow;
+use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext, WorkflowResult, join};
 
 use crate::{
     bases::Bases,
     bounds,
-    build::{OUTCOME, attributes, json_of, split, tell},
+    build::{OUTCOME, attributes, split},
     consent,
-    decision::{Approve, Decision, Refusal, read},
+    decision::Approve,
     deliver::{Deliverable, deliver},
     desk::{DONE, Desk, Standing},
     document::Kind,
     ending::Ending,
+    handlers::with_decisions,
     output::{BuildOutput, ContainerImage, Outcome},
     plan::{Outline, OutlinedComponent, OutlinedContainer},
     planned::Planned,
     policy::Policy,
-    progress::{ContainerProgress, Observed, Progress, State},
+    progress::{ContainerProgress, Progress, State},
     release::{Release, release},
     sources::{Fetches, Sources, fetch_sources},
     spec::Resolved,
@@ -50,15 +48,9 @@ pub struct BuildComponent {
     planned: Planned,
     desk: Desk,
     consent: Option<Approve>,
-    /// The workflow that someone started, where it is another one.
-    root: Option<String>,
-    /// Whether a container takes so long, or waits, that someone may be looking: then the root is
-    /// told of each that ends. It hears of all of them when the component ends.
-    is_watched: bool,
 }
 
-#[workflow_methods]
-impl BuildComponent {
+with_decisions!(BuildComponent {
     /// Input: a [`crate::spec::ComponentInput`], raw, so that a wrong one is told and not retried.
     #[run(name = "BuildComponent")]
     pub async fn run(
@@ -105,141 +97,14 @@ impl BuildComponent {
         Ok(ending.output(&outline.app, release.version.as_deref())?)
     }
 
-    /// Where the build stands.
-    #[query(name = "progress")]
-    pub fn progress(&self, _ctx: &WorkflowContextView) -> Progress {
-        self.progress.clone()
-    }
-
-    /// What a step saw a container wait for.
-    #[signal(name = "observed")]
-    pub async fn observed(ctx: &mut WorkflowContext<Self>, seen: RawValue) {
-        let (details, root) = ctx.state_mut(|s| {
-            s.progress.observe(json_of(&seen));
-            (s.progress.markdown(), s.root.clone())
-        });
-        ctx.set_current_details(details);
-        // An older worker told nobody.
-        if let Some(root) = root
-            && ctx.patched("component-tells-ends")
-            && !ctx.state_mut(|s| std::mem::replace(&mut s.is_watched, true))
-        {
-            tell_ends(ctx, &root, None).await;
-        }
-    }
-
     /// What was decided, as the workflow that started this one passes it on.
     #[signal(name = "decided")]
     pub async fn decided(ctx: &mut WorkflowContext<Self>, order: RawValue) {
         decide::obey(ctx, &order).await;
     }
-
-    /// What will be done: names, sources, order.
-    #[query(name = "plan")]
-    pub fn plan(&self, _ctx: &WorkflowContextView) -> Planned {
-        self.planned.clone()
-    }
-
-    #[update_validator(pause)]
-    fn check_pause(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
-        self.check(&Decision::Pause(read(asked)?))
-    }
-
-    /// Holds back what is not launched yet.
-    #[update(name = "pause")]
-    pub async fn pause(
-        ctx: &mut WorkflowContext<Self>,
-        asked: RawValue,
-    ) -> Result<String, Refusal> {
-        decide::follow(ctx, Decision::Pause(read(&asked)?)).await
-    }
-
-    #[update_validator(resume)]
-    fn check_resume(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
-        self.check(&Decision::Resume(read(asked)?))
-    }
-
-    /// Lets go on what was held back.
-    #[update(name = "resume")]
-    pub async fn resume(
-        ctx: &mut WorkflowContext<Self>,
-        asked: RawValue,
-    ) -> Result<String, Refusal> {
-        decide::follow(ctx, Decision::Resume(read(&asked)?)).await
-    }
-
-    #[update_validator(cancel_container)]
-    fn check_cancel_container(
-        &self,
-        _ctx: &WorkflowContextView,
-        asked: &RawValue,
-    ) -> Result<(), Refusal> {
-        self.check(&Decision::Cancel(read(asked)?))
-    }
-
-    /// Cancels one container; the others go on.
-    #[update(name = "cancel_container")]
-    pub async fn cancel_container(
-        ctx: &mut WorkflowContext<Self>,
-        asked: RawValue,
-    ) -> Result<String, Refusal> {
-        decide::follow(ctx, Decision::Cancel(read(&asked)?)).await
-    }
-
-    #[update_validator(retry_container)]
-    fn check_retry_container(
-        &self,
-        _ctx: &WorkflowContextView,
-        asked: &RawValue,
-    ) -> Result<(), Refusal> {
-        self.check(&Decision::Retry(read(asked)?))
-    }
-
-    /// Builds a failed container once more.
-    #[update(name = "retry_container")]
-    pub async fn retry_container(
-        ctx: &mut WorkflowContext<Self>,
-        asked: RawValue,
-    ) -> Result<String, Refusal> {
-        decide::follow(ctx, Decision::Retry(read(&asked)?)).await
-    }
-
-    #[update_validator(extend)]
-    fn check_extend(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
-        self.check(&Decision::Extend(read(asked)?))
-    }
-
-    /// Gives one of a container's clocks more time.
-    #[update(name = "extend")]
-    pub async fn extend(
-        ctx: &mut WorkflowContext<Self>,
-        asked: RawValue,
-    ) -> Result<String, Refusal> {
-        decide::follow(ctx, Decision::Extend(read(&asked)?)).await
-    }
-
-    #[update_validator(approve)]
-    fn check_approve(&self, _ctx: &WorkflowContextView, asked: &RawValue) -> Result<(), Refusal> {
-        consent::check(&self.progress, asked)
-    }
-
-    /// Consents to the delivery, or refuses it.
-    #[update(name = "approve")]
-    pub fn approve(
-        &mut self,
-        _ctx: &mut SyncWorkflowContext<Self>,
-        asked: RawValue,
-    ) -> Result<String, Refusal> {
-        consent::answer(&mut self.consent, &asked)
-    }
-}
+});
 
 impl BuildComponent {
-    /// Whether the workflow that someone started is told of each end.
-    fn tells(&self) -> bool {
-        self.is_watched && self.root.is_some()
-    }
-
     /// Every container is to be begun, but those that a parent knows to be done or cancelled.
     fn open(&mut self, outline: &Outline, handed: &Resolved) -> work::Outcomes {
         let component = &outline.components[0];
@@ -247,7 +112,6 @@ impl BuildComponent {
         self.planned = Planned::of(outline);
         self.desk = Desk::of(component);
         self.bases.given(&handed.images);
-        self.root = Some(handed.root.clone()).filter(|root| !root.is_empty());
         for name in &handed.cancelled {
             let outcome = Err(work::cancelled(&component.name, name));
             self.bases.note(&component.name, name, &outcome);
@@ -348,21 +212,5 @@ fn deliverable(
         registries: registries.collect(),
         commit,
         ..Deliverable::default()
-    }
-}
-
-/// Tells the root of containers that have ended: of one, or of all.
-async fn tell_ends(ctx: &WorkflowContext<BuildComponent>, root: &str, name: Option<&str>) {
-    let rows = ctx.state(|s| s.progress.containers.clone());
-    let is_meant = |row: &ContainerProgress| name.is_none_or(|name| row.container == name);
-    for row in rows.into_iter().filter(|row| row.state.is_final() && is_meant(row)) {
-        let seen = Observed {
-            component: row.component,
-            container: row.container,
-            state: row.state,
-            reason: row.reason.unwrap_or_default(),
-            ..Observed::default()
-        };
-        tell(ctx, root, seen).await;
     }
 }

@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, time::SystemTime};
 use temporalio_workflow::WorkflowContext;
 
 use crate::{
+    build_id::BuildId,
     output::{ContainerImage, Package},
     plan::{Outline, Registry},
     policy::{Policy, Step},
     release::Release,
-    steps::{BuildId, DeliverInput, Delivered, Steps},
+    steps::{DeliverInput, Delivered, Steps},
     stop::Stop,
 };
 

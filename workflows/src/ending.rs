@@ -2,8 +2,8 @@
 
 use crate::{
     bounds,
-    failure::{FailedAttempt, Failure, FailureDetails, tail},
-    output::{BuildOutput, ContainerImage, Outcome, Package},
+    failure::{FailedAttempt, Failure, tail},
+    output::{BuildOutput, ContainerImage, FailureDetails, Outcome, Package},
     stop::Stop,
 };
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{bounds, output::ContainerImage};
+use crate::bounds;
 
 /// What went wrong, by what can be done about it. The names are public: a caller in any language
 /// reads them as the `type` of the application failure.
@@ -296,18 +296,6 @@ impl std::fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
-
-/// The details of a failed workflow: everything that failed, and everything that did not.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct FailureDetails {
-    /// In plan order, those that have another one for their cause last. The first one names the
-    /// type of the workflow's failure.
-    pub failures: Vec<Failure>,
-    /// The images that were finished.
-    #[serde(default)]
-    pub images: Vec<ContainerImage>,
-}
 
 /// Cuts a text to what an error may carry, keeping its end, where the reason is.
 pub fn cut(text: String) -> String {

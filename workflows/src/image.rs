@@ -1,11 +1,12 @@
 //! What is told of a container's image, whoever built or found it.
 
 use crate::{
+    build_id::BuildId,
     names,
     output::{ContainerImage, Made, Times},
     plan::{BuildPlan, ContainerPlan},
     spec::Yields,
-    steps::{BuildId, Built, Rendered},
+    steps::{Built, Rendered},
 };
 
 impl ContainerImage {

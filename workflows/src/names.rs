@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::{platform, steps::BuildId};
+use crate::{build_id::BuildId, platform};
 
 /// Prefix of every label and annotation that we put on a Kubernetes object.
 pub const LABEL_PREFIX: &str = "kiln.io";
@@ -116,50 +116,37 @@ pub fn referrers_tag(digest: &str) -> String {
     digest.replace(':', "-")
 }
 
-/// Name of an attempt's Pod or Job: a DNS label of at most 63 characters. The same attempt of the
-/// same execution has the same name, whoever derives it; no other has.
-pub fn pod(id: &BuildId) -> String {
-    let hash = attempt_hash(&id.run_id, id.attempt, &id.platform);
+/// Name of an attempt's Pod or Job, `<app>-<component>-<container>[-<platform>]-<attempt>-<hash>`: a
+/// DNS label of at most 57 characters, as a Job appends six for its Pod. The same attempt of the same
+/// execution, rendered the same, has the same name, whoever derives it; no other has.
+pub fn pod(id: &BuildId, rendered: &str) -> String {
+    let platform = platform::word(id.platform.trim_start_matches("linux/"));
+    let platform = if platform.is_empty() { platform } else { format!("-{platform}") };
+    let end = format!("{platform}-{}-{}", id.attempt, attempt_hash(id, rendered));
     let readable = format!("{}-{}-{}", id.app, id.component, id.container);
-    let of = platform::word(id.platform.trim_start_matches("linux/"));
-    let of = if of.is_empty() { of } else { format!("-{of}") };
-    // "kiln-", "-" and ten digits of the hash leave 47; a Job appends 6 more for its Pod.
-    let readable = readable.get(..40 - of.len()).unwrap_or(&readable).trim_end_matches('-');
-    format!("kiln-{readable}{of}-{hash}")
+    let readable =
+        readable.get(..POD.saturating_sub(end.len())).unwrap_or(&readable).trim_end_matches('-');
+    format!("{readable}{end}")
 }
 
-/// The tag under which an attempt pushes its image last, beside the user's own. Where it is there,
-/// that attempt has pushed everything, even if its Pod is gone. An attempt may be rendered anew, and
-/// then find another content key: it has another tag by that.
-pub fn attempt_tag(id: &BuildId, key: Option<&str>) -> String {
-    let run = key.map_or_else(|| id.run_id.clone(), |key| format!("{}\n{key}", id.run_id));
-    format!("kiln-{}", attempt_hash(&run, id.attempt, &id.platform))
+/// Longest name of a Pod or Job.
+const POD: usize = 57;
+
+/// The one tag that an attempt's executor pushes. Where the registry has it, the attempt has pushed
+/// its image, even if its Pod is gone.
+pub fn attempt_tag(id: &BuildId, rendered: &str) -> String {
+    format!("kiln-{}", attempt_hash(id, rendered))
 }
 
-/// What tells a Pod or Job that equal builds share, as a label's value: the same attempt at the same
-/// content key has the same, within one scope; no other has. The scope is an installation, a
-/// repository of images that are used again, a Secret of the registry, what the Pod may use, and the
-/// layer cache.
-pub fn share(scope: &[&str], key: &str, attempt: u32) -> String {
-    label_hash(&format!("{}\n{key}\n{attempt}", scope.join("\n")))
+/// What equal builds have in common, as a label's value: the scope is an installation, a repository
+/// of kept images, a Secret of the registry and a layer cache.
+pub fn content(scope: &[&str], key: &str) -> String {
+    label_hash(&format!("{}\n{key}", scope.join("\n")))
 }
 
-/// Name of a Pod or Job that equal builds share: whoever builds the same finds it by that.
-pub fn shared_pod(share: &str) -> String {
-    format!("kiln-{share}")
-}
-
-/// Prefix of [`member`].
-pub const MEMBER_PREFIX: &str = "member.kiln.io/";
-
-/// The label and annotation of an execution on what it shares with others, while it does.
-pub fn member(run_id: &str) -> String {
-    format!("{MEMBER_PREFIX}{}", label_hash(run_id))
-}
-
-fn attempt_hash(run_id: &str, attempt: u32, platform: &str) -> String {
-    let of = if platform.is_empty() { String::new() } else { format!("/{platform}") };
-    hex(format!("{run_id}/{attempt}{of}").as_bytes())[..10].to_owned()
+fn attempt_hash(id: &BuildId, rendered: &str) -> String {
+    let BuildId { run_id, attempt, platform, .. } = id;
+    hex(format!("{run_id}/{attempt}/{platform}/{rendered}").as_bytes())[..10].to_owned()
 }
 
 /// Where all logs lie in the store.
@@ -196,10 +183,9 @@ pub struct TaskQueues {
     pub main: String,
     /// Fetch, render, upload.
     pub source: String,
-    /// Launch: few slots, so that what waits behind it is the build queue. The wait for what was
-    /// launched takes none.
+    /// Launch: few slots, so that what waits behind it is the build queue.
     pub launch: String,
-    /// Await what another worker launched: thousands of slots.
+    /// Await a build: thousands of slots.
     pub await_build: String,
 }
 

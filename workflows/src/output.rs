@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::failure::FailedAttempt;
+use crate::failure::{FailedAttempt, Failure};
 
 /// The result of a workflow.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -158,4 +158,16 @@ pub struct Package {
     pub reference: String,
     /// `sha256:…` of its index.
     pub digest: String,
+}
+
+/// The details of a failed workflow: everything that failed, and everything that did not.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FailureDetails {
+    /// In plan order, those that have another one for their cause last. The first one names the
+    /// type of the workflow's failure.
+    pub failures: Vec<Failure>,
+    /// The images that were finished.
+    #[serde(default)]
+    pub images: Vec<ContainerImage>,
 }

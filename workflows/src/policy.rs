@@ -20,7 +20,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
-const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The remote steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +30,12 @@ pub enum Step {
     CheckVersion,
     /// Find out whether anything changed.
     Compare,
+    /// Find the images of a source's containers.
+    FindImages,
     /// Render a Dockerfile.
     Render,
-    /// Render it, and build the image where that can begin at once.
-    RenderAndLaunch,
+    /// Find an image.
+    FindImage,
     /// Put a context into the store.
     Upload,
     /// Create the Pod or Job.
@@ -45,13 +46,13 @@ pub enum Step {
     ResolveImage,
     /// Put the index of several platforms.
     Index,
+    /// Tag images.
+    Tag,
     /// Make a package.
     Deliver,
-    /// Remove what was made, after a failure or a cancel.
+    /// Delete what was made.
     CleanUp,
-    /// Remove what was made, after a success.
-    TidyUp,
-    /// Remove what nobody owns any more.
+    /// Delete what no build owns any more.
     Sweep,
 }
 
@@ -90,7 +91,7 @@ impl Policy {
         .heartbeat_timeout(Duration::from_secs(self.settings.heartbeat))
         .task_queue(row.queue)
         .maybe_schedule_to_start_timeout(row.queued)
-        .retry_policy(retry_policy(step))
+        .retry_policy(retry_policy())
         .cancellation_token(token)
         .summary(head(&summary, bounds::SUMMARY_BYTES))
         .build()
@@ -101,38 +102,34 @@ impl Policy {
         let seconds = |clock: fn(&Clocks) -> u64| {
             self.clocks.as_ref().map_or(DAY, |clocks| Duration::from_secs(clock(clocks)))
         };
-        // The workflow's own timer counts the whole clock; the slack lets it say so first.
+        // The workflow's own timer counts the whole timeout; the slack lets the timer fire first.
         let whole = seconds(|clocks| clocks.whole) + MINUTE;
-        // What a parent fetches ahead holds up everyone: whoever needs it fetches again, by a clock
-        // of its own.
-        // The last of it is for the images that may be there.
+        // What a parent does ahead delays all its containers. A container that needs the source does
+        // the same again, by a timeout of its own.
         let ahead = if self.clocks.is_some() { whole } else { 6 * MINUTE };
         let row = |queue, one_run, all_runs| Row { queue, queued: None, one_run, all_runs };
         match step {
             //                     queue             one run   all runs
             Step::FetchSource => row(&queues.source, HOUR, ahead),
+            Step::FindImages => row(&queues.source, MINUTE, 3 * MINUTE),
             // What it cannot find out in time, the build finds out.
             Step::Compare => row(&queues.source, HOUR, HOUR),
-            Step::Render => row(&queues.source, HOUR, whole),
-            // It may await the build: the whole clock is the workflow's, which someone may extend.
-            Step::RenderAndLaunch => row(&queues.source, whole + YEAR, whole + YEAR),
-            Step::Upload => row(&queues.source, HOUR, whole),
-            // It counts its own clock, from when it was first scheduled. The slack lets it say so.
-            // It awaits the build, too: the whole clock is the workflow's.
+            Step::Render | Step::Upload => row(&queues.source, HOUR, whole),
+            // It counts the queued timeout from when it was first scheduled. The slack lets it say so.
             Step::Launch => {
                 let queued = seconds(|clocks| clocks.queued) + 10 * MINUTE;
                 Row { queued: Some(queued), ..row(&queues.launch, whole, whole) }
             }
-            // It counts its own clocks, too.
+            // It counts its own timeouts, too.
             Step::AwaitBuild => row(&queues.await_build, whole, whole),
-            Step::ResolveImage | Step::Index => row(&queues.main, 5 * MINUTE, whole),
+            Step::FindImage | Step::ResolveImage => row(&queues.main, 5 * MINUTE, whole),
+            // They copy what the registry does not mount.
+            Step::Index | Step::Tag => row(&queues.main, HOUR, ahead),
             Step::CheckVersion => row(&queues.main, 5 * MINUTE, DAY),
-            // It reads the source, and copies what the registry does not mount.
+            // It reads the source, too.
             Step::Deliver => row(&queues.source, HOUR, DAY),
             Step::CleanUp => row(&queues.main, MINUTE, HOUR),
-            // The Pod has ended, so it may stay; the image is not to wait for that.
-            Step::TidyUp => row(&queues.main, MINUTE, MINUTE),
-            // The next one comes by itself.
+            // The next one comes by its schedule.
             Step::Sweep => row(&queues.main, HOUR, 2 * HOUR),
         }
     }
@@ -157,24 +154,13 @@ pub fn turn(app: &str, build: &BuildPlan) -> Priority {
         .build()
 }
 
-/// The priority of what has a Pod already, and only lost its worker.
-pub fn at_once() -> Priority {
-    Priority::builder().priority_key(1_u32).build()
-}
-
-fn retry_policy(step: Step) -> RetryPolicy {
-    // The engine's own name for a result over its limit, which no second run makes smaller.
-    let mut final_types = vec!["PayloadsTooLarge"];
-    if step == Step::Launch {
-        // And for a worker that is not heard of: a build that is launched goes on elsewhere at
-        // once, where another run of the same step would wait for its turn.
-        final_types.push("TemporalTimeout:Heartbeat");
-    }
+fn retry_policy() -> RetryPolicy {
     RetryPolicy::builder()
         .initial_interval(SECOND)
         .backoff_coefficient(2.0)
         .maximum_interval(30 * SECOND)
-        .non_retryable_error_types(final_types)
+        // Temporal's own name for a result over its limit, which no second run makes smaller.
+        .non_retryable_error_types(vec!["PayloadsTooLarge"])
         .build()
 }
 

@@ -3,17 +3,17 @@
 mod markdown;
 mod platforms;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::platforms::PlatformProgress;
 use crate::{
-    bases::waits_for,
     bounds,
     failure::{FailureType, head},
     output::{BuildOutput, ContainerImage},
     plan::{Outline, OutlinedComponent},
-    steps::Launched,
     stop::Stop,
 };
 
@@ -153,10 +153,9 @@ pub struct Observed {
     /// Which attempt; 0 where there is none yet.
     #[serde(default, skip_serializing_if = "is_none")]
     pub attempt: u32,
-    /// The Pod or Job of that attempt, once it is there.
+    /// The image, once it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
-    pub launched: Option<Launched>,
+    pub reference: Option<String>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
@@ -175,6 +174,13 @@ impl Observed {
 /// A reason as a row holds it: the rows of 500 containers travel together.
 pub(crate) fn reason(text: &str) -> String {
     head(text, bounds::REASON_BYTES)
+}
+
+/// What is waited for, in words, where it is something.
+pub(crate) fn waits_for<'a>(names: impl Iterator<Item = &'a String>) -> Option<String> {
+    let names: BTreeSet<_> = names.map(String::as_str).collect();
+    let names: Vec<_> = names.into_iter().collect();
+    (!names.is_empty()).then(|| reason(&format!("for {}", names.join(", "))))
 }
 
 impl Progress {
@@ -295,6 +301,7 @@ impl Progress {
                 row.reason = Some(reason(&observed.reason)).filter(|reason| !reason.is_empty());
                 row.since =
                     Some(head(&observed.since, bounds::TERM)).filter(|since| !since.is_empty());
+                row.reference = observed.reference.clone();
             }
         }
     }

@@ -12,11 +12,12 @@ use temporalio_workflow::{
 
 use crate::{
     build::{OUTCOME, VERSION, is_taken},
+    build_id::BuildId,
     names,
     plan::{Outline, Place},
     policy::{Policy, Step},
     reserve_version::ReserveVersion,
-    steps::{BuildId, Split, Steps, VersionInput, Versioned},
+    steps::{Split, Steps, VersionInput, Versioned},
     stop::Stop,
 };
 

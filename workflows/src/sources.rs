@@ -7,18 +7,19 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext};
+use temporalio_workflow::{ActivityOptions, WorkflowCancellationToken, WorkflowContext};
 
 use crate::{
     bounds,
     build::bounded,
+    build_id::BuildId,
     document::Kind,
     output::ContainerImage,
     plan::{GitSource, Outline, OutlinedContainer},
     policy::{FETCHES, Policy, Step},
     release::Release,
     spec::Resolved,
-    steps::{BuildId, FetchInput, Fetched, Steps, Wanted},
+    steps::{FetchInput, FindImagesInput, Steps, TagInput, Wanted},
 };
 
 /// What is known of the sources that are fetched ahead, and which images of theirs are there.
@@ -47,19 +48,14 @@ impl Sources {
         self.commits.insert(key, commit);
     }
 
-    /// What became of a fetch.
-    fn fetched(&mut self, key: String, fetched: Option<Fetched>, at: SystemTime) {
-        let Fetched { commit, found } = match fetched {
-            Some(fetched) => fetched,
-            None => return self.note(key, None),
-        };
-        for image in found {
+    /// Notes images that are there, as far as there is room for them.
+    fn note_found(&mut self, images: Vec<ContainerImage>, at: SystemTime) {
+        for image in images {
             self.found_bytes += json!(image).to_string().len();
             if self.found_bytes <= bounds::FOUND_BYTES {
                 self.found.push(Found { image, at });
             }
         }
-        self.note(key, Some(commit));
     }
 
     /// Whether nothing more is to be waited for.
@@ -109,7 +105,7 @@ pub(crate) trait Fetches {
     fn is_held_back(&self, component: &str, index: usize, container: &str) -> bool;
 }
 
-/// Fetches each source once, and takes note of it as soon as it is there.
+/// Fetches each source once, and finds the images that its containers have already.
 pub(crate) async fn fetch_sources<W: Fetches>(
     ctx: &WorkflowContext<W>,
     policy: &Policy,
@@ -120,28 +116,83 @@ pub(crate) async fn fetch_sources<W: Fetches>(
 ) {
     let sources = outline.sources.iter().collect();
     let left = Cell::new(bounds::WANTED_BYTES);
+    let ahead = Ahead { ctx, policy, document, outline, release, group, left };
     bounded(sources, FETCHES, async |source: &GitSource| {
-        let summary = format!("fetch {}", source.url);
-        let options = policy.options(Step::FetchSource, summary, group.clone());
-        let own = ctx.workflow_id().to_owned();
-        let id = BuildId {
-            app: outline.app.clone(),
-            root: own.clone(),
-            workflow_id: own,
-            run_id: ctx.info().first_execution_run_id().to_owned(),
-            ..BuildId::default()
-        };
-        let wanted = ctx.state(|s| wanted(s, document, outline, &source.key(), release));
-        let wanted = wanted.filter(|wanted| {
-            let fits = left.get().checked_sub(json!(wanted).to_string().len());
-            fits.map(|rest| left.set(rest)).is_some()
-        });
-        let input = FetchInput { id, source: source.clone(), wanted };
-        let fetched = ctx.execute_activity(Steps::fetch_source, input, options).await;
-        let now = time(ctx);
-        ctx.state_mut(|s| s.sources().fetched(source.key(), fetched.ok(), now));
+        let commit = ahead.fetch(source).await;
+        if let Some(commit) = &commit {
+            let found = ahead.find(source, commit).await;
+            let now = time(ctx);
+            ctx.state_mut(|s| s.sources().note_found(found, now));
+        }
+        ctx.state_mut(|s| s.sources().note(source.key(), commit));
     })
     .await;
+}
+
+/// What a parent does before its children. It only saves work: what fails here, the containers do
+/// again, and fail for it where they must.
+struct Ahead<'a, W> {
+    ctx: &'a WorkflowContext<W>,
+    policy: &'a Policy,
+    document: (Kind, &'a Value),
+    outline: &'a Outline,
+    release: &'a Release,
+    group: &'a WorkflowCancellationToken,
+    /// Bytes that the documents to look for may still have.
+    left: Cell<usize>,
+}
+
+impl<W: Fetches> Ahead<'_, W> {
+    async fn fetch(&self, source: &GitSource) -> Option<String> {
+        let options = self.options(Step::FetchSource, format!("fetch {}", source.url));
+        let input = FetchInput { id: self.id(), source: source.clone() };
+        let fetched = self.ctx.execute_activity(Steps::fetch_source, input, options).await;
+        fetched.ok().map(|fetched| fetched.commit)
+    }
+
+    /// The images that are there, with all their tags.
+    async fn find(&self, source: &GitSource, commit: &str) -> Vec<ContainerImage> {
+        let Some(wanted) = self.wanted(&source.key()) else { return Vec::new() };
+        let input = FindImagesInput { id: self.id(), commit: commit.to_owned(), wanted };
+        let options = self.options(Step::FindImages, format!("find images of {}", source.url));
+        let found = self.ctx.execute_activity(Steps::find_images, input, options).await;
+        let found = found.map(|found| found.images).unwrap_or_default();
+        if found.is_empty() {
+            return Vec::new();
+        }
+        let (images, tags): (Vec<_>, Vec<_>) =
+            found.into_iter().map(|ready| (ready.image, ready.tags)).unzip();
+        let input = TagInput { id: self.id(), images: tags };
+        let summary = format!("tag {} images of {}", images.len(), source.url);
+        let options = self.options(Step::Tag, summary);
+        match self.ctx.execute_activity(Steps::tag, input, options).await {
+            Ok(()) => images,
+            Err(_) => Vec::new(),
+        }
+    }
+
+    fn wanted(&self, source: &str) -> Option<Wanted> {
+        let wanted =
+            self.ctx.state(|s| wanted(s, self.document, self.outline, source, self.release))?;
+        let left = self.left.get().checked_sub(json!(wanted).to_string().len())?;
+        self.left.set(left);
+        Some(wanted)
+    }
+
+    fn options(&self, step: Step, summary: String) -> ActivityOptions {
+        self.policy.options(step, summary, self.group.clone())
+    }
+
+    fn id(&self) -> BuildId {
+        let own = self.ctx.workflow_id().to_owned();
+        BuildId {
+            app: self.outline.app.clone(),
+            root: own.clone(),
+            workflow_id: own,
+            run_id: self.ctx.info().first_execution_run_id().to_owned(),
+            ..BuildId::default()
+        }
+    }
 }
 
 /// The engine's time.

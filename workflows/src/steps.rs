@@ -1,8 +1,8 @@
-//! The contract of the steps: what each takes and gives. The `activities` crate implements it,
-//! tests fake it, the workflows call it through [`crate::policy`].
+//! The contract of the steps: what each takes and gives. The `activities` crate implements it, tests
+//! fake it, the workflows call it through [`crate::policy`].
 //!
-//! Every step may run twice, on another machine, after its side effect was done: the second run
-//! finds the effect and gives the same answer.
+//! Every step may run twice, on another machine, after its side effect was done: the second run finds
+//! the effect and gives the same answer.
 
 mod context;
 mod image;
@@ -11,23 +11,28 @@ mod pod;
 mod render;
 mod source;
 mod split;
+mod sweep;
 
 use temporalio_common::ActivityError;
 use temporalio_macros::activity_definitions;
 
 pub use self::{
     context::{Context, UploadInput},
-    image::{Built, IndexInput, ResolveInput, Reuse},
+    image::{
+        Built, ChildImage, FindImageInput, FoundImage, FoundImages, ImageTags, IndexInput,
+        PlatformSource, Published, ResolveInput, Reuse, TagInput,
+    },
     package::{DeliverInput, Delivered},
-    pod::{AwaitInput, BuildId, CleanUpInput, LaunchInput, Launched, LaunchedKind},
+    pod::{AwaitInput, CleanUpInput, LaunchInput, Launched, LaunchedKind},
     render::{RenderInput, Rendered, RenderedPlatform},
-    source::{CompareInput, FetchInput, Fetched, VersionInput, Versioned, Wanted},
+    source::{
+        CompareInput, FetchInput, Fetched, FindImagesInput, ReadyImage, ReadyImages, VersionInput,
+        Versioned, Wanted,
+    },
     split::{EngineSettings, Split, SplitInput},
+    sweep::{Amount, Kept, MOST_NAMED, Objects, SweepInput, SweepReport, SweptObject},
 };
-use crate::{
-    output::{BuildOutput, Package},
-    sweep::{SweepInput, SweepReport},
-};
+use crate::output::{BuildOutput, Package};
 
 /// The steps of a build.
 #[derive(Debug)]
@@ -35,39 +40,50 @@ pub struct Steps;
 
 #[activity_definitions]
 impl Steps {
-    /// Reads a document and says what will be done. No input and output: it runs in the workflow's
-    /// own worker and leaves one event.
+    /// Reads a document and returns what will be done. It has no input and output, so it runs in the
+    /// workflow's own worker and leaves one event.
     #[activity(name = "split")]
     pub fn split(_: SplitInput) -> Result<Split, ActivityError> {
         unimplemented!()
     }
 
-    /// Finds the commit of a revision and fetches it. Of containers that are named it looks whether
-    /// their images are there already, as `render` does; what cannot be told is left to `render`.
-    #[activity(name = "fetch_source")]
-    pub fn fetch_source(_: FetchInput) -> Result<Fetched, ActivityError> {
-        unimplemented!()
-    }
-
-    /// Says which version a build is to have, and what is published under it already.
+    /// Returns the version that a build is to have, and what is published under it already.
     #[activity(name = "check_version")]
     pub fn check_version(_: VersionInput) -> Result<Versioned, ActivityError> {
         unimplemented!()
     }
 
-    /// Says whether what a document comes to is published already: then what, else nothing. It
-    /// builds nothing and publishes nothing.
+    /// Returns what is published where it is what a document describes; none where anything differs.
+    /// It writes nothing.
     #[activity(name = "compare")]
     pub fn compare(_: CompareInput) -> Result<Option<BuildOutput>, ActivityError> {
         unimplemented!()
     }
 
-    /// Renders the Dockerfile as it is at a commit, and looks whether its image is there already:
-    /// then it has the build's own name and tags when this ends. Where it is not and that is asked
-    /// for, it does what `upload` does, and what `launch` does where there is room at once. A second
-    /// run may find newer base images: then what the first one launched is not its own.
+    /// Returns the commit of a revision, and fetches the commit into the worker's cache.
+    #[activity(name = "fetch_source")]
+    pub fn fetch_source(_: FetchInput) -> Result<Fetched, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Returns which containers of a source have an image already. A parent calls it, so that these
+    /// containers need no workflow of their own. It writes nothing, and leaves out what it cannot
+    /// find in time.
+    #[activity(name = "find_images")]
+    pub fn find_images(_: FindImagesInput) -> Result<ReadyImages, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Renders the Dockerfile of a container at a commit, pins its base images, and computes the
+    /// content key of the image. It writes nothing.
     #[activity(name = "render")]
     pub fn render(_: RenderInput) -> Result<Rendered, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Looks for an image of this content key. It writes nothing.
+    #[activity(name = "find_image")]
+    pub fn find_image(_: FindImageInput) -> Result<FoundImages, ActivityError> {
         unimplemented!()
     }
 
@@ -77,22 +93,30 @@ impl Steps {
         unimplemented!()
     }
 
-    /// Waits for room, then creates the Pod or Job. Launching twice makes one.
+    /// Waits for room, then creates the Pod or Job, and ends. Launching twice makes one. Where an
+    /// unfinished Pod of another build makes the same image, it returns that Pod.
     #[activity(name = "launch")]
     pub fn launch(_: LaunchInput) -> Result<Launched, ActivityError> {
         unimplemented!()
     }
 
     /// Waits for the end of the executor: a digest that the registry has, or a classified failure.
-    /// After a success it does what `clean_up` does.
+    /// None where it was another build's Pod and that made no image.
     #[activity(name = "await_build")]
-    pub fn await_build(_: AwaitInput) -> Result<Built, ActivityError> {
+    pub fn await_build(_: AwaitInput) -> Result<Option<Built>, ActivityError> {
         unimplemented!()
     }
 
-    /// Puts the index of the images of several platforms under the tags of the image.
+    /// Puts the index of the images of several platforms, by its digest.
     #[activity(name = "index")]
     pub fn index(_: IndexInput) -> Result<Built, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Gives images the names and tags of their builds, and keeps them under their content keys. No
+    /// other step writes a tag of an image.
+    #[activity(name = "tag")]
+    pub fn tag(_: TagInput) -> Result<(), ActivityError> {
         unimplemented!()
     }
 
@@ -102,20 +126,20 @@ impl Steps {
         unimplemented!()
     }
 
-    /// Makes the package of a component or an app, once every digest was seen in the registry. None
-    /// where no registry is named.
+    /// Publishes the package of a component or an app, once the registry has every digest. None where
+    /// no registry is named.
     #[activity(name = "deliver")]
     pub fn deliver(_: DeliverInput) -> Result<Option<Package>, ActivityError> {
         unimplemented!()
     }
 
-    /// Removes every object in the cluster that this execution made.
+    /// Deletes every object in the cluster that this execution made, once its log is kept.
     #[activity(name = "clean_up")]
     pub fn clean_up(_: CleanUpInput) -> Result<(), ActivityError> {
         unimplemented!()
     }
 
-    /// Removes what nobody owns any more, in the cluster and in the store.
+    /// Deletes what no build owns any more, in the cluster and in the store.
     #[activity(name = "sweep")]
     pub fn sweep(_: SweepInput) -> Result<SweepReport, ActivityError> {
         unimplemented!()
@@ -123,6 +147,6 @@ impl Steps {
 }
 
 pub use steps::{
-    AwaitBuild, CheckVersion, CleanUp, Compare, Deliver, FetchSource, Index, Launch, Render,
-    ResolveImage, Split as SplitStep, Sweep, Upload,
+    AwaitBuild, CheckVersion, CleanUp, Compare, Deliver, FetchSource, FindImage, FindImages, Index,
+    Launch, Render, ResolveImage, Split as SplitStep, Sweep, Tag, Upload,
 };

@@ -9,8 +9,8 @@ use temporalio_workflow::WorkflowTermination;
 
 use crate::{
     bounds,
-    failure::{FailedAttempt, Failure, FailureDetails, FailureType, tail},
-    output::ContainerImage,
+    failure::{FailedAttempt, Failure, FailureType, tail},
+    output::{ContainerImage, FailureDetails},
     plan::OutlinedComponent,
 };
 

@@ -8,11 +8,12 @@ use temporalio_workflow::WorkflowContext;
 
 use crate::{
     build::{OUTCOME, attributes},
+    build_id::BuildId,
     document::Kind,
     output::BuildOutput,
     policy::{Policy, Step},
     progress::{Progress, State},
-    steps::{BuildId, CompareInput, Split, Steps},
+    steps::{CompareInput, Split, Steps},
     stop::Stop,
 };
 

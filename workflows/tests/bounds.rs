@@ -1,5 +1,5 @@
-//! Every bound: what is exactly at it is accepted, and one more is a fault that names the field,
-//! the size or the value, and the bound.
+//! Every bound. A value at the bound is accepted. A value over it is a fault that names the field, the
+//! size or the value, and the bound.
 
 use kilnworks_workflows::{
     bounds,
@@ -24,16 +24,16 @@ fn message(document: Value) -> Option<String> {
     plan::read(Kind::App, document).err().map(|faults| faults.to_string())
 }
 
-/// What is at the bound is accepted, and what is over it refused with these words.
+/// The document at the bound is accepted. The message about the other one has these words.
 fn bounded(at: Value, over: Value, words: &[&str]) {
     assert_eq!(message(at), None);
-    let message = message(over).expect("it is over the bound");
+    let message = message(over).expect("the document is over the bound");
     for word in words {
         assert!(message.contains(word), "`{word}` is not in {message}");
     }
 }
 
-/// The same for a field of a container, whose value has a size.
+/// The same for a field of a container.
 fn field(name: &str, value: impl Fn(usize) -> Value, bound: usize, place: &str, words: &[&str]) {
     let document = |size| spec(json!({"name": "server", name: value(size)}));
     let place = format!("components[0].containers[0].{place}: ");
@@ -46,7 +46,7 @@ fn many(count: usize, value: &str) -> Value {
 }
 
 #[test]
-fn the_number_of_each() {
+fn lists_have_a_largest_number_of_entries() {
     let over =
         |count: usize, bound: usize| format!("{count} entries; at most {bound} are accepted");
     let list = |value: fn(usize) -> Value| move |count| (0..count).map(value).collect();
@@ -67,7 +67,7 @@ fn the_number_of_each() {
 }
 
 #[test]
-fn the_length_of_each() {
+fn texts_have_a_largest_length() {
     let text = |length: usize| json!("x".repeat(length));
     let bytes = |bound: usize| format!("{} bytes; at most {bound} are accepted", bound + 1);
     for name in ["buildArgs", "labels"] {
@@ -103,7 +103,7 @@ fn the_length_of_each() {
 }
 
 #[test]
-fn the_length_of_names() {
+fn names_have_a_largest_length() {
     let named = |pointer: &str, length: usize| {
         let mut document = spec(json!({"name": "server"}));
         *document.pointer_mut(pointer).expect("a name") = json!("x".repeat(length));
@@ -126,7 +126,7 @@ fn the_length_of_names() {
 }
 
 #[test]
-fn the_name_of_an_image_and_of_its_cache() {
+fn names_of_images_and_caches_have_a_largest_length() {
     let prefix = |length: usize, cache: bool| {
         let mut document = spec(json!({"name": "b"}));
         document["defaults"]["registry"]["prefix"] =
@@ -145,7 +145,7 @@ fn the_name_of_an_image_and_of_its_cache() {
 }
 
 #[test]
-fn the_size_and_depth_of_a_document() {
+fn a_document_has_a_largest_size_and_depth() {
     let sized = |size: usize| {
         let mut document = spec(json!({"name": "server", "template": {"x": ""}}));
         let rest = document.to_string().len();
@@ -166,9 +166,9 @@ fn the_size_and_depth_of_a_document() {
     assert!(faults.to_string().contains("more than 127 levels; at most 64"), "{faults}");
 }
 
-/// What a document passes on is taken by the child, whatever the parent adds.
+/// A child accepts each part of an accepted document, together with what the parent adds.
 #[test]
-fn the_document_of_a_child_has_room() {
+fn the_document_of_a_child_may_be_larger() {
     let mut document = spec(json!({"name": "server", "template": {"x": ""}}));
     let rest = document.to_string().len();
     let container = &mut document["components"][0]["containers"][0];
@@ -180,12 +180,12 @@ fn the_document_of_a_child_has_room() {
         "app": "shop", "version": null, "defaults": defaults, "maxParallel": 500,
         "component": component, "resolved": resolved,
     });
-    plan::read(Kind::Component, of_component).expect("it has room");
+    plan::read(Kind::Component, of_component).expect("the child accepts it");
     let of_container = json!({
         "app": "shop", "version": null, "defaults": defaults, "component": "web",
         "container": component["containers"][0], "resolved": resolved,
     });
-    plan::read(Kind::Container, of_container).expect("it has room");
+    plan::read(Kind::Container, of_container).expect("the child accepts it");
 }
 
 fn containers(count: usize, container: impl Fn(usize) -> Value) -> Value {
@@ -195,7 +195,7 @@ fn containers(count: usize, container: impl Fn(usize) -> Value) -> Value {
 }
 
 #[test]
-fn the_number_of_containers() {
+fn a_document_has_a_largest_number_of_containers() {
     let named = |index: usize| json!({"name": format!("c{index}")});
     let (at, over) = (containers(500, named), containers(501, named));
     bounded(at, over.clone(), &["components: 501 containers; at most 500 are accepted"]);
@@ -208,14 +208,14 @@ fn the_number_of_containers() {
 }
 
 #[test]
-fn the_weight_of_what_the_workflows_keep_and_hand_down() {
+fn sources_and_inherited_fields_have_a_largest_total_size() {
     let url = |length: usize| format!("https://a/{}", "x".repeat(length - 10));
     let source = |index: usize| {
         let url = url(bounds::URL - 5) + &format!("{index:05}");
         json!({"name": format!("c{index}"), "source": {"git": {"url": url}}})
     };
     assert_eq!(message(containers(450, source)), None);
-    let message_of = |document| message(document).expect("it is too much");
+    let message_of = |document| message(document).expect("the document is too large");
     let found = message_of(containers(500, source));
     assert!(found.contains("components: their names and sources have 1"), "{found}");
     assert!(found.contains("bytes; at most 1048576 are accepted"), "{found}");

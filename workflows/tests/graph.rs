@@ -1,4 +1,4 @@
-//! Containers that are built from others: what is accepted, and which faults are told.
+//! Containers that are built from others: what is accepted, and the faults.
 
 use kilnworks_workflows::{
     bounds,
@@ -8,7 +8,7 @@ use kilnworks_workflows::{
 };
 use serde_json::{Value, json};
 
-/// Components by their containers, each with what it is built from; null where it is an image.
+/// Components with their containers, each with its bases. Null makes it an image that is used as it is.
 fn read(components: Value) -> Result<Plan, Faults> {
     let container = |(name, from): (&String, &Value)| match from {
         Value::Null => json!({"name": name, "image": "registry.example.com/x:1"}),
@@ -39,7 +39,7 @@ fn told(faults: Faults) -> Vec<String> {
 }
 
 #[test]
-fn one_or_many_are_named_shortly_or_in_full() {
+fn a_base_is_named_with_or_without_its_component() {
     let plan = read(json!({
         "web": {"server": "base", "admin": ["base", "web/base", "data/tools"], "base": []},
         "data": {"tools": []},
@@ -58,7 +58,7 @@ fn one_or_many_are_named_shortly_or_in_full() {
 }
 
 #[test]
-fn each_fault_names_what_is_wrong() {
+fn each_fault_names_the_invalid_base() {
     let at = "components[0].containers[0].from";
     let table = [
         (
@@ -106,7 +106,7 @@ fn each_fault_names_what_is_wrong() {
 }
 
 #[test]
-fn a_cycle_is_told_at_its_own_place_and_a_long_one_is_cut() {
+fn a_cycle_is_reported_once_and_a_long_one_is_cut() {
     let ring = (0..40).map(|index| (format!("c{index}"), json!(format!("c{}", (index + 1) % 40))));
     let mut containers = serde_json::Map::from_iter([("a".to_owned(), json!("c0"))]);
     containers.extend(ring);
@@ -117,7 +117,7 @@ fn a_cycle_is_told_at_its_own_place_and_a_long_one_is_cut() {
 }
 
 #[test]
-fn a_container_stands_on_no_more_than_can_be_handed_down() {
+fn a_container_has_a_largest_number_of_bases() {
     let components = |count: usize| {
         let mut containers = serde_json::Map::new();
         containers.insert("a".to_owned(), vec!["b"; count].into());
@@ -130,7 +130,7 @@ fn a_container_stands_on_no_more_than_can_be_handed_down() {
 }
 
 #[test]
-fn what_shares_a_base_is_no_cycle() {
+fn two_containers_with_the_same_base_are_no_cycle() {
     let plan = read(json!({"web": {"a": ["b", "c"], "b": "d", "c": "d", "d": []}}));
     assert!(plan.is_ok(), "{plan:?}");
     let others = read(json!({"web": {"a": "data/x", "b": "data/y"}, "data": {"x": "y", "y": []}}));
@@ -138,7 +138,7 @@ fn what_shares_a_base_is_no_cycle() {
 }
 
 #[test]
-fn an_image_that_is_used_as_it_is_is_built_from_nothing() {
+fn an_image_that_is_used_as_it_is_has_no_base() {
     let mut container = json!({"name": "a", "image": "registry.example.com/x:1", "from": "b"});
     let document = |container: &Value| {
         json!({
@@ -154,7 +154,7 @@ fn an_image_that_is_used_as_it_is_is_built_from_nothing() {
 }
 
 #[test]
-fn a_part_alone_knows_only_what_its_parent_hands_down() {
+fn a_child_knows_only_the_bases_that_its_parent_hands_down() {
     let component = json!({"name": "web", "containers": [{"name": "a", "from": "data/x"}]});
     let container = json!({"name": "a", "from": "base"});
     let table = [

@@ -1,4 +1,4 @@
-//! The plan, by table: what a spec comes to, and what is wrong with a wrong one.
+//! The plan of a valid spec, and the faults of an invalid one.
 
 use kilnworks_workflows::{
     document::Kind,
@@ -73,7 +73,7 @@ fn each_fault_is_named_with_its_place_its_value_and_what_is_accepted() {
         (
             "/defaults/source/git/url",
             json!("https://user:hunter2@git.example.com/x.git"),
-            "defaults.source.git.url: a URL with a password in it is refused".to_owned(),
+            "defaults.source.git.url: a URL with a password is refused".to_owned(),
         ),
         (
             "/defaults/source/git/url",
@@ -137,7 +137,7 @@ fn each_fault_is_named_with_its_place_its_value_and_what_is_accepted() {
 }
 
 #[test]
-fn all_faults_come_at_once() {
+fn all_faults_are_reported_together() {
     let mut document = spec();
     document["app"] = json!("Shop");
     document["components"][0]["containers"][0]["dockerfile"] = json!("../x");
@@ -150,7 +150,7 @@ fn all_faults_come_at_once() {
 }
 
 #[test]
-fn what_is_missing_or_of_a_wrong_type_hides_nothing_else() {
+fn a_missing_field_or_a_wrong_type_hides_no_other_fault() {
     let document = json!({
         "app": "Shop",
         "defaults": {"registry": {"insecure": true}, "source": {"git": {"url": 7}}},
@@ -174,7 +174,7 @@ fn what_is_missing_or_of_a_wrong_type_hides_nothing_else() {
 }
 
 #[test]
-fn a_fault_of_what_is_inherited_is_told_once() {
+fn a_fault_of_an_inherited_field_is_reported_once() {
     let mut document = spec();
     document["defaults"]["source"]["git"]["url"] = json!("${GIT}");
     document["components"][0]["containers"] = json!([{"name": "a"}, {"name": "b"}, {"name": "c"}]);
@@ -195,7 +195,7 @@ fn two_containers_never_share_an_image() {
 }
 
 #[test]
-fn the_closest_value_given_wins() {
+fn the_innermost_value_applies() {
     let mut document = spec();
     document["components"][0]["pushSecret"] = json!("components");
     document["components"][0]["resources"] = json!({"memory": "4Gi"});
@@ -207,7 +207,7 @@ fn the_closest_value_given_wins() {
 }
 
 #[test]
-fn platforms_are_sorted_and_the_closest_given_wins() {
+fn platforms_are_sorted_and_the_innermost_list_applies() {
     let mut document = spec();
     document["defaults"]["platforms"] = json!(["linux/s390x"]);
     document["components"][0]["platforms"] = json!(["linux/arm64", "linux/amd64"]);
@@ -225,7 +225,7 @@ fn platforms_are_sorted_and_the_closest_given_wins() {
 }
 
 #[test]
-fn what_does_not_go_with_platforms_is_refused() {
+fn fields_that_contradict_platforms_are_refused() {
     let both = json!(["linux/amd64", "linux/arm64"]);
     let mut document = spec();
     document["defaults"]["platforms"] = both.clone();
@@ -256,7 +256,7 @@ fn what_does_not_go_with_platforms_is_refused() {
 }
 
 #[test]
-fn paths_lose_what_means_nothing() {
+fn paths_are_normalized() {
     let mut document = spec();
     document["components"][0]["containers"][0]["contextDir"] = json!("./a//b/");
     let plan = container(document);
@@ -280,7 +280,7 @@ fn a_dockerfile_is_a_template_by_values_or_by_name() {
 }
 
 #[test]
-fn a_null_is_left_out() {
+fn a_null_counts_as_missing() {
     let mut document = spec();
     document["components"][0]["containers"][0]["buildArgs"] = Value::Null;
     document["version"] = Value::Null;
@@ -298,7 +298,7 @@ fn an_image_is_used_as_it_is() {
 }
 
 #[test]
-fn distinct_sources_are_named_once() {
+fn each_distinct_source_is_listed_once() {
     let mut document = spec();
     document["components"][0]["containers"] = json!([
         {"name": "a"}, {"name": "b"},
@@ -310,7 +310,7 @@ fn distinct_sources_are_named_once() {
 }
 
 #[test]
-fn packages_lie_beside_the_images() {
+fn packages_have_the_prefix_of_the_images() {
     let mut document = spec();
     document["components"][0]["files"] = json!([{"path": "./deploy//web.yaml"}]);
     document["components"][0]["chart"] = json!("charts/web/");
@@ -339,7 +339,7 @@ fn without_a_registry_there_is_no_package() {
 }
 
 #[test]
-fn what_enters_a_package_is_checked() {
+fn the_files_of_a_package_are_checked() {
     let files = "/components/0/files";
     let at = "components[0].files[0]";
     for (pointer, value, expected) in [
@@ -380,7 +380,7 @@ fn what_enters_a_package_is_checked() {
 }
 
 #[test]
-fn a_package_shares_its_repository_with_no_image() {
+fn a_package_and_an_image_never_share_a_repository() {
     let mut document = spec();
     document["components"] = json!([
         {"name": "web", "containers": [{"name": "server"}]},
@@ -391,7 +391,7 @@ fn a_package_shares_its_repository_with_no_image() {
 }
 
 #[test]
-fn images_are_used_again_unless_the_spec_says_otherwise() {
+fn images_are_reused_unless_the_spec_says_otherwise() {
     let reuse = |fields: Value| {
         let mut document = spec();
         let target = document["components"][0]["containers"][0].as_object_mut().unwrap();
@@ -406,7 +406,7 @@ fn images_are_used_again_unless_the_spec_says_otherwise() {
 }
 
 #[test]
-fn too_much_is_a_fault() {
+fn a_value_over_its_bound_is_a_fault() {
     let many = |count: usize| -> Value {
         (0..count).map(|index| json!({"name": format!("c{index}")})).collect()
     };
@@ -418,7 +418,7 @@ fn too_much_is_a_fault() {
 }
 
 #[test]
-fn a_message_stays_readable_whatever_is_wrong() {
+fn a_message_with_many_faults_stays_short() {
     let mut document = spec();
     document["components"][0]["containers"] =
         (0..400).map(|index| json!({"name": "x".repeat(1_000) + &index.to_string()})).collect();
@@ -437,7 +437,7 @@ fn the_schema_has_no_nulls_and_refuses_unknown_fields() {
 }
 
 #[test]
-fn only_what_can_be_told_apart_is_built_only_if_changed() {
+fn only_if_changed_needs_images_with_a_content_key() {
     let mut document = with("/onlyIf", json!("changed"));
     assert!(read(document.clone()).expect("it is right").outline().only_if_changed);
     assert!(!read(spec()).expect("it is right").outline().only_if_changed);
@@ -455,7 +455,7 @@ fn only_what_can_be_told_apart_is_built_only_if_changed() {
 }
 
 #[test]
-fn a_build_waits_in_the_turn_that_the_spec_says() {
+fn the_spec_sets_the_priority_and_the_fairness_key() {
     let turn = |document| {
         let container = container(document);
         let build = container.work.as_build().expect("it is built").clone();

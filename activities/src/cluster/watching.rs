@@ -1,4 +1,4 @@
-//! The one watch over the Pods of this installation.
+//! The watch over the Pods of this installation.
 
 use futures::StreamExt;
 use kilnworks_workflows::names;
@@ -12,14 +12,17 @@ use kube::{
 };
 use tokio::sync::watch::Sender;
 
-use crate::{metrics::metrics, object::Site, seen::SeenPod};
+use crate::{
+    metrics::metrics,
+    pod::{object::Site, seen::SeenPod},
+};
 
-/// Seconds after which the API server ends the watch, to be begun again: before it could pass for
-/// a silent call.
+/// Seconds after which the API server ends the watch, and the worker starts it again: less than the
+/// silence after which a call has failed.
 const WATCH_SECONDS: u32 = 50;
 
-/// The one watch. No error ends it; it backs off and begins again.
-pub(super) async fn pods(client: Client, site: Site, writer: Writer<SeenPod>, bell: Sender<u64>) {
+/// Runs the watch. It retries after every error, with increasing pauses.
+pub(super) async fn pods(client: Client, site: Site, writer: Writer<SeenPod>, notify: Sender<u64>) {
     let pods = Api::<SeenPod>::namespaced(client, &site.settings.namespace);
     let selector = format!("{}={}", names::label("instance"), site.instance);
     let events = watcher(pods, watcher::Config::default().labels(&selector).timeout(WATCH_SECONDS))
@@ -27,7 +30,7 @@ pub(super) async fn pods(client: Client, site: Site, writer: Writer<SeenPod>, be
     let mut events = std::pin::pin!(reflector::reflector(writer, events));
     while let Some(event) = events.next().await {
         match event {
-            Ok(_) => bell.send_modify(|count| *count += 1),
+            Ok(_) => notify.send_modify(|count| *count += 1),
             Err(error) => {
                 metrics().watch_interrupted();
                 tracing::warn!(%error, "the watch over the Pods is interrupted");

@@ -1,17 +1,18 @@
-//! Quotes, escapes and variables in a word, as BuildKit's shell lexer sees them.
+//! Quotes, escapes and variables in a word, by the rules of BuildKit's shell lexer.
 //!
-//! Patterns (`${name#…}`, `${name%…}`, `${name/…}`) are not expanded: such a word is a fault here.
+//! Patterns (`${name#…}`, `${name%…}`, `${name/…}`) are not supported: a word with a pattern is
+//! faulty here.
 
 use std::{collections::BTreeMap, iter::Peekable, str::Chars};
 
-/// A word with its quotes and escapes taken away and its variables put in; an unknown one is
-/// empty. None where the word is faulty.
+/// A word without quotes and escapes, with its variables expanded. An unknown variable is empty.
+/// None if the word is faulty.
 pub(crate) fn expand(word: &str, variables: &BTreeMap<String, String>) -> Option<String> {
     let text = Lexer { rest: word.chars().peekable(), variables: Some(variables) }.until(None)?;
     Some(text.into_iter().map(|(c, _)| c).collect())
 }
 
-/// The words of a text, with quotes, escapes and variables as they are.
+/// The words of a text, with quotes, escapes and variables unchanged.
 pub(super) fn raw_words(text: &str) -> Option<Vec<String>> {
     Lexer { rest: text.chars().peekable(), variables: None }.until(None).map(split)
 }
@@ -22,7 +23,7 @@ pub(super) fn bare_words(text: &str) -> Option<Vec<String>> {
     Lexer { rest: text.chars().peekable(), variables: Some(&none) }.until(None).map(split)
 }
 
-/// Characters, and whether one may part two words if it is white space.
+/// Characters, each with whether it may separate words if it is white space.
 type Text = Vec<(char, bool)>;
 
 fn split(text: Text) -> Vec<String> {
@@ -31,12 +32,12 @@ fn split(text: Text) -> Vec<String> {
     words.filter(|word| !word.is_empty()).collect()
 }
 
-/// The escape of words: Kaniko does not heed the directive `escape` here.
+/// The escape character in words. Kaniko ignores the directive `escape` here.
 const ESCAPE: char = '\\';
 
 struct Lexer<'a> {
     rest: Peekable<Chars<'a>>,
-    /// None where everything stays as it is.
+    /// None if variables stay unchanged.
     variables: Option<&'a BTreeMap<String, String>>,
 }
 
@@ -45,7 +46,7 @@ impl Lexer<'_> {
         self.variables.is_none()
     }
 
-    /// What there is up to a character, or to the end.
+    /// Everything up to a character, or to the end.
     fn until(&mut self, stop: Option<char>) -> Option<Text> {
         let mut text = Text::new();
         let add =
@@ -155,7 +156,7 @@ impl Lexer<'_> {
         }
     }
 
-    /// A name, a number, or one of the shell's own variables.
+    /// A name, a number, or a special variable of the shell.
     fn name(&mut self) -> String {
         let mut name = String::new();
         let Some(&first) = self.rest.peek() else { return name };

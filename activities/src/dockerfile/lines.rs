@@ -1,5 +1,5 @@
-//! A Dockerfile taken apart as BuildKit's parser does, which Kaniko uses: into instructions that
-//! still know where in the file each of their bytes is.
+//! Splits a Dockerfile into instructions as BuildKit's parser does, which Kaniko uses. Each
+//! instruction knows where each of its bytes is in the file.
 
 use std::ops::Range;
 
@@ -10,9 +10,9 @@ use super::words;
 pub(crate) struct Lines {
     /// In the order of the file.
     pub(crate) all: Vec<Line>,
-    /// What escapes a character, and the end of a line.
+    /// The escape character, which also continues lines.
     pub(crate) escape: char,
-    /// False where a here-document does not end: what follows it was not read.
+    /// False if a here-document does not end. Nothing after it is parsed then.
     pub(crate) is_whole: bool,
 }
 
@@ -21,15 +21,14 @@ pub(crate) struct Lines {
 pub(crate) struct Line {
     /// Its first line, counted from 1.
     pub(crate) number: u32,
-    /// Its text in one line, without comments and continuations; white space is kept.
+    /// Its text on one line, without comments and continuations. White space is kept.
     pub(crate) text: String,
-    /// Where in the file the text's parts are, one from each line.
+    /// The ranges in the file of the parts of the text, one per line.
     parts: Vec<Range<usize>>,
 }
 
 impl Line {
-    /// Where in the file a part of the text is. There is more than one place where the part goes
-    /// over a line's end.
+    /// The ranges in the file of a part of the text. There are several if the part spans lines.
     pub(crate) fn places(&self, part: Range<usize>) -> Vec<Range<usize>> {
         let mut begin = 0;
         let mut places = Vec::new();
@@ -44,14 +43,14 @@ impl Line {
         places
     }
 
-    /// The text with each line's part set off by one space.
+    /// The text with one space between the parts of its lines.
     pub(super) fn spaced(&self, dockerfile: &str) -> String {
         let parts = self.parts.iter().map(|part| dockerfile[part.clone()].trim());
         parts.collect::<Vec<_>>().join(" ")
     }
 }
 
-/// Reads a Dockerfile.
+/// Parses a Dockerfile.
 pub(crate) fn read(dockerfile: &str) -> Lines {
     let escape = escape(dockerfile);
     let mut lines = Lines { all: Vec::new(), escape, is_whole: true };
@@ -79,7 +78,7 @@ pub(crate) fn read(dockerfile: &str) -> Lines {
     lines
 }
 
-/// The lines of a file by number, without what ends them.
+/// The numbered lines of a file, without their line ends.
 fn physical(dockerfile: &str) -> impl Iterator<Item = (u32, Range<usize>)> {
     let mut at = 0;
     dockerfile.split_inclusive('\n').zip(1..).map(move |(line, number)| {
@@ -90,7 +89,7 @@ fn physical(dockerfile: &str) -> impl Iterator<Item = (u32, Range<usize>)> {
     })
 }
 
-/// The byte order mark, with which a file may begin.
+/// The byte order mark at the start of some files.
 const MARK: char = '\u{feff}';
 
 /// Whether a line is blank or a comment.
@@ -99,7 +98,7 @@ fn is_bare(line: &str) -> bool {
     line.is_empty() || line.starts_with('#')
 }
 
-/// A line without the escape at its end, and whether there is one. A doubled escape is none.
+/// A line without the escape at its end, and whether it had one. A doubled escape does not count.
 fn continued(dockerfile: &str, at: Range<usize>, escape: char) -> (Range<usize>, bool) {
     let text = dockerfile[at.clone()].trim_end_matches([' ', '\t']);
     match text.strip_suffix(escape) {
@@ -108,8 +107,8 @@ fn continued(dockerfile: &str, at: Range<usize>, escape: char) -> (Range<usize>,
     }
 }
 
-/// The directive `# escape=` of a Dockerfile for Windows paths; a backslash otherwise. Directives
-/// stand before everything else, other comments included.
+/// The character of the directive `# escape=`, for Windows paths; by default a backslash. Directives
+/// come before everything else, including other comments.
 fn escape(dockerfile: &str) -> char {
     for line in dockerfile.trim_start_matches(MARK).lines() {
         let directive = line.trim_start().strip_prefix('#').and_then(|line| line.split_once('='));

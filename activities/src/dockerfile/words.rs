@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::expand;
 
-/// A name and where the rest of a text begins.
+/// The first word of a text, and where the rest starts.
 pub(crate) fn command(text: &str) -> (String, usize) {
     let name = text.trim_start();
     let begin = text.len() - name.len();
@@ -15,13 +15,13 @@ pub(crate) fn command(text: &str) -> (String, usize) {
 /// A flag such as `--from=image`.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Flag {
-    /// Without quotes and escapes.
+    /// The flag without quotes and escapes.
     pub(crate) text: String,
-    /// Where in the text it is, quotes and escapes included.
+    /// Its range in the text, with quotes and escapes.
     pub(crate) at: Range<usize>,
 }
 
-/// The flags that a text has from a place on, and where its arguments begin.
+/// The flags from a place of a text on, and where the arguments start.
 pub(crate) fn flags(text: &str, from: usize, escape: char) -> (Vec<Flag>, usize) {
     let mut flags = Vec::new();
     let mut at = from;
@@ -41,7 +41,7 @@ pub(crate) fn flags(text: &str, from: usize, escape: char) -> (Vec<Flag>, usize)
     }
 }
 
-/// The words of a text, with their quotes and escapes.
+/// The words of a text, with quotes and escapes.
 pub(crate) fn words(mut text: &str, escape: char) -> Vec<&str> {
     let mut words = Vec::new();
     loop {
@@ -55,7 +55,7 @@ pub(crate) fn words(mut text: &str, escape: char) -> Vec<&str> {
     }
 }
 
-/// What a text has up to the first white space that is neither quoted nor escaped.
+/// The text up to the first white space that is neither quoted nor escaped.
 fn word(text: &str, escape: char) -> &str {
     let mut quote = None;
     let mut escaped = false;
@@ -72,7 +72,7 @@ fn word(text: &str, escape: char) -> &str {
     text
 }
 
-/// A word without its quotes and escapes.
+/// A word without quotes and escapes.
 fn bare(word: &str, escape: char) -> String {
     let mut quote = None;
     let mut escaped = false;
@@ -98,23 +98,23 @@ fn bare(word: &str, escape: char) -> String {
     word.chars().filter(keep).collect()
 }
 
-/// What ends a here-document.
+/// The end of a here-document.
 #[derive(Debug, PartialEq)]
 pub(super) struct End {
     word: String,
-    /// With `<<-`: tabs before the word do not count.
+    /// Written `<<-`: tabs before the word are ignored.
     indented: bool,
 }
 
 impl End {
-    /// Whether a line is it.
+    /// Whether a line ends the here-document.
     pub(super) fn is(&self, line: &str) -> bool {
         let line = if self.indented { line.trim_start_matches('\t') } else { line };
         line == self.word
     }
 }
 
-/// What ends the here-documents of an instruction, in order.
+/// The ends of the here-documents of an instruction, in order.
 pub(super) fn heredocs(text: &str, escape: char) -> Vec<End> {
     let (mut name, mut from) = command(text);
     if name == "ONBUILD" {

@@ -1,18 +1,18 @@
-//! Cuts what the cluster sends into lines, each with its time and without secrets.
+//! Cuts what the cluster sends into lines, each with its time, and redacts them.
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use crate::redact::Redactor;
+use crate::secrets::redact::Redactor;
 
-/// Longest line that is kept in one. A longer one becomes several.
+/// Bytes of the longest line. A longer line is cut into several.
 pub const PIECE: usize = 64 * 1024;
 
-/// The longest that a time in RFC 3339 is.
+/// Characters of the longest time in RFC 3339.
 const LONGEST_TIME: usize = 40;
 
-/// Cuts a stream of `time line` into lines. The times that it gives grow strictly, by a nanosecond
-/// where the cluster's do not, so that a time tells a line from every other of its log. From the
-/// same stream the same lines come, wherever its chunks end. What it holds back is bounded.
+/// Cuts a stream of `time line` into lines. The times always increase, by a nanosecond if the
+/// cluster's times do not, so a time identifies a line of its log. The lines do not depend on where
+/// the stream's chunks end. The memory that it uses is bounded.
 #[derive(Default)]
 pub struct Cutter {
     line: Vec<u8>,
@@ -20,19 +20,19 @@ pub struct Cutter {
     last: Option<Timestamp>,
 }
 
-/// When the line began that is being read.
+/// The time of the current line.
 #[derive(Default)]
 enum At {
     #[default]
     Unread,
     Time(Timestamp),
-    /// It has no time: the rest of a line that began before the stream, or the kubelet's own word
-    /// that it has no log. Neither can be told from what is kept already.
+    /// The line has no time: it is the rest of a line that started before the stream, or the kubelet's
+    /// message that there is no log. Neither can be told apart from what is kept, so both are dropped.
     None,
 }
 
 impl Cutter {
-    /// Takes a chunk and gives the lines that it ends.
+    /// Reads a chunk, and passes on the lines that end in it.
     pub fn push(
         &mut self,
         chunk: &[u8],
@@ -55,7 +55,7 @@ impl Cutter {
         }
     }
 
-    /// The stream is over for good: what is left is a line, too.
+    /// Ends the stream. What is left is the last line.
     pub fn end(&mut self, redactor: &Redactor, out: &mut (dyn FnMut(Timestamp, &[u8]) + Send)) {
         self.take_time();
         self.give(redactor, out);
@@ -86,7 +86,7 @@ impl Cutter {
     }
 }
 
-/// The next time there is.
+/// The time one nanosecond later.
 pub fn after(time: Timestamp) -> Timestamp {
     time.checked_add(SignedDuration::from_nanos(1)).unwrap_or(time)
 }
@@ -96,7 +96,7 @@ mod tests {
     use k8s_openapi::api::core::v1::Secret;
 
     use super::*;
-    use crate::redact::known;
+    use crate::secrets::redact::known;
 
     const TIME: &str = "2026-11-22T16:02:44.000000001Z";
 
@@ -129,7 +129,7 @@ mod tests {
     fn a_long_line_is_cut_the_same_way_and_a_secret_in_it_never() {
         let secret = k8s_openapi::ByteString(b"sesame-open-sesame".to_vec());
         let data = Some([("token".to_owned(), secret)].into());
-        crate::redact::learn(&Secret { data, ..Secret::default() });
+        crate::secrets::redact::learn(&Secret { data, ..Secret::default() });
         let line =
             format!("{TIME} {}sesame-open-sesame{}", "a".repeat(PIECE - 9), "b".repeat(200_000));
         let lines = cut(&line, 7);

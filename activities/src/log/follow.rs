@@ -14,43 +14,40 @@ use kilnworks_workflows::steps::Launched;
 use kube::ResourceExt;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::{Logs, cut::Cutter, live, parts::Writer, streams::Place};
+use super::{Logs, cut::Cutter, learn::learn_secrets, live, parts::Writer};
 use crate::{
-    cluster::{Cluster, SILENCE},
-    launch::Past,
-    phase,
-    phases::Pushing,
-    redact,
-    seen::SeenPod,
+    cluster::{Cluster, SILENCE, streams::SharedConnection},
+    pod::{phase, phases::Pushing, seen::SeenPod},
+    secrets::redact,
 };
 
-/// Silence after which a stream has nothing more to say of an executor that has ended. What it
-/// may have missed is read at once by another call; only a rotated file is in the stream alone.
+/// Silence after which the stream of an ended executor counts as complete. Another call then reads
+/// what the stream missed, except for a rotated log file, which only the stream has.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
-/// The same of a log so long that its node may have begun a new file, as none does for less.
+/// The same for a log that is long enough for its node to have rotated it.
 const LAST_WORDS_OF_LONG: Duration = Duration::from_secs(1);
 const LONG: u64 = 1024 * 1024;
 
-/// Pause before a stream that ended is begun anew, where its executor does not seem to have ended.
+/// Pause before a stream is opened again if it ends while its executor seems to run.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// How long the log of an executor that has ended may stand still.
+/// How long the log of an ended executor may make no progress.
 const STILL: Duration = Duration::from_secs(5);
 
-/// How many such times it may go on.
+/// How many such periods a log may take.
 const TURNS: usize = 12;
 
-/// What is seen of a log while it is kept.
+/// Progress of a log that is being kept.
 #[derive(Default)]
-pub struct Seen {
-    /// What it tells of the push.
+pub struct LogProgress {
+    /// When the push started, by the log.
     pub pushing: Pushing,
-    /// How many bytes were read.
+    /// The number of bytes read.
     bytes: AtomicU64,
 }
 
-impl Seen {
+impl LogProgress {
     fn read(&self, count: usize) {
         self.bytes.fetch_add(count as u64, Ordering::Relaxed);
     }
@@ -63,8 +60,8 @@ impl Seen {
         if self.bytes() > LONG { LAST_WORDS_OF_LONG } else { LAST_WORDS }
     }
 
-    /// Waits for the rest of a log that is kept, as long as it goes on: what lies in a file that
-    /// its node has put aside is in its stream alone. False where not all of it is kept by then.
+    /// Waits until the rest of a log is kept, as long as that makes progress: only the stream has the
+    /// files that the node has rotated. Returns false if not all of the log is kept.
     pub async fn rest(&self, keeping: impl Future<Output = ()> + Unpin) -> bool {
         self.rest_within(keeping, STILL).await
     }
@@ -87,27 +84,23 @@ impl Seen {
     }
 }
 
-/// Keeps the log of a created Pod or Job, up to its end. It never fails: what goes wrong is logged
-/// and tried again.
+/// Keeps the log of a created Pod or Job until its end. Errors are written to the worker's log, and
+/// the work is retried without end.
 pub async fn follow(
     logs: Logs<'_>,
     cluster: &Cluster,
     launched: &Launched,
     prefix: &str,
-    past: Past,
-    seen: &Seen,
+    progress: &LogProgress,
 ) {
     let Some(pod) = begun(cluster, launched).await else { return };
     let mut pause = Pause::default();
     let mut writer = loop {
         let begun = async {
-            redact::learn_of(cluster, &pod).await?;
-            match past {
-                Past::None => Ok(Writer::anew(logs.store, prefix, logs.max_bytes)),
-                Past::Some => Writer::begin(logs.store, prefix, logs.max_bytes).await,
-            }
+            learn_secrets(cluster, &pod).await?;
+            Writer::begin(logs.store, prefix, logs.max_bytes).await
         };
-        // Boxed, as a log is followed much longer than it is opened, and thousands are.
+        // Boxed, because opening needs much more memory than following, and thousands of logs are followed.
         match Box::pin(begun).await {
             Ok(writer) => break writer,
             Err(error) => pause.after(&error).await,
@@ -115,7 +108,7 @@ pub async fn follow(
     };
     let (pod, mut pause) = (pod.name_any(), Pause::default());
     loop {
-        match copy(cluster, launched, &pod, &mut writer, seen).await {
+        match copy(cluster, launched, &pod, &mut writer, progress).await {
             Ok(true) => return,
             Ok(false) => pause = Pause::default(),
             Err(error) => {
@@ -126,7 +119,7 @@ pub async fn follow(
     }
 }
 
-/// Grows with every failure.
+/// A pause that doubles with each failure.
 struct Pause(Duration);
 
 impl Default for Pause {
@@ -143,9 +136,9 @@ impl Pause {
     }
 }
 
-/// Waits until there is a log, and gives its Pod; none where there will be no log.
+/// Waits until the executor has started, and returns its Pod. None if it will never have a log.
 async fn begun(cluster: &Cluster, launched: &Launched) -> Option<Arc<SeenPod>> {
-    let mut bell = cluster.bell();
+    let mut changes = cluster.changes();
     let mut was_there = false;
     loop {
         match cluster.watched(launched) {
@@ -155,39 +148,39 @@ async fn begun(cluster: &Cluster, launched: &Launched) -> Option<Arc<SeenPod>> {
             None if was_there => return None,
             None => {}
         }
-        bell.rung().await;
+        changes.next().await;
     }
 }
 
-/// Whether nothing more is written to the log.
+/// Whether the executor writes nothing more.
 fn is_over(cluster: &Cluster, launched: &Launched) -> bool {
     cluster.watched(launched).is_none_or(|pod| !phase::is_unfinished(&pod))
 }
 
-/// Copies a log until its stream ends. True where that is the end of the log.
+/// Copies a log until its stream ends. Returns true if that is the end of the log.
 async fn copy(
     cluster: &Cluster,
     launched: &Launched,
     pod: &str,
     writer: &mut Writer<'_>,
-    seen: &Seen,
+    progress: &LogProgress,
 ) -> anyhow::Result<bool> {
     let mut over = is_over(cluster, launched);
     let follows = !over;
-    let place = match follows {
-        true => Some(Box::pin(cluster.streams.place()).await?),
+    let connection = match follows {
+        true => Some(Box::pin(cluster.streams.connection()).await?),
         false => None,
     };
-    let opened = Box::pin(open(cluster, place.as_ref(), pod, writer.last())).await;
+    let opened = Box::pin(open(cluster, connection.as_ref(), pod, writer.last())).await;
     let mut stream = match opened {
-        // Nobody has the log any more.
+        // The log is gone.
         Err(kube::Error::Api(status)) if over && matches!(status.code, 400 | 404) => {
             flush(writer).await;
             return Ok(true);
         }
         opened => opened?,
     };
-    let (mut cutter, mut bell) = (Cutter::default(), cluster.bell());
+    let (mut cutter, mut changes) = (Cutter::default(), cluster.changes());
     let at_end = loop {
         let due = writer.due();
         tokio::select! {
@@ -199,38 +192,38 @@ async fn copy(
                 Ok([]) => break true,
                 Ok(chunk) => {
                     let mut add = |at, line: &[u8]| {
-                        seen.pushing.look(at, line);
+                        progress.pushing.look(at, line);
                         writer.add(at, line);
                     };
                     cutter.push(chunk, &redact::known(), &mut add);
                     let count = chunk.len();
                     stream.consume_unpin(count);
-                    seen.read(count);
+                    progress.read(count);
                 }
-                // So ends what has a connection of its own when its build is silent for a minute.
+                // This happens to an HTTP/1 connection when its build is silent for a minute.
                 Err(error) => {
                     tracing::debug!(pod, %error, "the log is read anew");
                     break false;
                 }
             },
-            () = bell.rung(), if !over => over = is_over(cluster, launched),
-            () = sleep(seen.last_words()), if over && follows => break false,
+            () = changes.next(), if !over => over = is_over(cluster, launched),
+            () = sleep(progress.last_words()), if over && follows => break false,
         }
     };
     let ends = over && !follows && at_end;
     if ends {
         cutter.end(&redact::known(), &mut |at: Timestamp, line: &[u8]| writer.add(at, line));
     }
-    // A stream that broke off may be that of a node that is gone: this is all that there will be.
+    // If the stream broke, its node may be gone, and this may be the last of the log.
     if ends || !over {
         flush(writer).await;
     }
     if !over {
-        // The stream may end before the watch tells of the executor's end. The bell rings for other
-        // Pods, too: a stream for each ring would keep the node from its work.
+        // The stream may end before the watch shows the executor's end. Every Pod's change wakes this
+        // loop, and opening a stream each time would overload the node.
         let ended = async {
             while !is_over(cluster, launched) {
-                bell.rung().await;
+                changes.next().await;
             }
         };
         let _ = timeout(AGAIN, ended).await;
@@ -238,23 +231,23 @@ async fn copy(
     Ok(ends)
 }
 
-/// Opens a log: at a place to follow it there, else as it is now.
+/// Opens a log: to follow it over a shared connection, or to read it as it is now.
 async fn open(
     cluster: &Cluster,
-    place: Option<&Place>,
+    connection: Option<&SharedConnection>,
     pod: &str,
     since: Option<Timestamp>,
 ) -> kube::Result<impl AsyncBufRead + Unpin + Send + use<>> {
-    let own = |place: &Place| place.pods(&cluster.site.settings.namespace);
-    let pods = place.map_or_else(|| cluster.pods(), own);
-    // A connection that others use too does not end when this call has no answer.
-    match timeout(SILENCE, live::open(&pods, pod, since, place.is_some())).await {
+    let own = |connection: &SharedConnection| connection.pods(&cluster.site.settings.namespace);
+    let pods = connection.map_or_else(|| cluster.pods(), own);
+    // A shared connection stays open if this call gets no answer.
+    match timeout(SILENCE, live::open(&pods, pod, since, connection.is_some())).await {
         Ok(opened) => opened,
         Err(elapsed) => Err(kube::Error::Service(elapsed.into())),
     }
 }
 
-/// Puts what was read into the store, however long that takes: meanwhile no more is read.
+/// Writes what was read to the store, and retries until that works. Nothing is read meanwhile.
 async fn flush(writer: &mut Writer<'_>) {
     let mut pause = Pause::default();
     while let Err(error) = writer.flush().await {
@@ -266,11 +259,11 @@ async fn flush(writer: &mut Writer<'_>) {
 mod tests {
     use super::*;
 
-    /// Reads so many times, with a pause before each.
-    async fn reading(seen: &Seen, times: usize, pause: Duration) {
+    /// Reads this many times, each time after a pause.
+    async fn reading(progress: &LogProgress, times: usize, pause: Duration) {
         for _ in 0..times {
             sleep(pause).await;
-            seen.read(1);
+            progress.read(1);
         }
     }
 
@@ -280,18 +273,22 @@ mod tests {
         for (times, pause, is_kept) in
             [(0, 0, true), (60, 10, true), (1, 9000, false), (900, 10, false)]
         {
-            let seen = Seen::default();
-            let keeping = Box::pin(reading(&seen, times, Duration::from_millis(pause)));
-            assert_eq!(seen.rest_within(keeping, still).await, is_kept, "{times} times {pause} ms");
+            let progress = LogProgress::default();
+            let keeping = Box::pin(reading(&progress, times, Duration::from_millis(pause)));
+            assert_eq!(
+                progress.rest_within(keeping, still).await,
+                is_kept,
+                "{times} times {pause} ms"
+            );
         }
     }
 
     #[test]
     fn a_long_log_has_longer_for_its_last_words() {
-        let seen = Seen::default();
-        seen.read(LONG as usize);
-        assert_eq!(seen.last_words(), LAST_WORDS);
-        seen.read(1);
-        assert_eq!(seen.last_words(), LAST_WORDS_OF_LONG);
+        let progress = LogProgress::default();
+        progress.read(LONG as usize);
+        assert_eq!(progress.last_words(), LAST_WORDS);
+        progress.read(1);
+        assert_eq!(progress.last_words(), LAST_WORDS_OF_LONG);
     }
 }

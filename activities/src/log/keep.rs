@@ -1,42 +1,42 @@
-//! Keeps logs: beside a build while it runs, and before its Pod is deleted.
+//! Keeps the rest of logs before their Pods are deleted.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use futures::{AsyncReadExt, future::join_all};
 use k8s_openapi::jiff::Timestamp;
 use kilnworks_workflows::names;
-use kube::{Resource, ResourceExt};
+use kube::ResourceExt;
 use tokio::time::timeout;
 
 use super::{
     Logs,
     cut::Cutter,
+    learn::learn_secrets,
     live::{self, CHUNK},
     parts::Writer,
 };
 use crate::{
-    cluster::{Cluster, JOB_UID, unavailable},
-    phase, redact,
-    seen::SeenPod,
-    share::members,
+    cluster::{Cluster, unavailable},
+    pod::{equal::JOB_UID, phase, seen::SeenPod},
+    secrets::redact,
 };
 
-/// How long the log of an executor that still runs may hold up its deletion.
+/// How long keeping the log of a running executor may delay the executor's deletion.
 const WHILE_RUNNING: Duration = Duration::from_secs(5);
 
 /// How much of that is for reading.
 const READING: Duration = Duration::from_secs(3);
 
-/// Silence after which a node that was asked for a log counts as gone.
+/// Silence after which a node counts as gone.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// How many logs are kept at once.
+/// How many logs are kept at the same time.
 const AT_ONCE: usize = 8;
 
-/// How long after its end a log may still be had of a node that does not answer now.
+/// How long after an executor's end its log is worth waiting for if its node does not answer.
 const LATELY: Duration = Duration::from_secs(600);
 
-/// Pods whose log could not be kept, and must stay.
+/// Pods that must stay because their logs could not be kept.
 #[derive(Default)]
 pub struct Unkept {
     uids: BTreeSet<String>,
@@ -44,43 +44,29 @@ pub struct Unkept {
 }
 
 impl Unkept {
-    /// Whether a Pod must stay, or a Job whose deletion would delete it.
+    /// Whether a Pod must stay, or the Job whose deletion would delete the Pod.
     pub fn holds(&self, uid: Option<&String>) -> bool {
         uid.is_some_and(|uid| self.uids.contains(uid))
     }
 
-    /// Adds those of another one.
+    /// Adds the Pods of another list.
     pub fn extend(&mut self, other: Self) {
         self.uids.extend(other.uids);
         self.why = self.why.take().or(other.why);
     }
 
-    /// An error where anything must stay.
+    /// An error if any Pod must stay.
     pub fn outcome(self) -> anyhow::Result<()> {
         self.why.map_or(Ok(()), Err)
     }
 }
 
-/// Keeps the rest of the logs of Pods that are about to be deleted, for this run or for all that
-/// they are of. One that has ended must stay where that fails; one that still runs is ended all the
-/// same. `kept` is the Pod or Job of which all is kept already.
-pub async fn keep(
-    logs: Logs<'_>,
-    cluster: &Cluster,
-    pods: &[SeenPod],
-    run_id: Option<&str>,
-    kept: Option<&str>,
-) -> Unkept {
-    let is_kept = |pod: &SeenPod| {
-        let job = pod.labels().get(JOB_UID);
-        kept.is_some() && (pod.metadata.uid.as_deref() == kept || job.map(String::as_str) == kept)
-    };
+/// Keeps the rest of the logs of Pods that are about to be deleted. A Pod that has ended must stay
+/// if its log cannot be kept. A Pod that still runs may be deleted anyway.
+pub async fn keep(logs: Logs<'_>, cluster: &Cluster, pods: &[SeenPod]) -> Unkept {
     let mut unkept = Unkept::default();
     for pods in pods.chunks(AT_ONCE) {
-        let mut keeping = Vec::new();
-        for pod in pods.iter().filter(|pod| !is_kept(pod)) {
-            keeping.push(async move { (pod, keep_one(logs, cluster, pod, run_id).await) });
-        }
+        let keeping = pods.iter().map(async |pod| (pod, keep_one(logs, cluster, pod).await));
         for (pod, outcome) in join_all(keeping).await {
             if let Err(error) = outcome {
                 unkept.uids.extend(pod.uid());
@@ -92,36 +78,19 @@ pub async fn keep(
     unkept
 }
 
-/// Where the logs of a Pod's attempt lie: one for each run that it is of, or that of one of them.
-fn prefixes(pod: &SeenPod, run_id: Option<&str>) -> Vec<String> {
+/// The prefix of the log of a Pod's attempt, by the Pod's labels.
+fn prefix(pod: &SeenPod) -> Option<String> {
     let label = |name| pod.labels().get(&names::label(name));
-    let attempt = label("attempt").and_then(|attempt| attempt.parse().ok());
-    let sharing = members::of(pod.meta()).into_values().flatten().map(|member| member.run_id);
-    let mut runs: Vec<String> = match run_id {
-        Some(run_id) => vec![run_id.to_owned()],
-        None => sharing.collect(),
-    };
-    if runs.is_empty() {
-        runs.extend(label("run").cloned());
-    }
+    let attempt = label("attempt")?.parse().ok()?;
     let platform = label("platform").map_or("", String::as_str);
-    let of = |run: &String, attempt| names::log_prefix(run, platform, attempt);
-    let prefixes = attempt.map(|attempt| runs.iter().map(move |run| of(run, attempt)));
-    prefixes.into_iter().flatten().collect()
+    Some(names::log_prefix(label("run")?, platform, attempt))
 }
 
-async fn keep_one(
-    logs: Logs<'_>,
-    cluster: &Cluster,
-    pod: &SeenPod,
-    run_id: Option<&str>,
-) -> anyhow::Result<()> {
-    if phase::has_begun(pod) {
-        for prefix in prefixes(pod, run_id) {
-            keep_at(logs, cluster, pod, prefix).await?;
-        }
+async fn keep_one(logs: Logs<'_>, cluster: &Cluster, pod: &SeenPod) -> anyhow::Result<()> {
+    match prefix(pod).filter(|_| phase::has_begun(pod)) {
+        Some(prefix) => keep_at(logs, cluster, pod, prefix).await,
+        None => Ok(()),
     }
-    Ok(())
 }
 
 async fn keep_at(
@@ -131,13 +100,13 @@ async fn keep_at(
     prefix: String,
 ) -> anyhow::Result<()> {
     if !phase::is_unfinished(pod) {
-        redact::learn_of(cluster, pod).await?;
+        learn_secrets(cluster, pod).await?;
         let mut writer = Writer::begin(logs.store, &prefix, logs.max_bytes).await?;
         rest(cluster, pod, &mut writer).await?;
         return writer.flush().await;
     }
     let name = pod.name_any();
-    // Who ends a build waits for its Pod to go, not for a store that is away.
+    // Whoever ends a build waits for its Pod to go, and must not wait for a slow store.
     match timeout(WHILE_RUNNING, so_far(logs, cluster, pod, &prefix)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(name, "the end of the log is not kept: {error:#}"),
@@ -146,14 +115,14 @@ async fn keep_at(
     Ok(())
 }
 
-/// Keeps the log of an executor that is to be ended, as far as it is, and marks that.
+/// Keeps what a running executor has logged so far, and marks the log as cut.
 async fn so_far(
     logs: Logs<'_>,
     cluster: &Cluster,
     pod: &SeenPod,
     prefix: &str,
 ) -> anyhow::Result<()> {
-    redact::learn_of(cluster, pod).await?;
+    learn_secrets(cluster, pod).await?;
     let mut writer = Writer::begin(logs.store, prefix, logs.max_bytes).await?;
     if let Ok(read) = timeout(READING, rest(cluster, pod, &mut writer)).await {
         read?;
@@ -162,8 +131,8 @@ async fn so_far(
     writer.flush().await
 }
 
-/// Reads what the cluster has after what the store has. That nobody has the log is fine; so is, a
-/// while after its end, that nobody answers.
+/// Reads from the cluster what the store does not have. It is no error if the log is gone, nor, some
+/// time after the executor's end, if its node does not answer.
 async fn rest(cluster: &Cluster, pod: &SeenPod, writer: &mut Writer<'_>) -> anyhow::Result<()> {
     let name = pod.name_any();
     for pause in [1, 2, 0].map(Duration::from_secs) {
@@ -187,14 +156,14 @@ async fn rest(cluster: &Cluster, pod: &SeenPod, writer: &mut Writer<'_>) -> anyh
     Ok(())
 }
 
-/// Whether the executor's end was not long ago.
+/// Whether the executor ended a short time ago.
 fn ended_lately(pod: &SeenPod) -> bool {
     let end = phase::terminated(pod).and_then(|end| end.finished_at.as_ref());
     let since = end.map(|end| Timestamp::now().duration_since(end.0));
     since.is_some_and(|since| Duration::try_from(since).unwrap_or_default() < LATELY)
 }
 
-/// Reads a log to its end. The outer error is the store's, the inner one the cluster's.
+/// Reads a log to its end. The outer error is the store's, the inner error is the cluster's.
 async fn read(
     cluster: &Cluster,
     pod: &str,
@@ -212,7 +181,7 @@ async fn read(
                 let mut add = |at, line: &[u8]| writer.add(at, line);
                 cutter.push(&chunk[..count], &redact::known(), &mut add);
             }
-            // Its last line may be half a line: it is read again, or left.
+            // The last line may be incomplete, so it is read again, or left out.
             Ok(Err(error)) => return Ok(Err(kube::Error::Service(error.into()))),
             Err(elapsed) => return Ok(Err(kube::Error::Service(elapsed.into()))),
         }

@@ -1,16 +1,19 @@
-//! A log as the cluster has it: of the node's current file, which begins anew at 10 MiB.
+//! Reads a log from the cluster: the node's current log file, which the node rotates at 10 MiB.
 
 use futures::{AsyncBufRead, AsyncReadExt};
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, api::LogParams};
 
 use super::cut::Cutter;
-use crate::{executor, redact, seen::SeenPod};
+use crate::{
+    pod::{executor, seen::SeenPod},
+    secrets::redact,
+};
 
-/// How much is read at once. Every build that runs holds so much.
+/// Bytes read at a time. Each log that is followed has such a buffer.
 pub const CHUNK: usize = 8 * 1024;
 
-/// Opens the log of a Pod's executor, from the second of a time on.
+/// Opens the log of a Pod's executor, from the second of `since` on.
 pub async fn open(
     pods: &Api<SeenPod>,
     pod: &str,
@@ -28,7 +31,7 @@ pub async fn open(
     pods.log_stream(pod, &params).await.map(Box::pin)
 }
 
-/// Reads a log to the end that it has now, or to its executor's, and gives its lines.
+/// Reads a log to its present end, or with `follow` to its executor's end, and passes its lines on.
 pub async fn read(
     pods: &Api<SeenPod>,
     pod: &str,

@@ -1,8 +1,8 @@
-//! A log in the store: parts that are texts of whole lines, `time line` each.
+//! A log in the store: parts, each a text of whole lines, each line `time line`.
 //!
-//! The key of a part is the attempt's prefix, the bytes of the log before it, and who keeps it.
-//! Two may keep one log, a worker that was held up and the one that took over: neither writes over
-//! a part of the other's, and what both kept is read once, by its time.
+//! The key of a part consists of the attempt's prefix, the part's offset in the log, and the id of
+//! its writer. A stalled worker and its successor may keep the same log: neither overwrites the
+//! other's parts, and a reader drops lines that both kept, by their times.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use uuid::Uuid;
 
 use crate::{log::cut::after, store::ContextStore};
 
-/// Size at which a part is put into the store.
+/// Bytes at which a part is put into the store.
 const PART: u64 = 1024 * 1024;
 
-/// How long a line waits for that.
+/// How long a line may wait before it is put into the store.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A part below this size is put again with what follows, so that a log of a line a second does
-/// not come to thousands of objects.
+/// Bytes below which a part is put again together with what follows, so that a log of one line per
+/// second does not become thousands of objects.
 const SMALL: usize = 64 * 1024;
 
 /// The last line of a log whose build was ended while it ran.
@@ -30,20 +30,20 @@ pub const CUT: &str = "… cut here: the build was ended while it ran …";
 pub struct Part {
     /// Its key.
     pub key: String,
-    /// How many bytes of the log lie before it.
+    /// Its offset in the log, in bytes.
     pub offset: u64,
     /// Its size in bytes.
     pub size: u64,
 }
 
 impl Part {
-    /// How many bytes of the log lie before its end.
+    /// The offset of its end.
     pub fn end(&self) -> u64 {
         self.offset + self.size
     }
 }
 
-/// The parts of a log that the store has, in the order of their keys.
+/// The parts of a log in the store, sorted by key.
 pub async fn list(store: &dyn ContextStore, prefix: &str) -> anyhow::Result<Vec<Part>> {
     let listed = store.list(prefix).await?;
     let part = |key: String, size| {
@@ -53,22 +53,22 @@ pub async fn list(store: &dyn ContextStore, prefix: &str) -> anyhow::Result<Vec<
     Ok(listed.into_iter().filter_map(|stored| part(stored.key, stored.size)).collect())
 }
 
-/// A stored line: its time and its text.
+/// Splits a stored line into its time and its text.
 pub fn parse(line: &[u8]) -> Option<(Timestamp, &[u8])> {
     let space = line.iter().position(|byte| *byte == b' ')?;
     let time = std::str::from_utf8(&line[..space]).ok()?.parse().ok()?;
     Some((time, &line[space + 1..]))
 }
 
-/// Puts a log into the store. All its state is there: whoever begins anew goes on after the last
-/// line of the last part. What it holds in memory is bounded by a part.
+/// Writes a log to the store. All its state is in the store: a new writer continues after the last
+/// line of the last part. Memory: at most one part.
 pub struct Writer<'a> {
     store: &'a dyn ContextStore,
     prefix: String,
     max_bytes: u64,
     keeper: String,
     parts: Vec<Part>,
-    /// The lines of the part that is not full yet, and how many bytes of the log lie before it.
+    /// The lines of the part that is not full, and the offset of that part.
     open: Vec<u8>,
     offset: u64,
     /// When the first line was added that is not in the store.
@@ -77,8 +77,8 @@ pub struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// Goes on with a log that may have been begun. Of it `max_bytes` are kept: the first half
-    /// from the beginning, the rest from the end.
+    /// Continues a log, or starts it. Of a longer log, `max_bytes` are kept: half from its start, the
+    /// rest from its end.
     pub async fn begin(
         store: &'a dyn ContextStore,
         prefix: &str,
@@ -89,23 +89,17 @@ impl<'a> Writer<'a> {
             Some(part) => store.read(&part.key).await?.and_then(|part| last_time(&part)),
             None => None,
         };
-        let offset = parts.iter().map(Part::end).max().unwrap_or_default();
-        Ok(Self { offset, parts, last, ..Self::anew(store, prefix, max_bytes) })
-    }
-
-    /// The same for a log that nobody has begun.
-    pub fn anew(store: &'a dyn ContextStore, prefix: &str, max_bytes: u64) -> Self {
-        Self {
+        Ok(Self {
             store,
             prefix: prefix.to_owned(),
             max_bytes,
             keeper: Uuid::new_v4().simple().to_string()[..8].to_owned(),
-            offset: 0,
-            parts: Vec::new(),
+            offset: parts.iter().map(Part::end).max().unwrap_or_default(),
+            parts,
             open: Vec::new(),
             since: None,
-            last: None,
-        }
+            last,
+        })
     }
 
     /// The time of the last line.
@@ -113,7 +107,7 @@ impl<'a> Writer<'a> {
         self.last
     }
 
-    /// Adds a line, unless it is there already.
+    /// Adds a line, unless the log has it.
     pub fn add(&mut self, at: Timestamp, line: &[u8]) {
         if self.last.is_some_and(|last| at <= last) {
             return;
@@ -125,28 +119,28 @@ impl<'a> Writer<'a> {
         self.open.push(b'\n');
     }
 
-    /// Adds a line that says that the build was ended here.
+    /// Adds a line saying that the build was ended here.
     pub fn mark_cut(&mut self) {
         let at = self.last.map_or_else(Timestamp::now, after);
         self.add(at, CUT.as_bytes());
     }
 
-    /// When [`Self::flush`] must be called at the latest. None where everything is in the store.
+    /// The latest time for the next [`Self::flush`]. None if everything is in the store.
     pub fn due(&self) -> Option<Instant> {
         self.since.map(|since| if self.is_full() { since } else { since + PATIENCE })
     }
 
-    /// Whether no more must be added before [`Self::flush`].
+    /// Whether no line may be added before the next [`Self::flush`].
     pub fn is_full(&self) -> bool {
         self.open.len() as u64 >= self.part()
     }
 
-    /// A part is small beside the bound, so that the bound is kept closely.
+    /// Bytes of a full part: small compared with the bound, so that the bound is kept closely.
     fn part(&self) -> u64 {
         PART.min(self.max_bytes / 8)
     }
 
-    /// Puts what was added into the store. Where that fails nothing is lost: it may be tried again.
+    /// Writes the added lines to the store. A failed flush loses nothing and may be repeated.
     pub async fn flush(&mut self) -> anyhow::Result<()> {
         if self.since.is_none() {
             return Ok(());
@@ -165,7 +159,7 @@ impl<'a> Writer<'a> {
         self.trim().await
     }
 
-    /// Removes the oldest parts after the first half, until the bound is kept.
+    /// Deletes the oldest parts after the first half until the log is within its bound.
     async fn trim(&mut self) -> anyhow::Result<()> {
         let mut total: u64 = self.parts.iter().map(|part| part.size).sum();
         while total > self.max_bytes {

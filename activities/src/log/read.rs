@@ -1,4 +1,4 @@
-//! A log as it is read: out of the store, then from the cluster, each line once.
+//! Reads a log: first from the store, then from the cluster, each line once.
 
 use std::collections::HashMap;
 
@@ -10,36 +10,36 @@ use crate::store::ContextStore;
 /// A line of a log.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Line<'a> {
-    /// When it was written; none where it is a note about the log.
+    /// When the line was written; none for a note about the log.
     pub at: Option<Timestamp>,
-    /// Without the end of line.
+    /// The line without its line end.
     pub text: &'a [u8],
 }
 
-/// Who takes the lines. An error ends the reading.
+/// Receives the lines. An error ends the reading.
 pub type Out<'a> = dyn FnMut(Line<'_>) -> anyhow::Result<()> + Send + 'a;
 
-/// How far a log was read. A line whose time is not later than the last one's was read before: two
-/// may have kept the log, and the cluster is asked from a whole second on.
+/// How far a log was read. A line that is not later than the last line was read before: two workers
+/// may have kept the log, and the cluster returns logs from a whole second on.
 #[derive(Default)]
 pub struct Reader {
     last: Option<Timestamp>,
-    /// How many bytes of the log lie before the end of what was read of the store.
+    /// The offset of the end of what was read from the store.
     end: u64,
-    /// Bytes that the store has not, of which the next line tells first.
+    /// Bytes missing in the store before the next line. A note about them precedes that line.
     missing: u64,
-    /// The parts that were read, and how large they were: one may have grown.
+    /// The parts that were read, with their sizes: a part may grow.
     seen: HashMap<String, u64>,
     is_cut: bool,
 }
 
 impl Reader {
-    /// The time of the last line that was given.
+    /// The time of the last line passed on.
     pub fn last(&self) -> Option<Timestamp> {
         self.last
     }
 
-    /// Gives what the store has of a log and was not given before. One part is in memory at once.
+    /// Passes on what the store has and was not read before. Memory: one part at a time.
     pub async fn stored(
         &mut self,
         store: &dyn ContextStore,
@@ -50,7 +50,7 @@ impl Reader {
             if self.seen.get(&part.key) == Some(&part.size) {
                 continue;
             }
-            // One that was removed meanwhile is a gap.
+            // A part that was deleted meanwhile is a gap.
             let Some(bytes) = store.read(&part.key).await? else { continue };
             self.seen.insert(part.key.clone(), part.size);
             self.missing += part.offset.saturating_sub(self.end);
@@ -64,9 +64,9 @@ impl Reader {
         Ok(())
     }
 
-    /// Gives a line, unless it was given before.
+    /// Passes on a line, unless it was passed on before.
     pub fn line(&mut self, at: Timestamp, text: &[u8], out: &mut Out<'_>) -> anyhow::Result<()> {
-        // Another may still have kept lines while the mark was set: it is the last word.
+        // Another worker may have kept more lines, so the mark is passed on at the end.
         if text == CUT.as_bytes() {
             self.is_cut = true;
             return Ok(());
@@ -83,7 +83,7 @@ impl Reader {
         out(Line { at: Some(at), text })
     }
 
-    /// Gives what comes after the last line, once nothing more will come.
+    /// Ends the reading, and passes on what comes after the last line.
     pub fn end(self, out: &mut Out<'_>) -> anyhow::Result<()> {
         match self.is_cut {
             true => out(Line { at: None, text: CUT.as_bytes() }),

@@ -1,5 +1,5 @@
-//! A package as one file, to be carried where no network goes: a tar of an OCI image layout, as
-//! `skopeo` (`oci-archive:`) and `oras` read it too.
+//! A package as one file, for places without a network: a tar of an OCI image layout. `skopeo`
+//! (`oci-archive:`) and `oras` can read it.
 //!
 //! ```text
 //! oci-layout            {"imageLayoutVersion":"1.0.0"}
@@ -7,7 +7,7 @@
 //! blobs/sha256/<hex>    everything else, sorted
 //! ```
 //!
-//! The same package makes the same file, to the byte.
+//! The same package makes the same bytes.
 
 mod blocks;
 pub mod index;
@@ -19,15 +19,15 @@ pub mod write;
 #[cfg(test)]
 mod tests;
 
-/// The file that says what the rest is.
+/// The file with the version of the layout.
 const LAYOUT: &str = "oci-layout";
-/// What the layout file says.
+/// The content of the layout file.
 const LAYOUT_VERSION: &str = "1.0.0";
-/// The file that names what is in the archive.
+/// The file that names what the archive contains.
 const INDEX: &str = "index.json";
-/// Where everything else is, by digest.
+/// Prefix of all other files, which are named by their digests.
 const BLOBS: &str = "blobs/sha256/";
-/// The annotation with the tag of an entry of the index.
+/// The annotation with the tag of an index entry.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
-/// Bytes of a block; everything in a tar begins at a multiple of it.
+/// Bytes of a block. Everything in a tar starts at a multiple of it.
 const BLOCK: u64 = 512;

@@ -1,5 +1,5 @@
-//! A Helm chart: a directory of the source as the archive that `helm package` makes, and as the OCI
-//! artifact that `helm pull oci://` takes.
+//! Packs a directory of the source as a Helm chart: the archive of `helm package`, and the OCI artifact
+//! that `helm pull oci://` accepts.
 
 mod metadata;
 
@@ -16,7 +16,7 @@ use self::metadata::Metadata;
 use super::{
     helmignore::Rules,
     layout::{CHART, CHART_ARCHIVE},
-    source::{Found, Place},
+    source::{SourceFile, SourceFiles},
 };
 use crate::{
     error::fail,
@@ -26,12 +26,12 @@ use crate::{
     },
 };
 
-/// A chart that is ready to be published.
+/// A packed chart.
 #[derive(Clone, Debug)]
 pub struct Chart {
     /// Its name.
     pub name: String,
-    /// Its version. As a tag a `+` of it is written `_`.
+    /// Its version. In a tag, `+` becomes `_`.
     pub version: String,
     /// The archive: the manifest's only layer.
     pub archive: Vec<u8>,
@@ -41,8 +41,8 @@ pub struct Chart {
     pub manifest: OciImageManifest,
 }
 
-/// Packs the chart in a directory of a source. The same tree makes the same bytes. Where a version
-/// is given it is the chart's; else the chart has one of its own.
+/// Packs the chart in a directory of a source. The same tree makes the same bytes. Without `version`
+/// the chart keeps its own version.
 pub async fn chart(
     snapshot: &Snapshot,
     commit: &str,
@@ -52,17 +52,17 @@ pub async fn chart(
     let (commit, path) = (commit.to_owned(), path.to_owned());
     let version = version.map(str::to_owned);
     let read = move |tree: &Tree, cancel: &CancellationToken| {
-        let place = Place { tree, commit: &commit, cancel };
+        let place = SourceFiles { tree, commit: &commit, cancel };
         pack(place, &path, version.as_deref())
     };
     snapshot.read(read).await
 }
 
-fn pack(place: Place<'_>, path: &str, version: Option<&str>) -> anyhow::Result<Chart> {
+fn pack(place: SourceFiles<'_>, path: &str, version: Option<&str>) -> anyhow::Result<Chart> {
     let at = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
     let dir = place.find(path)?;
     if dir.kind != Kind::Dir {
-        return Err(invalid(path, "is no directory; a chart is one"));
+        return Err(invalid(path, "is not a directory, as a chart must be"));
     }
     let entry = place.find(&at("Chart.yaml"))?;
     let text = place.content(&entry, bounds::CHART_FILE_BYTES)?;
@@ -80,8 +80,11 @@ fn pack(place: Place<'_>, path: &str, version: Option<&str>) -> anyhow::Result<C
     Ok(Chart { name: metadata.name, version: metadata.version, archive, config, manifest })
 }
 
-/// What `.helmignore` says, where there is one. It never leaves `Chart.yaml` out.
-fn rules(place: Place<'_>, path: &str) -> anyhow::Result<impl Fn(&str, bool) -> bool + use<>> {
+/// The rules of `.helmignore`, if it exists. They never exclude `Chart.yaml`.
+fn rules(
+    place: SourceFiles<'_>,
+    path: &str,
+) -> anyhow::Result<impl Fn(&str, bool) -> bool + use<>> {
     let content = match place.tree.find(path)? {
         None => Vec::new(),
         Some(entry) => place.content(&entry, bounds::TEMPLATE_FILE_BYTES)?,
@@ -91,8 +94,8 @@ fn rules(place: Place<'_>, path: &str) -> anyhow::Result<impl Fn(&str, bool) -> 
     Ok(move |path: &str, is_dir: bool| path != "Chart.yaml" && rules.ignore(path, is_dir))
 }
 
-/// A dependency that Helm would not find: neither a directory nor an archive is there for it.
-fn missing_dependency<'a>(metadata: &'a Metadata, files: &[Found]) -> Option<&'a str> {
+/// A dependency that Helm would not find, because there is neither a directory nor an archive for it.
+fn missing_dependency<'a>(metadata: &'a Metadata, files: &[SourceFile]) -> Option<&'a str> {
     let is_there = |name: &str| {
         let (directory, archive) = (format!("charts/{name}/"), format!("charts/{name}-"));
         files.iter().any(|file| {
@@ -103,7 +106,11 @@ fn missing_dependency<'a>(metadata: &'a Metadata, files: &[Found]) -> Option<&'a
     metadata.dependencies().find(|name| !is_there(name))
 }
 
-fn archive(place: Place<'_>, metadata: &Metadata, files: &[Found]) -> anyhow::Result<Vec<u8>> {
+fn archive(
+    place: SourceFiles<'_>,
+    metadata: &Metadata,
+    files: &[SourceFile],
+) -> anyhow::Result<Vec<u8>> {
     let mut archive = Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
     let mut bytes = 0;
     for file in files {

@@ -1,4 +1,4 @@
-//! What is under a package's tag already. A version is given out once.
+//! Compares a package with what its tag has already. A version is published once.
 
 use kilnworks_workflows::failure::FailureType;
 
@@ -12,11 +12,11 @@ use crate::{
     registry::{Manifest, Repository},
 };
 
-/// Differing names that a message tells.
+/// The most differing names in a message.
 const NAMES: usize = 5;
 
-/// The digest of the package under a tag, where the same is inside as there would be in the new
-/// one; none where nothing has the tag. Anything else under it ends as `VersionExists`.
+/// The digest of the package under a tag if it contains the same as the new package; none if the tag
+/// does not exist. Anything else under the tag is a `VersionExists`.
 pub async fn existing(
     repository: &Repository,
     tag: &str,
@@ -33,7 +33,7 @@ pub async fn existing(
     }
 }
 
-/// How what is there differs from a new package.
+/// How the published package differs from the new one.
 async fn differs(
     repository: &Repository,
     there: &Manifest,
@@ -59,5 +59,5 @@ async fn differs(
     if more > 0 {
         told += &format!(" and {more} more");
     }
-    Ok(Some(format!("the package there differs in {told}")))
+    Ok(Some(format!("the published package differs in {told}")))
 }

@@ -1,5 +1,4 @@
-//! The files that a spec asks for: out of the source or written in the spec, rendered or as they
-//! are.
+//! The files that a spec asks for: from the source or from the spec, rendered or copied.
 
 use std::{
     collections::BTreeSet,
@@ -12,27 +11,27 @@ use kilnworks_workflows::{bounds, failure::FailureType, names, spec::FileSpec};
 use minijinja::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{media, source::Place};
+use super::{media, source::SourceFiles};
 use crate::{
     blocking::blocking,
     error::fail,
-    render::template::{self, Limit},
     source::{
         Snapshot,
         tree::{Kind, Tree},
     },
+    template::{self, Limit},
 };
 
-/// How much a file of a package may render to.
+/// The largest rendered file of a package.
 const OF_FILE: Limit = Limit {
     bytes: bounds::TEMPLATE_FILE_BYTES,
     what: "what a template of a package may have and render to; `template: false` takes larger files as they are",
 };
 
-/// Content of more bytes lies on the disk until it is sent.
+/// Larger contents are on the disk until they are sent.
 const IN_MEMORY: usize = bounds::TEMPLATE_FILE_BYTES;
 
-/// A file that is ready to enter a package.
+/// A file with its content.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ready {
     /// Its name: a relative path.
@@ -52,15 +51,15 @@ pub struct Ready {
 /// The content of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Content {
-    /// Here.
+    /// In memory.
     Bytes(Vec<u8>),
-    /// In a file of the directory that the caller gave.
+    /// In a file of the caller's directory.
     File(PathBuf),
 }
 
-/// Reads and renders the files of a package, in the order of the spec and of their names. `source`
-/// is where their paths are, with its commit; none where all of them are written in the spec.
-/// Large contents are put into `dir`, which the caller removes.
+/// Reads and renders the files of a package, in the order of the spec and of their names. `source` is
+/// the source of their paths, with its commit; none if the spec contains all of them. Large contents
+/// are written to `dir`, which the caller deletes.
 pub async fn files(
     source: Option<(Snapshot, String)>,
     specs: Vec<FileSpec>,
@@ -72,14 +71,14 @@ pub async fn files(
         return blocking(move |_| Reader::new(&values, &dir).all(None, &specs)).await;
     };
     let read = move |tree: &Tree, cancel: &CancellationToken| {
-        let place = Place { tree, commit: &commit, cancel };
+        let place = SourceFiles { tree, commit: &commit, cancel };
         Reader::new(&values, &dir).all(Some(place), &specs)
     };
     snapshot.read(read).await
 }
 
-/// Renders one file. It may include no other: a package holds each template alone, and whoever
-/// renders it again has no source.
+/// Renders one file. Its template cannot include another file, because a package contains each
+/// template by itself, and whoever renders it again has no source.
 pub fn render_one(name: &str, template: &str, values: &Value) -> anyhow::Result<String> {
     template::render_within(&OF_FILE, &template::environment(), name, template, values)
 }
@@ -97,7 +96,11 @@ impl<'a> Reader<'a> {
         Self { values, dir, ready: Vec::new(), names: BTreeSet::new(), bytes: 0 }
     }
 
-    fn all(mut self, place: Option<Place<'_>>, specs: &[FileSpec]) -> anyhow::Result<Vec<Ready>> {
+    fn all(
+        mut self,
+        place: Option<SourceFiles<'_>>,
+        specs: &[FileSpec],
+    ) -> anyhow::Result<Vec<Ready>> {
         for spec in specs {
             let name = spec.name.as_deref().or(spec.path.as_deref()).unwrap_or_default();
             match (&spec.content, &spec.path, place) {
@@ -110,10 +113,10 @@ impl<'a> Reader<'a> {
         Ok(self.ready)
     }
 
-    /// The file at a path, or all files below it.
+    /// Adds the file at a path, or all files below it.
     fn at(
         &mut self,
-        place: Place<'_>,
+        place: SourceFiles<'_>,
         spec: &FileSpec,
         path: &str,
         name: &str,
@@ -136,7 +139,7 @@ impl<'a> Reader<'a> {
             true => {
                 let text = String::from_utf8(content).map_err(|_| {
                     let what =
-                        "is not UTF-8, so it is no template; `template: false` takes it as it is";
+                        "is not UTF-8, so it cannot be a template; `template: false` copies it unchanged";
                     fail(FailureType::InvalidTemplate, format!("{name}: {what}"))
                 })?;
                 if text.len() > OF_FILE.bytes {
@@ -181,7 +184,7 @@ impl<'a> Reader<'a> {
         Ok(Content::File(path))
     }
 
-    /// Whoever unpacks the files could not have both `a` and `a/b`.
+    /// Fails if there are files `a` and `a/b`, which could not be unpacked together.
     fn no_file_is_a_directory(&self) -> anyhow::Result<()> {
         for name in &self.names {
             let mut above = name.as_str();

@@ -1,6 +1,6 @@
-//! `.helmignore`, as Helm reads it (`pkg/ignore` of helm.sh/helm). It looks like git's file and is
-//! another: `!` ignores all that does not match, and there is no `**`. So git's reader does not do;
-//! the patterns of one line are those of any shell.
+//! `.helmignore`, by Helm's rules (`pkg/ignore` of helm.sh/helm). They differ from git's: `!` ignores
+//! everything that does not match, and there is no `**`. So git's parser cannot be used. The patterns
+//! of a line are a shell's.
 
 use globset::{GlobBuilder, GlobMatcher};
 
@@ -13,12 +13,12 @@ struct Rule {
     matcher: GlobMatcher,
     negated: bool,
     directories_only: bool,
-    /// Whether it is about the whole path, not the last part of it.
+    /// Whether the rule matches the whole path, not only its last part.
     whole: bool,
 }
 
 impl Rules {
-    /// Reads the file; an error says which line is wrong.
+    /// Parses the file. An error names the wrong line.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim_start_matches('\u{feff}');
         let lines = text.lines().chain(["templates/.?*"]).enumerate();
@@ -31,7 +31,7 @@ impl Rules {
         Ok(Self(rules.collect::<Result<_, _>>()?))
     }
 
-    /// Whether a path of the chart is left out. Of a directory that is left out nothing is asked.
+    /// Whether a path of the chart is ignored. Nothing is asked about the entries of an ignored directory.
     pub(super) fn ignore(&self, path: &str, is_dir: bool) -> bool {
         self.0.iter().any(|rule| {
             let applies = !rule.directories_only || is_dir;
@@ -55,7 +55,7 @@ impl Rule {
         };
         let whole = pattern.contains('/');
         let pattern = pattern.strip_prefix('/').unwrap_or(pattern);
-        // Braces are no pattern for Helm.
+        // Helm has no brace patterns.
         let pattern = pattern.replace('{', "[{]").replace('}', "[}]");
         let mut glob = GlobBuilder::new(&pattern);
         let glob = glob.literal_separator(true).backslash_escape(true).build();
@@ -92,10 +92,10 @@ mod tests {
             ("[^a].txt", "a.txt", false, false),
             ("{a,b}", "a", false, false),
             ("{a,b}", "{a,b}", false, true),
-            // Helm's own way: all that does not match is ignored.
+            // Helm's rule: everything that does not match is ignored.
             ("!*.yaml", "a.yaml", false, false),
             ("!*.yaml", "a.txt", false, true),
-            // A rule that is always there.
+            // Helm always has this rule.
             ("", "templates/.hidden", false, true),
             ("", "templates/a", false, false),
             ("", "other/.hidden", false, false),

@@ -1,6 +1,5 @@
-//! The images of several platforms that a package holds. The package's index is flat, so it holds
-//! each platform's image by itself; the index of these is made again of them, the same to the byte,
-//! wherever the package is.
+//! The indexes of images for several platforms. A package's index is flat and contains each platform's
+//! image by itself. The images' own index is rebuilt from these, to the same bytes, in any registry.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +7,12 @@ use kilnworks_workflows::names;
 use oci_client::manifest::ImageIndexEntry;
 
 use super::{layout::own, read::Package};
-use crate::{
-    index,
-    registry::{Manifest, Repository},
-};
+use crate::registry::{Manifest, Repository, index};
 
-/// Whose an image is: its component and its container.
+/// The component and the container of an image.
 pub type Whose = (String, String);
 
-/// The index of each container that has several images among the entries of a package.
+/// The index of each container that has several images in a package.
 pub fn indexes(entries: &[ImageIndexEntry]) -> anyhow::Result<BTreeMap<Whose, Manifest>> {
     let mut all: BTreeMap<_, Vec<ImageIndexEntry>> = BTreeMap::new();
     for entry in entries {
@@ -29,8 +25,8 @@ pub fn indexes(entries: &[ImageIndexEntry]) -> anyhow::Result<BTreeMap<Whose, Ma
     several.map(|(whose, entries)| Ok((whose, index::of(entries)?))).collect()
 }
 
-/// Puts the index of each container that has several images, all of which are there, into a
-/// package's repository: by it they are pulled from there as one.
+/// Puts the index of each container with several images into a package's repository, so that they can
+/// be pulled from there as one image. The images must be there.
 pub async fn put_indexes(to: &Repository, entries: &[ImageIndexEntry]) -> anyhow::Result<()> {
     for index in indexes(entries)?.into_values() {
         to.put_manifest(&names::child_tag(&index.digest), &index).await?;
@@ -39,8 +35,8 @@ pub async fn put_indexes(to: &Repository, entries: &[ImageIndexEntry]) -> anyhow
 }
 
 impl Package {
-    /// The digest by which a container's image is pulled from where the package is: of several
-    /// platforms it is their index's. None where the package has no such image.
+    /// The digest by which a container's image is pulled from the package's repository: for several
+    /// platforms, that of their index. None if the package has no such image.
     pub fn digest_of(&self, component: &str, container: &str) -> anyhow::Result<Option<String>> {
         let own = self.images.iter();
         let own = own.filter(|it| it.component == component && it.container == container);

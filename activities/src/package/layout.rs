@@ -1,5 +1,4 @@
-//! How a package is laid out: types, annotations, and the manifests made of them. Written and read
-//! by the same names.
+//! The layout of a package: its types, its annotations and its manifests, for writers and readers.
 
 use std::collections::BTreeMap;
 
@@ -15,19 +14,19 @@ use crate::registry::Manifest;
 
 /// The type of a package.
 pub const PACKAGE: &str = "application/vnd.kilnworks.package.v1+json";
-/// The type of a record, and of the manifest that holds it.
+/// The type of a record, and of the manifest that contains it.
 pub const RECORD: &str = "application/vnd.kilnworks.record.v1+json";
-/// The type of a Helm chart's config, by which a chart is known.
+/// The type of a Helm chart's config, which identifies a chart.
 pub const CHART: &str = "application/vnd.cncf.helm.config.v1+json";
 /// The type of a Helm chart's archive.
 pub const CHART_ARCHIVE: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
 
-/// The annotation for the name of a package or a file.
+/// The annotation with the name of a package or a file.
 pub const TITLE: &str = "org.opencontainers.image.title";
-/// The annotation for a package's version.
+/// The annotation with the version of a package.
 pub const VERSION: &str = "org.opencontainers.image.version";
 
-/// What an entry of an index, or a layer of a record's manifest, is to a package.
+/// The role of an index entry, or of a layer of the record's manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// A Helm chart.
@@ -36,12 +35,12 @@ pub enum Role {
     Record,
     /// A file.
     File,
-    /// What a file was rendered of.
+    /// The template of a file.
     Template,
 }
 
 impl Role {
-    /// As the annotation says it.
+    /// The value of the annotation.
     pub fn name(self) -> &'static str {
         match self {
             Self::Chart => "chart",
@@ -52,23 +51,23 @@ impl Role {
     }
 }
 
-/// Annotations: of a package, of its entries, of its files.
+/// Annotations of a package, of its entries, or of its files.
 #[derive(Clone, Debug, Default)]
 pub struct Notes(BTreeMap<String, String>);
 
 impl Notes {
-    /// One more; none where there is no value.
+    /// Adds an annotation, if there is a value.
     pub fn with(mut self, name: &str, value: Option<&str>) -> Self {
         self.0.extend(value.map(|value| (name.to_owned(), value.to_owned())));
         self
     }
 
-    /// One more of ours.
+    /// Adds an annotation of ours.
     pub fn own(self, name: &str, value: Option<&str>) -> Self {
         self.with(&names::label(name), value)
     }
 
-    /// What something is to a package.
+    /// Adds the role.
     pub fn role(self, role: Role) -> Self {
         self.own("role", Some(role.name()))
     }
@@ -82,9 +81,9 @@ impl Notes {
         OciDescriptor { annotations: self.map(), ..blob }
     }
 
-    /// An entry of an index with these annotations. What is no image is for no platform, so that no
-    /// runtime takes it for one. An entry names no artifact type: skopeo 1.9 writes an index
-    /// with such an entry anew, and leaves out that it is a package.
+    /// An index entry with these annotations. An entry that is no image has the platform `unknown`, so
+    /// that no runtime runs it. An entry names no artifact type: skopeo 1.9 rewrites an index with such an
+    /// entry, and drops the type of the package.
     pub fn entry(
         self,
         manifest: &Manifest,
@@ -103,12 +102,12 @@ impl Notes {
     }
 }
 
-/// What a package is of.
+/// What a package belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Of {
     /// Name of the app.
     pub app: String,
-    /// Name of the component; none where the package is the app's.
+    /// Name of the component; none for an app's package.
     pub component: Option<String>,
     /// Its version.
     pub version: Option<String>,
@@ -123,7 +122,7 @@ impl Of {
         }
     }
 
-    /// What annotations say; none where they are not of a package of ours.
+    /// Reads the annotations of a package; none if they are not those of a package of ours.
     pub fn read(index: &OciImageIndex) -> Option<Self> {
         let note = |name: &str| note(index.annotations.as_ref(), name);
         (index.artifact_type.as_deref() == Some(PACKAGE)).then_some(())?;
@@ -132,7 +131,7 @@ impl Of {
             component: note(&names::label("component")),
             version: note(VERSION),
         };
-        // Names of repositories and tags are made of them, wherever the package goes.
+        // Names of repositories and tags are made of them in each registry.
         let are_names =
             std::iter::once(&of.app).chain(&of.component).all(|it| checks::name(it).is_ok());
         let is_version = of.version.as_ref().is_none_or(|it| checks::version(it).is_ok());
@@ -158,7 +157,7 @@ pub fn index(of: &Of, inside: &Inside, entries: Vec<ImageIndexEntry>) -> anyhow:
     Manifest::of(serde_json::to_vec(&index)?)
 }
 
-/// A manifest of a config and layers.
+/// A manifest with a config and layers.
 pub fn manifest(
     artifact_type: Option<&str>,
     config: OciDescriptor,
@@ -174,7 +173,7 @@ pub fn manifest(
     Manifest::of(serde_json::to_vec(&manifest)?)
 }
 
-/// The name under which tools write a file: no two of a package have the same.
+/// The name of a file for tools that write it to the disk. It is unique in the package.
 pub fn title(file: &File) -> String {
     let templates = (file.role == Role::Template).then_some("templates");
     let parts = templates.into_iter().chain(file.component.as_deref());

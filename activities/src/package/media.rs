@@ -1,6 +1,6 @@
-//! The media type of a file, by the ending of its name.
+//! The media type of a file, by the extension of its name.
 
-/// What the list of the crate calls otherwise than it is registered.
+/// Types that the crate's list gets wrong.
 const REGISTERED: [(&str, &str); 8] = [
     (".yaml", "application/yaml"),
     (".yml", "application/yaml"),

@@ -1,11 +1,11 @@
-//! What goes into a package, and where it comes from.
+//! The contents of a package, and where they come from.
 
 use futures::{StreamExt, TryStreamExt, stream};
 use kilnworks_workflows::{failure::FailureType, plan::Registry};
 use oci_client::manifest::{OCI_IMAGE_MEDIA_TYPE, OciDescriptor, Platform};
 
 use super::{
-    contents::{Entry, Inside, Kind},
+    contents::{Inside, Item, ItemKind},
     layout::{Of, Role},
 };
 use crate::{
@@ -13,13 +13,13 @@ use crate::{
     registry::{Body, Manifest, RegistryClient, Repository, descriptor, ours},
 };
 
-/// Images that are looked after side by side.
+/// How many images are looked up at the same time.
 pub(super) const IMAGES: usize = 4;
 
-/// What goes into a package.
+/// The contents of a package.
 #[derive(Clone, Debug, Default)]
 pub struct Contents {
-    /// What the package is of.
+    /// What the package belongs to.
     pub of: Of,
     /// Its images.
     pub images: Vec<Image>,
@@ -31,19 +31,19 @@ pub struct Contents {
     pub record: Vec<u8>,
 }
 
-/// Something that is in a registry already.
+/// An object in a registry.
 #[derive(Clone, Debug)]
-pub struct Origin {
+pub struct RegistryObject {
     /// `host/path`.
     pub repository: String,
-    /// How its registry is reached.
+    /// The settings of its registry.
     pub registry: Registry,
     /// `sha256:…`.
     pub digest: String,
 }
 
-/// An image. Of an index its image for this worker's architecture goes in, else its first: there is
-/// no index in an index.
+/// An image. A package contains no nested index. Of an index it takes the image for this worker's
+/// architecture, or else the first image.
 #[derive(Clone, Debug)]
 pub struct Image {
     /// Name of the component.
@@ -52,10 +52,10 @@ pub struct Image {
     pub container: String,
     /// Whether it is an init container.
     pub init: bool,
-    /// What it is for, where it is one of several; else its config tells.
+    /// Its platform, if it is one of several; else its config tells.
     pub platform: Option<Platform>,
     /// Where it is.
-    pub origin: Origin,
+    pub origin: RegistryObject,
 }
 
 /// A Helm chart.
@@ -63,18 +63,18 @@ pub struct Image {
 pub struct Chart {
     /// Name of the component.
     pub component: String,
-    /// Where it is, or what it is made of.
+    /// Where the chart is, or what it consists of.
     pub source: ChartSource,
 }
 
-/// A chart in a registry, or one that is not there yet.
+/// A chart in a registry, or a new chart.
 #[derive(Clone, Debug)]
 pub enum ChartSource {
     /// In a registry.
-    Placed(Origin),
-    /// To be made.
+    Placed(RegistryObject),
+    /// New.
     Made {
-        /// Its manifest, of these two.
+        /// Its manifest, which names the other two.
         manifest: Vec<u8>,
         /// `Chart.yaml`, as JSON.
         config: Vec<u8>,
@@ -86,38 +86,38 @@ pub enum ChartSource {
 /// A file.
 #[derive(Clone, Debug)]
 pub struct File {
-    /// Name of the component; none where it is the app's own.
+    /// Name of the component; none if the file belongs to the app itself.
     pub component: Option<String>,
-    /// Name of the container that yielded it; none where the spec asks for it.
+    /// Name of the container that yielded it; none if the spec asks for it.
     pub container: Option<String>,
-    /// Its name, of no other file of its component in the same role.
+    /// Its name, unique for its component and role.
     pub name: String,
     /// A file, or a template.
     pub role: Role,
     /// Its media type.
     pub media_type: String,
-    /// Where it is, or its bytes.
+    /// Where the file is, or its bytes.
     pub source: FileSource,
 }
 
-/// A blob in a registry, or bytes that are not there yet.
+/// A blob in a registry, or new bytes.
 #[derive(Clone, Debug)]
 pub enum FileSource {
-    /// In a registry: where, and of how many bytes.
-    Placed(Origin, u64),
-    /// To be put.
+    /// In a registry, with its number of bytes.
+    Placed(RegistryObject, u64),
+    /// New.
     Made(Body),
 }
 
-/// Contents whose every part was found.
-pub(super) struct Found {
+/// Contents of which every part was found.
+pub(super) struct FoundParts {
     pub images: Vec<(Image, Repository, Manifest)>,
     pub charts: Vec<(Chart, Manifest)>,
     pub files: Vec<(File, OciDescriptor)>,
 }
 
-impl Found {
-    /// Finds every part; the failure names the one that is not there.
+impl FoundParts {
+    /// Finds every part. The failure names the part that is missing.
     pub(super) async fn all(
         registry: &RegistryClient,
         contents: &Contents,
@@ -142,17 +142,17 @@ impl Found {
     pub(super) fn inside(&self) -> Inside {
         let images = self.images.iter().map(|(image, _, manifest)| {
             let Image { component, container, .. } = image;
-            Entry(Kind::Image, component.clone(), container.clone(), manifest.digest.clone())
+            Item(ItemKind::Image, component.clone(), container.clone(), manifest.digest.clone())
         });
         let charts = self.charts.iter().map(|(chart, manifest)| {
             let digest = manifest.digest.clone();
-            Entry(Kind::Chart, chart.component.clone(), String::new(), digest)
+            Item(ItemKind::Chart, chart.component.clone(), String::new(), digest)
         });
         let files = self.files.iter().filter(|(file, _)| file.role == Role::File);
         let files = files.map(|(file, blob)| {
             let File { component, name, .. } = file;
             let component = component.clone().unwrap_or_default();
-            Entry(Kind::File, component, name.clone(), blob.digest.clone())
+            Item(ItemKind::File, component, name.clone(), blob.digest.clone())
         });
         images.chain(charts).chain(files).collect()
     }
@@ -162,7 +162,7 @@ async fn found(
     registry: &RegistryClient,
     image: Image,
 ) -> anyhow::Result<(Image, Repository, Manifest)> {
-    let Origin { repository, registry: how, digest } = &image.origin;
+    let RegistryObject { repository, registry: how, digest } = &image.origin;
     let from = registry.open(repository, how).await?;
     let missing = |digest: &str| {
         let Image { component, container, .. } = &image;
@@ -183,7 +183,7 @@ impl Chart {
     async fn manifest(&self, registry: &RegistryClient) -> anyhow::Result<Manifest> {
         match &self.source {
             ChartSource::Made { manifest, .. } => Manifest::of(manifest.clone()),
-            ChartSource::Placed(Origin { repository, registry: how, digest }) => {
+            ChartSource::Placed(RegistryObject { repository, registry: how, digest }) => {
                 let from = registry.open(repository, how).await?;
                 let chart = from.manifest(digest).await?;
                 chart.filter(|it| it.media_type == OCI_IMAGE_MEDIA_TYPE).ok_or_else(|| {

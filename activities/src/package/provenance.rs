@@ -1,4 +1,4 @@
-//! Where a package and its images come from, as an in-toto statement with SLSA provenance.
+//! The provenance of a package and of its images, as in-toto statements with SLSA provenance.
 //!
 //! Formats: <https://in-toto.io/Statement/v1>, <https://slsa.dev/provenance/v1>.
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::registry::{Attachment, Repository};
 
-/// The type of a statement, and of what is attached with it.
+/// The type of a statement, and of its attachment.
 pub const IN_TOTO: &str = "application/vnd.in-toto+json";
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
 const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
@@ -24,7 +24,7 @@ const BUILDER: &str = "https://kilnworks.dev/kiln";
 #[cfg(test)]
 mod tests;
 
-/// A statement about how something came to be.
+/// An in-toto statement.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Statement {
@@ -35,7 +35,7 @@ pub struct Statement {
     predicate: Provenance,
 }
 
-/// Something by its digest.
+/// A resource with its digest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Resource {
@@ -58,9 +58,9 @@ struct Provenance {
 #[serde(rename_all = "camelCase")]
 struct Definition {
     build_type: &'static str,
-    /// What a person asked for.
+    /// What the user asked for.
     external_parameters: Value,
-    /// What the builder did of its own accord: attempts and what failed in them.
+    /// What the builder did by itself: attempts, and why they failed.
     internal_parameters: Value,
     resolved_dependencies: Vec<Resource>,
 }
@@ -89,7 +89,7 @@ struct Metadata {
     finished_on: Option<String>,
 }
 
-/// Where a package comes from: every image in it. `name` and `digest` are the package's own.
+/// The provenance of a package. `name` and `digest` are the package's own.
 pub fn of_package(record: &Record, name: &str, digest: &str) -> Statement {
     let images = || record.images.iter();
     let external = json!({
@@ -108,7 +108,8 @@ pub fn of_package(record: &Record, name: &str, digest: &str) -> Statement {
     )
 }
 
-/// Where an image of a package comes from, by its digest or that of one of its platforms; none where it was used as it is: who built it must tell.
+/// The provenance of an image of a package, given by its digest or by that of one of its platforms.
+/// None for an image that was used as it is; its builder must provide it.
 pub fn of_image(record: &Record, image: &ContainerImage, digest: &str) -> Option<Statement> {
     let made = image.made.as_deref()?;
     let name = image.reference.split('@').next().unwrap_or(&image.reference);
@@ -122,7 +123,7 @@ pub fn of_image(record: &Record, image: &ContainerImage, digest: &str) -> Option
     ))
 }
 
-/// Attaches a statement to its subject in a repository and gives the digest of the attachment.
+/// Attaches a statement to its subject in a repository, and returns the digest of the attachment.
 pub async fn attach(
     repository: &Repository,
     subject: &OciDescriptor,
@@ -132,7 +133,7 @@ pub async fn attach(
         artifact_type: IN_TOTO,
         media_type: IN_TOTO,
         bytes: &serde_json::to_vec(statement)?,
-        // As other builders tell statements apart.
+        // By this annotation other builders tell statements apart.
         annotations: [("in-toto.io/predicate-type".to_owned(), PROVENANCE.to_owned())].into(),
     };
     repository.attach(subject, attachment).await
@@ -172,7 +173,7 @@ fn statement(
     }
 }
 
-/// What the spec said of a container.
+/// What the spec says of a container.
 fn asked(image: &ContainerImage) -> Value {
     let ContainerImage { component, container, .. } = image;
     match image.made.as_deref() {
@@ -189,7 +190,7 @@ fn asked(image: &ContainerImage) -> Value {
     }
 }
 
-/// How the image of a container came about.
+/// How the image of a container was built.
 fn done(image: &ContainerImage) -> Value {
     let ContainerImage { component, container, attempts, reused, earlier, .. } = image;
     let failed = earlier.iter().map(
@@ -205,7 +206,7 @@ fn done(image: &ContainerImage) -> Value {
     })
 }
 
-/// Sources and images that images were made of, each once.
+/// The sources and base images of images, each once.
 fn dependencies(images: &[&ContainerImage]) -> Vec<Resource> {
     let mut dependencies: Vec<Resource> = Vec::new();
     let mut add = |resource| {
@@ -228,7 +229,7 @@ fn dependencies(images: &[&ContainerImage]) -> Vec<Resource> {
 
 fn source(made: &Made, commit: &str) -> Resource {
     let revision = made.revision.as_deref().map(|it| format!("@{it}")).unwrap_or_default();
-    // As SPDX writes it; what is no address already, as `git@host:path`, stays as it is.
+    // As SPDX writes it. An address without a scheme, such as `git@host:path`, stays as it is.
     let uri = match made.source.contains("://") {
         true => format!("git+{}{revision}", made.source),
         false => format!("{}{revision}", made.source),
@@ -248,7 +249,7 @@ fn digest(sha: &str) -> BTreeMap<&'static str, String> {
     [("sha256", sha.trim_start_matches("sha256:").to_owned())].into()
 }
 
-/// The context, by its content key in the store.
+/// The context, named by its content key.
 fn byproduct(image: &ContainerImage) -> Option<Resource> {
     let made = image.made.as_deref().filter(|made| !made.context.is_empty())?;
     Some(Resource {

@@ -1,5 +1,5 @@
-//! Publishes a package. Whoever finds its tag finds all of it: the index comes last. So a publish
-//! that died halfway is mended by another one, which sends only what is not there.
+//! Publishes a package. The index is put last, so whoever finds the tag finds everything. If a publish
+//! dies halfway, the next one completes it and sends only what is missing.
 
 use futures::{StreamExt, TryStreamExt, stream};
 use kilnworks_workflows::{failure::FailureType, names};
@@ -9,42 +9,45 @@ use super::{
     existing::existing,
     indexes::put_indexes,
     layout::{self, CHART, CHART_ARCHIVE, Notes, RECORD, TITLE},
-    parts::{Chart, ChartSource, Contents, File, FileSource, Found, IMAGES, Image, Origin},
+    parts::{
+        Chart, ChartSource, Contents, File, FileSource, FoundParts, IMAGES, Image, RegistryObject,
+    },
 };
 use crate::{
     error::fail,
     registry::{Body, EMPTY, Manifest, RegistryClient, Repository, place_known},
 };
 
-/// A package that is in its repository.
+/// A package in its repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// Its tag: of its version where it has one, else of what is inside.
+    /// Its tag: made of its version, or else of its contents.
     pub tag: String,
     /// `name:tag`.
     pub reference: String,
     /// `sha256:…` of its index.
     pub digest: String,
-    /// Whether it was there before, with the same inside.
+    /// Whether the same package was there before.
     pub existed: bool,
 }
 
-/// Publishes a package in its repository, or finds the same one there.
+/// Publishes a package in its repository, or finds the same package there. If a part is missing in its
+/// own registry, nothing is published.
 ///
-/// Every part must be in its own registry, else nothing is published. A version under which there is
-/// something else ends as `VersionExists`.
+/// # Errors
+/// `VersionExists` if another package has its version.
 pub async fn publish(
     registry: &RegistryClient,
     to: &Repository,
     contents: &Contents,
 ) -> anyhow::Result<Published> {
-    let found = Found::all(registry, contents).await?;
+    let found = FoundParts::all(registry, contents).await?;
     let inside = found.inside();
     let tag = names::package_tag(contents.of.version.as_deref(), &inside.digest());
     if let Some(digest) = existing(to, &tag, &contents.of, &inside).await? {
         return Ok(done(to, tag, digest, true));
     }
-    // A list, as a closure that lives on would tie this to one thread.
+    // A list, because a lazy iterator would make the future not `Send`.
     let images: Vec<_> = found.images.iter().map(|image| put_image(to, image)).collect();
     let mut entries: Vec<_> = stream::iter(images).buffered(IMAGES).try_collect().await?;
     put_indexes(to, &entries).await?;
@@ -53,7 +56,7 @@ pub async fn publish(
     }
     entries.push(put_record(registry, to, contents, &found).await?);
     let index = layout::index(&contents.of, &inside, entries)?;
-    // Copying may have taken minutes: someone else may have published by now.
+    // Copying may take minutes, so another build may have published meanwhile.
     if let Some(digest) = existing(to, &tag, &contents.of, &inside).await? {
         return Ok(done(to, tag, digest, true));
     }
@@ -61,16 +64,16 @@ pub async fn publish(
     Ok(done(to, tag, index.digest, false))
 }
 
-/// Finds a package that is published, of the same things.
+/// Finds a published package with the same contents.
 ///
 /// # Errors
-/// With `VersionExists` where there is something else under its version.
+/// `VersionExists` if another package has its version.
 pub(crate) async fn published(
     registry: &RegistryClient,
     to: &Repository,
     contents: &Contents,
 ) -> anyhow::Result<Option<Published>> {
-    let inside = Found::all(registry, contents).await?.inside();
+    let inside = FoundParts::all(registry, contents).await?.inside();
     let tag = names::package_tag(contents.of.version.as_deref(), &inside.digest());
     let digest = existing(to, &tag, &contents.of, &inside).await?;
     Ok(digest.map(|digest| done(to, tag, digest, true)))
@@ -106,7 +109,7 @@ async fn put_chart(
 ) -> anyhow::Result<ImageIndexEntry> {
     let tag = names::child_tag(&manifest.digest);
     match &chart.source {
-        ChartSource::Placed(Origin { repository, registry: how, digest }) => {
+        ChartSource::Placed(RegistryObject { repository, registry: how, digest }) => {
             let from = registry.open(repository, how).await?;
             place_known(&from, digest, to, &[tag]).await?;
         }
@@ -120,12 +123,12 @@ async fn put_chart(
     notes.role(layout::Role::Chart).entry(manifest, None)
 }
 
-/// Puts the record and the files, which are layers of one manifest.
+/// Puts the manifest whose layers are the record and the files.
 async fn put_record(
     registry: &RegistryClient,
     to: &Repository,
     contents: &Contents,
-    found: &Found,
+    found: &FoundParts,
 ) -> anyhow::Result<ImageIndexEntry> {
     let config = to.put_blob(&Body::Bytes(b"{}".to_vec()), EMPTY).await?;
     let mut layers = vec![to.put_blob(&Body::Bytes(contents.record.clone()), RECORD).await?];
@@ -149,7 +152,7 @@ async fn put_file(
     file: &File,
     blob: &OciDescriptor,
 ) -> anyhow::Result<()> {
-    let Origin { repository, registry: how, .. } = match &file.source {
+    let RegistryObject { repository, registry: how, .. } = match &file.source {
         FileSource::Made(body) => return to.put_blob(body, &file.media_type).await.map(drop),
         FileSource::Placed(origin, _) => origin,
     };

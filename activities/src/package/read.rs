@@ -1,25 +1,25 @@
-//! Reads a package: what is in it is found by its index, and every digest is checked on the way.
+//! Reads a package by its index, and checks every digest on the way.
 
 use anyhow::Context;
 use kilnworks_workflows::{names, plan::Registry, record::Record};
 use oci_client::manifest::{ImageIndexEntry, OciDescriptor, OciImageIndex, OciImageManifest};
 
 use super::{
-    contents::{Entry, Inside, Kind},
+    contents::{Inside, Item, ItemKind},
     layout::{Of, PACKAGE, RECORD, Role, own},
 };
 use crate::registry::{Manifest, RegistryClient, Repository};
 
-/// Bytes of a record.
+/// Bytes of the largest record.
 pub const RECORD_BYTES: u64 = 8 * 1024 * 1024;
 
 /// A package in a repository.
 pub struct Package {
-    /// Where it is. Everything in it is in this repository too.
+    /// Its repository, which also has everything in it.
     pub repository: Repository,
-    /// Its index, to the byte.
+    /// The bytes of its index.
     pub manifest: Manifest,
-    /// What it is of.
+    /// What it belongs to.
     pub of: Of,
     /// The record, as JSON.
     pub record: Vec<u8>,
@@ -29,7 +29,7 @@ pub struct Package {
     pub charts: Vec<Chart>,
     /// Its files.
     pub files: Vec<File>,
-    /// What the files were rendered of, under the files' names.
+    /// The templates of the files, under the files' names.
     pub templates: Vec<File>,
 }
 
@@ -58,7 +58,7 @@ pub struct Chart {
 /// A file of a package.
 #[derive(Clone, Debug)]
 pub struct File {
-    /// Name of the component; none where it is the app's own.
+    /// Name of the component; none if the file belongs to the app itself.
     pub component: Option<String>,
     /// Name of the container that yielded it.
     pub container: Option<String>,
@@ -76,7 +76,7 @@ pub async fn open(
 ) -> anyhow::Result<Package> {
     let repository = names::repository_of(reference);
     let rest = reference.strip_prefix(&repository).unwrap_or_default();
-    // Of `name:tag@digest` the digest counts.
+    // Of `name:tag@digest`, the digest counts.
     let tag = rest.rsplit_once('@').map_or(rest.trim_start_matches(':'), |(_, digest)| digest);
     anyhow::ensure!(!tag.is_empty(), "`{reference}` has neither a tag nor a digest");
     let repository = registry.open(&repository, how).await?;
@@ -87,7 +87,7 @@ pub async fn open(
     package(&repository, manifest, index).await
 }
 
-/// A manifest as the index of a package, else what it is.
+/// The index of a package; or else what the manifest is, for a message.
 pub fn kind(manifest: &Manifest) -> Result<OciImageIndex, &'static str> {
     let Ok(index) = serde_json::from_slice::<OciImageIndex>(&manifest.bytes) else {
         return Err("an image");
@@ -116,7 +116,7 @@ pub async fn package(
     };
     let layers = record_layers(repository, record).await?;
     let Some(first) = layers.first().filter(|layer| layer.media_type == RECORD) else {
-        anyhow::bail!("the package `{name}` holds no record");
+        anyhow::bail!("the package `{name}` contains no record");
     };
     let record = repository.read_blob(first, RECORD_BYTES).await?;
     let entries = index.manifests.iter();
@@ -201,23 +201,23 @@ impl Package {
         })
     }
 
-    /// What is inside, by name and digest.
+    /// The items of the package.
     pub fn inside(&self) -> Inside {
         let images = self.images.iter().map(|image| {
             let Image { component, container, entry, .. } = image;
-            Entry(Kind::Image, component.clone(), container.clone(), entry.digest.clone())
+            Item(ItemKind::Image, component.clone(), container.clone(), entry.digest.clone())
         });
         let charts = self.charts.iter().map(|Chart { component, entry }| {
-            Entry(Kind::Chart, component.clone(), String::new(), entry.digest.clone())
+            Item(ItemKind::Chart, component.clone(), String::new(), entry.digest.clone())
         });
         let files = self.files.iter().map(|File { component, name, blob, .. }| {
             let component = component.clone().unwrap_or_default();
-            Entry(Kind::File, component, name.clone(), blob.digest.clone())
+            Item(ItemKind::File, component, name.clone(), blob.digest.clone())
         });
         images.chain(charts).chain(files).collect()
     }
 
-    /// The bytes of a file, of which there are at most `max`.
+    /// The content of a file, at most `max` bytes.
     pub async fn bytes(&self, file: &File, max: u64) -> anyhow::Result<Vec<u8>> {
         self.repository.read_blob(&file.blob, max).await
     }

@@ -1,31 +1,33 @@
-//! The files of a source that a package takes.
+//! Reads the files of a source for a package.
 
 use kilnworks_workflows::failure::FailureType;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     error::fail,
-    lfs::Pointer,
-    render::some_files,
-    source::tree::{Entry, Kind, Tree, over},
+    source::{
+        directory::some_files,
+        lfs::Pointer,
+        tree::{Entry, Kind, Tree, over},
+    },
 };
 
 /// A source at a commit.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct SourceFiles<'a> {
     pub(super) tree: &'a Tree,
     pub(super) commit: &'a str,
     pub(super) cancel: &'a CancellationToken,
 }
 
-/// A file and where it is below its directory.
-pub(super) struct Found {
+/// A file, and its path below its directory.
+pub(super) struct SourceFile {
     pub(super) path: String,
     pub(super) entry: Entry,
 }
 
-impl Place<'_> {
-    /// What is at a path, which must be there.
+impl SourceFiles<'_> {
+    /// The entry at a path, which must exist.
     pub(super) fn find(&self, path: &str) -> anyhow::Result<Entry> {
         self.tree.find(path)?.ok_or_else(|| self.missing(path))
     }
@@ -40,14 +42,14 @@ impl Place<'_> {
         fail(FailureType::RevisionNotFound, message)
     }
 
-    /// All files below a directory, but for what `skip` says of a path and of whether it is a
-    /// directory. A symlink is the file that it leads to. More than `most` are a failure.
+    /// All files below a directory, except those that `skip` excludes by path and by whether it is a
+    /// directory. A symlink counts as the file that it leads to. More than `most` files are a failure.
     pub(super) fn below(
         &self,
         dir: &Entry,
         most: usize,
         skip: &dyn Fn(&str, bool) -> bool,
-    ) -> anyhow::Result<Vec<Found>> {
+    ) -> anyhow::Result<Vec<SourceFile>> {
         let mut found = Vec::new();
         let prefix = if dir.path.is_empty() { 0 } else { dir.path.len() + 1 };
         self.tree.walk_some(dir, self.cancel, &mut |entry| {
@@ -61,7 +63,7 @@ impl Place<'_> {
                 Kind::Symlink => self.follow(entry)?,
                 Kind::Link => return Err(self.not_fetched(entry)),
             };
-            found.push(Found { path: path.to_owned(), entry: file });
+            found.push(SourceFile { path: path.to_owned(), entry: file });
             match found.len() > most {
                 true => Err(over(&dir.path, found.len(), "files below it", most)),
                 false => Ok(false),
@@ -83,14 +85,14 @@ impl Place<'_> {
         })
     }
 
-    /// The content of a file, which has no more bytes than these.
+    /// The content of a file, at most `max` bytes.
     pub(super) fn content(&self, entry: &Entry, max: usize) -> anyhow::Result<Vec<u8>> {
         let invalid =
             |what: &str| fail(FailureType::InvalidSpec, format!("`{}` {what}", shown(entry)));
         match entry.kind {
             Kind::File { .. } => {}
             Kind::Link => return Err(self.not_fetched(entry)),
-            _ => return Err(invalid("is no file")),
+            _ => return Err(invalid("is not a file")),
         }
         let Some(content) = self.tree.read(entry, max)? else {
             return Err(invalid(&format!("has more than {} KiB", max / 1024)));
@@ -104,12 +106,12 @@ impl Place<'_> {
     }
 }
 
-/// Path of an entry, for people.
+/// The path of an entry, for a message.
 pub(super) fn shown(entry: &Entry) -> String {
     String::from_utf8_lossy(&entry.path).into_owned()
 }
 
-/// Its path without so many bytes.
+/// The path of an entry without its first `prefix` bytes.
 fn utf8(entry: &Entry, prefix: usize) -> anyhow::Result<&str> {
     std::str::from_utf8(&entry.path[prefix..]).map_err(|_| {
         let message = format!("the name `{}` is not UTF-8", shown(entry));

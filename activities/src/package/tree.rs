@@ -1,9 +1,8 @@
-//! The files of an image's last stage: its layers laid on each other. They are read twice, first
-//! for their names, so that nothing is written of what is too much.
+//! The files of an image: all its layers, one over the other. The layers are read twice, first for
+//! their names, so that nothing is written of an image that exceeds the bounds.
 //!
-//! A package has files alone. A hard link and a symlink to a file of the image are that file once
-//! more; any other symlink is refused. Directories are in the names of their files, an empty one is
-//! left out, and so are devices.
+//! A package contains only files. A hard link or a symlink to a file of the image becomes a copy of
+//! that file. Any other symlink is refused. Empty directories and devices are left out.
 
 mod flat;
 mod layer;
@@ -23,7 +22,7 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    flat::{Flat, Origin},
+    flat::{Flat, LayerEntry},
     layer::Layer,
 };
 use super::media;
@@ -43,12 +42,12 @@ pub struct Yielded {
     pub digest: String,
     /// Its size in bytes.
     pub size: u64,
-    /// Where its bytes are, in the directory that the caller gave. Two names of one file have one.
+    /// The file with its bytes, in the caller's directory. Links to the same file share it.
     pub path: PathBuf,
 }
 
-/// The files of an image, by name. `blob` gives the file of a layer, whose digest it has checked.
-/// Contents are put into `dir`, which the caller removes.
+/// The files of an image, sorted by name. `blob` returns the file of a layer whose digest it has
+/// checked. Contents are written to `dir`, which the caller deletes.
 pub async fn files<F>(
     manifest: &OciImageManifest,
     blob: impl Fn(OciDescriptor) -> F,
@@ -85,10 +84,10 @@ where
 }
 
 /// The names of the files, each with where its bytes are.
-fn wanted(flat: &Flat) -> anyhow::Result<BTreeMap<String, Origin>> {
+fn wanted(flat: &Flat) -> anyhow::Result<BTreeMap<String, LayerEntry>> {
     let count = flat.files().count();
     if count == 0 {
-        return Err(invalid("the last stage holds no file".to_owned()));
+        return Err(invalid("the last stage contains no file".to_owned()));
     }
     let bytes: u64 = flat.files().map(|(_, size)| size).sum();
     let shown = bytes / 1024 / 1024;
@@ -130,13 +129,13 @@ impl Kept {
     }
 }
 
-/// Writes each wanted file once, whatever its names.
+/// Writes each wanted file once, even if it has several names.
 fn keep(
     layers: &[Layer],
-    wanted: &BTreeMap<String, Origin>,
+    wanted: &BTreeMap<String, LayerEntry>,
     dir: &Path,
     cancel: &CancellationToken,
-) -> anyhow::Result<BTreeMap<Origin, Kept>> {
+) -> anyhow::Result<BTreeMap<LayerEntry, Kept>> {
     let wanted: BTreeSet<_> = wanted.values().copied().collect();
     let mut kept = BTreeMap::new();
     for (index, layer) in layers.iter().enumerate() {
@@ -144,7 +143,7 @@ fn keep(
             continue;
         }
         layer.entries(cancel, &mut |entry, content| {
-            let origin = Origin { layer: index, entry };
+            let origin = LayerEntry { layer: index, entry };
             if wanted.contains(&origin) {
                 let path = dir.join(format!("yielded-{index}-{entry}"));
                 kept.insert(origin, write(content, path, cancel)?);

@@ -1,14 +1,16 @@
-//! What the templates of a package's files know: a function of its record, so that a file is
-//! rendered again, with other references, as it was the first time.
+//! The values for templates of a package's files. They depend on the record only, so a file can be
+//! rendered again later, with other references.
 
 use std::collections::BTreeMap;
 
 use kilnworks_workflows::{output::ContainerImage, record::Record};
 use minijinja::Value;
 
-/// The values of a file's template. `component` is whose file it is; an app's own has none and
-/// knows the images of every component. `commit` is that of the files' source. `reference` says
-/// how an image is pulled, as `name@sha256:…`: see [`as_built`].
+use crate::template::with_underscores;
+
+/// The values for a file's template. `component` is the file's component. A file of the app itself has
+/// none, and sees the images of every component. `commit` is that of the files' source. `reference`
+/// returns how an image is pulled, as `name@sha256:…`: see [`as_built`].
 pub fn values(
     record: &Record,
     component: Option<&str>,
@@ -33,12 +35,12 @@ pub fn values(
     named.chain([("images", images)]).collect::<BTreeMap<_, Value>>().into()
 }
 
-/// The reference that the build gave.
+/// The reference from the build.
 pub fn as_built(image: &ContainerImage) -> String {
     image.reference.clone()
 }
 
-/// The images of a record; what yields files is none.
+/// The images of a record, without containers that yield files.
 fn images_of(record: &Record) -> impl Iterator<Item = &ContainerImage> {
     record.images.iter().filter(|one| !one.files)
 }
@@ -54,7 +56,7 @@ fn of_component(
     with_underscores(images.map(one).collect())
 }
 
-/// `reference`, `repository`, `digest`; and `tag` where the image has one.
+/// `reference`, `repository`, `digest`, and `tag` if the image has one.
 fn of_image(image: &ContainerImage, reference: &str) -> Value {
     let (repository, digest) = reference.split_once('@').unwrap_or((reference, &image.digest));
     let mut values = BTreeMap::from([
@@ -66,16 +68,4 @@ fn of_image(image: &ContainerImage, reference: &str) -> Value {
         values.insert("tag", Value::from(tag.as_str()));
     }
     values.into()
-}
-
-/// A name with `-` is a sum to a template, so it is there with `_` too. A name has no `_` of its
-/// own, so that no two come to one.
-pub(crate) fn with_underscores(mut named: BTreeMap<String, Value>) -> Value {
-    let more: Vec<_> = named
-        .iter()
-        .filter(|(name, _)| name.contains('-'))
-        .map(|(name, value)| (name.replace('-', "_"), value.clone()))
-        .collect();
-    named.extend(more);
-    named.into()
 }

@@ -1,4 +1,4 @@
-//! Checks a package in a registry: is everything there, and is it what it is said to be?
+//! Verifies a package in a registry: whether everything is there, and matches its digest.
 
 mod record;
 
@@ -14,29 +14,29 @@ use super::{
 };
 use crate::registry::{Manifest, Repository, is_elsewhere};
 
-/// Blobs that are looked after side by side.
+/// How many blobs are checked at the same time.
 const BLOBS: usize = 8;
 
-/// What was checked, and what is wrong.
+/// The result of a verification.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// Manifests, the package's own and referrers among them.
+    /// The number of manifests, including the package's own and referrers.
     pub manifests: usize,
-    /// Blobs.
+    /// The number of blobs.
     pub blobs: usize,
     /// Their bytes.
     pub bytes: u64,
-    /// Manifests that refer to the package or to something in it.
+    /// The number of manifests that refer to the package or to something in it.
     pub referrers: usize,
-    /// What of the record is in the package.
+    /// How much of the record is in the package.
     pub record: record::Counts,
-    /// What is wrong, each with what it is about.
+    /// The faults, each with what it concerns.
     pub faults: Vec<String>,
 }
 
-/// Checks a package that is under this manifest in a repository. Every manifest is read. Blobs are
-/// asked for with their sizes; with `deep` they are read, and their digests checked. `done` is told
-/// each blob's bytes. It fails where the registry does not answer, and not for a fault.
+/// Verifies the package under this manifest in a repository. It reads every manifest, and asks for the
+/// size of each blob. With `deep` it reads the blobs and checks their digests. `done` receives the
+/// number of bytes of each blob. Faults are returned; an error means that the registry did not answer.
 pub async fn verify(
     repository: &Repository,
     package: &Manifest,
@@ -70,13 +70,13 @@ pub async fn verify(
         found.faults.extend(fault?);
     }
     if found.faults.is_empty() {
-        // The record is one of the blobs: now it is known to be there.
+        // The record is one of the blobs, which are checked by now.
         (found.record, found.faults) = record::check(repository, package).await?;
     }
     Ok(found)
 }
 
-/// What is wrong with a blob.
+/// The fault of a blob, if it has one.
 async fn blob(
     repository: &Repository,
     blob: &OciDescriptor,
@@ -100,14 +100,14 @@ async fn blob(
 struct Walk<'a> {
     repository: &'a Repository,
     found: Verified,
-    /// By digest, with the name of what holds it.
+    /// By digest, with the name of the manifest that names it.
     blobs: BTreeMap<String, (String, OciDescriptor)>,
-    /// Manifests that were followed, as they were named.
+    /// The manifests that were read.
     seen: BTreeSet<(String, i64, String)>,
     depth: usize,
 }
 
-/// Manifests that are followed, and how deep: a registry is anybody's.
+/// The most manifests, and the deepest nesting: a registry may be hostile.
 const MANIFESTS: usize = 10_000;
 const DEPTH: usize = 8;
 
@@ -125,7 +125,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Follows a manifest.
+    /// Reads a manifest and what it names.
     async fn manifest(&mut self, name: &str, said: &OciDescriptor) -> anyhow::Result<()> {
         let digest = &said.digest;
         if !self.seen.insert((digest.clone(), said.size, said.media_type.clone())) {
@@ -178,7 +178,7 @@ fn described(entry: &ImageIndexEntry) -> OciDescriptor {
     crate::registry::descriptor(&entry.media_type, &entry.digest, entry.size.unsigned_abs())
 }
 
-/// What an entry of a package is, for people.
+/// The kind of an entry of a package, for people.
 fn label(entry: &ImageIndexEntry) -> String {
     let note = |name: &str| own(entry.annotations.as_ref(), name);
     let names: Vec<_> = ["component", "container"].into_iter().filter_map(note).collect();

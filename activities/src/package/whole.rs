@@ -1,4 +1,4 @@
-//! Everything that a package comes to: manifests, blobs, and what refers to them.
+//! Everything that a package consists of: manifests, blobs, and what refers to them.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,13 @@ use super::{
 };
 use crate::registry::{Manifest, Repository, is_elsewhere};
 
-/// Manifests that one package may come to.
+/// The most manifests of a package.
 const MANIFESTS: usize = 10_000;
 
-/// Bytes of all of them.
+/// The most bytes of all its manifests.
 const MANIFESTS_BYTES: usize = 256 << 20;
 
-/// How deep one may hold another: a package holds images, and what refers to it may be an index.
+/// The deepest nesting: a package contains images, and a referrer may be an index.
 const DEPTH: usize = 4;
 
 /// A package with everything in it.
@@ -27,13 +27,13 @@ const DEPTH: usize = 4;
 pub struct Whole {
     /// Its index.
     pub package: Manifest,
-    /// What it is of.
+    /// What it belongs to.
     pub of: Of,
     /// The tag that it is published under.
     pub tag: String,
-    /// The other manifests, by digest: each after those that it holds or refers to.
+    /// The other manifests, by digest. Each comes after those that it names.
     pub manifests: Vec<Manifest>,
-    /// What refers to one of the manifests: whose digest, and its own.
+    /// Referrers: the digest of the subject, and that of the referrer.
     pub referrers: Vec<(String, String)>,
     /// The blobs, by digest.
     pub blobs: BTreeMap<String, OciDescriptor>,
@@ -44,7 +44,7 @@ struct Subject {
     subject: Option<OciDescriptor>,
 }
 
-/// The digest of the manifest that another one refers to.
+/// The digest of the manifest that a manifest refers to.
 pub fn subject(manifest: &Manifest) -> anyhow::Result<Option<OciDescriptor>> {
     let subject: Subject = serde_json::from_slice(&manifest.bytes)
         .with_context(|| format!("the manifest `{}` is not one", manifest.digest))?;
@@ -52,7 +52,7 @@ pub fn subject(manifest: &Manifest) -> anyhow::Result<Option<OciDescriptor>> {
 }
 
 impl Whole {
-    /// A package with everything in it but referrers. `manifest` gives a manifest by its digest.
+    /// A package with everything in it, without referrers. `manifest` returns a manifest by its digest.
     pub async fn of(
         package: Manifest,
         manifest: &mut impl AsyncFnMut(&str) -> anyhow::Result<Manifest>,
@@ -69,7 +69,7 @@ impl Whole {
         Ok(whole)
     }
 
-    /// Takes in a manifest that refers to one that is here, with all that it holds.
+    /// Adds a manifest that refers to one of the package's manifests, with everything that it names.
     pub async fn refer(
         &mut self,
         referrer: Manifest,
@@ -85,13 +85,13 @@ impl Whole {
         self.push(referrer)
     }
 
-    /// A manifest that is here, the package's own among them.
+    /// A manifest by its digest. The package's own counts, too.
     pub fn find(&self, digest: &str) -> Option<&Manifest> {
         let all = std::iter::once(&self.package).chain(&self.manifests);
         all.into_iter().find(|manifest| manifest.digest == digest)
     }
 
-    /// The digest of a manifest that is here by its number.
+    /// The digest of the manifest with this number.
     fn nth(&self, number: usize) -> Option<String> {
         let mut all = std::iter::once(&self.package).chain(&self.manifests);
         all.nth(number).map(|manifest| manifest.digest.clone())
@@ -115,7 +115,7 @@ impl Whole {
         Ok(())
     }
 
-    /// Takes in what a manifest holds.
+    /// Adds what a manifest names.
     async fn hold(
         &mut self,
         holder: &Manifest,
@@ -152,7 +152,7 @@ impl Whole {
         Ok(())
     }
 
-    /// Whether a manifest that is here is what a descriptor says.
+    /// Whether a known manifest matches a descriptor.
     pub fn agrees(&self, said: &OciDescriptor) -> anyhow::Result<()> {
         let Some(found) = self.find(&said.digest) else { return Ok(()) };
         ensure!(
@@ -173,7 +173,7 @@ pub fn size(blob: &OciDescriptor) -> u64 {
     u64::try_from(blob.size).unwrap_or(0)
 }
 
-/// Whether a text is the digest of something: `sha256:` and 64 digits.
+/// Fails unless a text is a digest: `sha256:` and 64 digits.
 pub fn is_digest(text: &str) -> anyhow::Result<()> {
     let hex = text.strip_prefix("sha256:").unwrap_or_default();
     let digits = hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -181,7 +181,7 @@ pub fn is_digest(text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A package in a repository, with everything in it and, where asked for, what refers to it.
+/// Reads a package in a repository with everything in it, and with its referrers if asked for.
 pub async fn in_repository(
     repository: &Repository,
     package: Manifest,
@@ -200,7 +200,7 @@ pub async fn in_repository(
         return Ok(whole);
     }
     let mut asked = 0;
-    // What refers is referred to in its turn: a signature of a provenance.
+    // A referrer may have referrers, such as the signature of a provenance.
     while let Some(next) = whole.nth(asked) {
         for entry in repository.referrers(&next, None).await? {
             if whole.find(&entry.digest).is_none() {

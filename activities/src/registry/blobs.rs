@@ -1,4 +1,4 @@
-//! Blobs: read with their digests checked, and put where they are not yet.
+//! Reads blobs and checks their digests, and puts blobs that are missing.
 
 use std::{
     io::SeekFrom,
@@ -17,26 +17,26 @@ use tokio_util::{bytes, io::ReaderStream};
 use super::repository::{ANSWER, Repository};
 use crate::error::{fail, own_disk};
 
-/// The slowest transfer that is waited for, in bytes a second.
+/// The slowest acceptable transfer, in bytes per second.
 const SLOWEST: u64 = 256 * 1024;
 
-/// Bytes of a file that are read at once.
+/// Bytes that are read from a file at a time.
 const CHUNK: usize = 256 * 1024;
 
 type Bytes = BoxStream<'static, Result<bytes::Bytes, OciDistributionError>>;
 
-/// What becomes a blob.
+/// The content of a new blob.
 #[derive(Clone, Debug)]
 pub enum Body {
-    /// These bytes.
+    /// In memory.
     Bytes(Vec<u8>),
     /// A file, which nobody changes meanwhile.
     File(PathBuf),
-    /// A part of such a file: where it begins, and its bytes.
+    /// A part of such a file: its offset, and its number of bytes.
     Part(PathBuf, u64, u64),
 }
 
-/// What a manifest says of a blob or a manifest.
+/// The descriptor of a blob or a manifest.
 pub fn descriptor(media_type: &str, digest: &str, size: u64) -> OciDescriptor {
     OciDescriptor {
         media_type: media_type.to_owned(),
@@ -47,7 +47,7 @@ pub fn descriptor(media_type: &str, digest: &str, size: u64) -> OciDescriptor {
 }
 
 impl Body {
-    /// Its digest and size, as a manifest says them.
+    /// Its descriptor.
     pub async fn describe(&self, media_type: &str) -> anyhow::Result<OciDescriptor> {
         let (mut digest, mut size) = (Sha256::new(), 0);
         let mut bytes = self.stream().await?;
@@ -71,7 +71,7 @@ impl Body {
     }
 }
 
-/// Bytes of a file, from one of them on.
+/// At most `most` bytes of a file, from an offset on.
 async fn read(path: &Path, begin: u64, most: u64) -> anyhow::Result<Bytes> {
     let what = || format!("cannot read {}", path.display());
     let mut file = tokio::fs::File::open(path).await.with_context(what)?;
@@ -81,14 +81,14 @@ async fn read(path: &Path, begin: u64, most: u64) -> anyhow::Result<Bytes> {
 }
 
 impl Repository {
-    /// Whether a blob is here.
+    /// Whether the repository has a blob.
     pub async fn has_blob(&self, digest: &str) -> anyhow::Result<bool> {
         let what = format!("cannot look up the blob `{}`", self.reference(digest));
         let exists = self.ask(&what, ANSWER, self.client.blob_exists(&self.whole, digest)).await?;
         Ok(exists.unwrap_or(false))
     }
 
-    /// A blob's bytes, of which there are at most `max`.
+    /// The content of a blob, at most `max` bytes.
     pub async fn read_blob(&self, blob: &OciDescriptor, max: u64) -> anyhow::Result<Vec<u8>> {
         let size = size(blob);
         anyhow::ensure!(
@@ -101,8 +101,8 @@ impl Repository {
         Ok(bytes)
     }
 
-    /// Writes a blob's bytes, and fails where they are not those of its digest and size. What was
-    /// written by then is no good.
+    /// Writes the content of a blob. Fails if the content does not match the descriptor's digest and size;
+    /// the caller must then discard what was written.
     pub async fn write_blob<W>(&self, blob: &OciDescriptor, out: &mut W) -> anyhow::Result<()>
     where
         W: AsyncWrite + Unpin,
@@ -134,18 +134,18 @@ impl Repository {
         }
     }
 
-    /// A blob as a stream that fails at its end where the digest is another; none where it is not
-    /// here.
+    /// The content of a blob as a stream that fails at its end if the digest does not match. None if the
+    /// repository does not have the blob.
     pub(super) async fn pull(&self, blob: &OciDescriptor) -> anyhow::Result<Option<Bytes>> {
         let what = format!("cannot read the blob `{}`", self.reference(&blob.digest));
-        // Without the addresses elsewhere that a descriptor may name.
+        // The new descriptor drops addresses on other hosts.
         let plain = descriptor(&blob.media_type, &blob.digest, size(blob));
         let stream = self.client.pull_blob_stream(&self.whole, &plain);
         let stream = self.ask(&what, ANSWER, stream).await?;
         Ok(stream.map(|sized| sized.stream.map_err(OciDistributionError::IoError).boxed()))
     }
 
-    /// Puts a blob, unless it is there, and says what a manifest says of it.
+    /// Puts a blob unless it is there, and returns its descriptor.
     pub async fn put_blob(&self, body: &Body, media_type: &str) -> anyhow::Result<OciDescriptor> {
         let blob = body.describe(media_type).await?;
         if !self.has_blob(&blob.digest).await? {
@@ -154,8 +154,8 @@ impl Repository {
         Ok(blob)
     }
 
-    /// Puts a blob of which digest and size are known, unless it is there, and says whether it was
-    /// sent. A registry does not take other bytes.
+    /// Puts a blob with this descriptor unless it is there, and returns whether it was sent. The registry
+    /// refuses other content.
     pub async fn put_known(&self, blob: &OciDescriptor, body: &Body) -> anyhow::Result<bool> {
         if self.has_blob(&blob.digest).await? {
             return Ok(false);
@@ -164,12 +164,12 @@ impl Repository {
         Ok(true)
     }
 
-    /// The size that the registry has of a blob, without its bytes; none where it is not here. A
-    /// registry that does not tell sizes is taken at the manifest's word.
+    /// The size of a blob in the repository, without reading it; none if the blob is not there. If the
+    /// registry does not tell the size, this is the descriptor's.
     pub async fn size_of(&self, blob: &OciDescriptor) -> anyhow::Result<Option<u64>> {
         let what = format!("cannot look up the blob `{}`", self.reference(&blob.digest));
         let plain = descriptor(&blob.media_type, &blob.digest, size(blob));
-        // The client has no request that tells a size alone. Nothing of this one is read.
+        // The client has no request for the size only. The body of this answer is not read.
         let begun = self.ask(&what, ANSWER, self.client.pull_blob_stream(&self.whole, &plain));
         Ok(begun.await?.map(|answer| answer.content_length.unwrap_or(size(blob))))
     }
@@ -180,7 +180,7 @@ impl Repository {
         let pushing = self.client.push_blob_stream(&self.whole, bytes, &blob.digest, Some(size));
         let push = async {
             match pushing.await {
-                // Some registries do not tell the place of what they took.
+                // Some registries return no location after an upload.
                 Err(OciDistributionError::RegistryNoLocationError)
                     if self.client.blob_exists(&self.whole, &blob.digest).await? =>
                 {

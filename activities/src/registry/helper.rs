@@ -1,4 +1,4 @@
-//! Credentials that a person's Docker does not keep itself: a helper program has them.
+//! Credentials from Docker's credential helpers.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use oci_client::secrets::RegistryAuth;
 use serde::Deserialize;
 
-/// What a Docker configuration says of helpers.
+/// The helpers in a Docker configuration.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct DockerConfig {
@@ -27,10 +27,10 @@ struct Answer {
     secret: String,
 }
 
-/// What the helper of a Docker configuration has for a registry; none where the configuration
-/// names no helper for it, or the helper knows nothing. Helpers are run as Docker runs them.
+/// The credentials for a registry from the helper that a Docker configuration names. None if it names
+/// no helper for the registry, or if the helper has no credentials.
 pub(super) fn ask(config: &str, host: &str) -> anyhow::Result<Option<RegistryAuth>> {
-    // What is wrong with the configuration, its other reader says.
+    // The other reader of the configuration reports its errors.
     let Ok(config) = serde_json::from_str::<DockerConfig>(config) else { return Ok(None) };
     let Some(name) = config.cred_helpers.get(host).or(config.creds_store.as_ref()) else {
         return Ok(None);
@@ -50,7 +50,7 @@ pub(super) fn ask(config: &str, host: &str) -> anyhow::Result<Option<RegistryAut
     }
 }
 
-/// None where the helper says that it knows nothing, which it does with an exit code, too.
+/// None if the helper has no credentials, which it reports with an exit code.
 fn run(program: &str, address: &str) -> anyhow::Result<Option<Answer>> {
     let mut helper = Command::new(program)
         .arg("get")
@@ -59,13 +59,13 @@ fn run(program: &str, address: &str) -> anyhow::Result<Option<Answer>> {
         .stderr(Stdio::piped())
         .spawn()?;
     if let Some(mut stdin) = helper.stdin.take() {
-        // A helper that does not read has ended, and says why.
+        // A helper that does not read has ended, and its output says why.
         let _ = stdin.write_all(address.as_bytes());
     }
     let output = helper.wait_with_output()?;
     let said = String::from_utf8_lossy(&output.stdout);
     if output.status.success() {
-        // The answer holds a password: an error must not repeat it.
+        // The answer contains a password, so the error must not quote it.
         let answer = serde_json::from_slice(&output.stdout);
         return answer.map(Some).map_err(|_| anyhow::anyhow!("its answer is not credentials"));
     }

@@ -1,4 +1,4 @@
-//! What image is under a tag or digest.
+//! Looks up the image under a tag or digest.
 
 use anyhow::Context;
 use kilnworks_workflows::steps::Built;
@@ -24,7 +24,7 @@ pub(super) async fn look_up(
         OciManifest::Image(manifest) => manifest,
         OciManifest::ImageIndex(index) => {
             let child = ours(&index.manifests)
-                .with_context(|| format!("the index `{image}` holds no image"))?;
+                .with_context(|| format!("the index `{image}` contains no image"))?;
             let child = reference.clone_with_digest(child.digest.clone());
             match parsed(&self::manifest(client, &child, auth).await?)? {
                 OciManifest::Image(manifest) => manifest,
@@ -38,7 +38,6 @@ pub(super) async fn look_up(
         platform: platform(client, &reference, &manifest.config).await?,
         pod_seconds: 0.0,
         platforms: Vec::new(),
-        tidied: false,
     };
     Ok((built, whole))
 }
@@ -58,7 +57,7 @@ fn parsed(manifest: &Manifest) -> anyhow::Result<OciManifest> {
         .with_context(|| format!("the manifest `{}` is not one", manifest.digest))
 }
 
-/// The image of an index that this machine could run, else its first.
+/// The image of an index for this machine's architecture, or else the first.
 pub fn ours(entries: &[ImageIndexEntry]) -> Option<&ImageIndexEntry> {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
@@ -73,7 +72,7 @@ pub fn ours(entries: &[ImageIndexEntry]) -> Option<&ImageIndexEntry> {
     entries.iter().find(is_ours).or_else(|| entries.first())
 }
 
-/// Config and layers as they are stored.
+/// Bytes of the config and the layers as they are stored.
 fn size(manifest: &OciImageManifest) -> u64 {
     let parts = manifest.layers.iter().chain([&manifest.config]);
     parts.map(|part| u64::try_from(part.size).unwrap_or(0)).sum()

@@ -1,4 +1,4 @@
-//! Manifests: what they hold, and how they get in and out of a repository unchanged.
+//! Manifests: reads them, and puts them unchanged.
 
 use anyhow::Context;
 use kilnworks_workflows::{failure::FailureType, names};
@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::repository::{ANSWER, Repository};
 use crate::error::{fail, is};
 
-/// What a manifest may be.
+/// The accepted types of a manifest.
 pub(super) const MANIFESTS: [&str; 4] = [
     OCI_IMAGE_MEDIA_TYPE,
     OCI_IMAGE_INDEX_MEDIA_TYPE,
@@ -23,21 +23,21 @@ pub(super) const MANIFESTS: [&str; 4] = [
     IMAGE_MANIFEST_LIST_MEDIA_TYPE,
 ];
 
-/// Bytes of a manifest; registries take no larger one.
+/// Bytes of the largest manifest that registries accept.
 pub const MANIFEST_BYTES: usize = 4 * 1024 * 1024;
 
-/// A manifest as it lies in a registry, to the byte.
+/// A manifest with its exact bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
-    /// Its bytes, which its digest is made of.
+    /// Its bytes, which determine its digest.
     pub bytes: Vec<u8>,
-    /// What it says to be, else what it looks like.
+    /// The type that it names, or else the type that its fields suggest.
     pub media_type: String,
     /// `sha256:…` of its bytes.
     pub digest: String,
 }
 
-/// What a manifest holds: an image's config and layers, or an index's manifests.
+/// What a manifest names: an image's config and layers, or an index's manifests.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Parts {
@@ -47,16 +47,16 @@ pub struct Parts {
     /// An image's layers.
     #[serde(default)]
     pub layers: Vec<OciDescriptor>,
-    /// An index's manifests; none in an image.
+    /// An index's manifests; none for an image.
     pub manifests: Option<Vec<OciDescriptor>>,
 }
 
 impl Manifest {
-    /// A manifest of these bytes.
+    /// Parses a manifest.
     pub fn of(bytes: Vec<u8>) -> anyhow::Result<Self> {
         anyhow::ensure!(
             bytes.len() <= MANIFEST_BYTES,
-            "a manifest of {} bytes; at most {MANIFEST_BYTES} are taken",
+            "the manifest has {} bytes; at most {MANIFEST_BYTES} are accepted",
             bytes.len()
         );
         let parts: Parts = serde_json::from_slice(&bytes).context("not a manifest")?;
@@ -69,20 +69,20 @@ impl Manifest {
         Ok(Self { bytes, media_type, digest })
     }
 
-    /// What it holds.
+    /// What the manifest names.
     pub fn parts(&self) -> anyhow::Result<Parts> {
         serde_json::from_slice(&self.bytes)
             .with_context(|| format!("the manifest `{}` is not one", self.digest))
     }
 
-    /// What another manifest says of it.
+    /// Its descriptor.
     pub fn descriptor(&self) -> OciDescriptor {
         super::descriptor(&self.media_type, &self.digest, self.bytes.len() as u64)
     }
 }
 
 impl Repository {
-    /// The manifest under a tag or digest; none where there is none.
+    /// The manifest under a tag or digest; none if there is none.
     pub async fn manifest(&self, reference: &str) -> anyhow::Result<Option<Manifest>> {
         let at = self.at(reference);
         let what = format!("cannot read the manifest `{at}`");
@@ -91,17 +91,15 @@ impl Repository {
         Manifest::of(bytes.into()).with_context(|| what).map(Some)
     }
 
-    /// The digest under a tag or digest, without the manifest; none where there is none.
+    /// The digest under a tag or digest, without reading the manifest; none if there is none.
     pub async fn digest_of(&self, reference: &str) -> anyhow::Result<Option<String>> {
         let at = self.at(reference);
         let what = format!("cannot look up `{at}`");
         self.ask(&what, ANSWER, self.client.fetch_manifest_digest(&at, &self.auth)).await
     }
 
-    /// Puts a manifest under a tag or under its own digest, unless it is there: a registry may tell
-    /// others of all that is put.
-    ///
-    /// Everything that it names must be in this repository.
+    /// Puts a manifest under a tag or its own digest, unless it is there: registries may notify others of
+    /// every put. The repository must have everything that the manifest names.
     pub async fn put_manifest(&self, reference: &str, manifest: &Manifest) -> anyhow::Result<()> {
         match self.has(reference, manifest).await? {
             true => Ok(()),
@@ -109,14 +107,14 @@ impl Repository {
         }
     }
 
-    /// The same for one that is hardly there: nobody asks before.
+    /// Puts a manifest that is probably new, so it does not check first.
     pub async fn put_new_manifest(
         &self,
         reference: &str,
         manifest: &Manifest,
     ) -> anyhow::Result<()> {
         match self.push_manifest(reference, manifest).await {
-            // So may a registry answer whose tags never move.
+            // A registry with immutable tags may answer like this.
             Err(error) if is(&error, FailureType::RegistryDenied) => {
                 match self.has(reference, manifest).await {
                     Ok(true) => Ok(()),
@@ -135,10 +133,10 @@ impl Repository {
         let at = self.at(reference);
         let what = format!("cannot put the manifest `{at}`");
         let kind = HeaderValue::from_str(&manifest.media_type).map_err(|_| {
-            fail(FailureType::RegistryDenied, format!("{what}: its media type is no text"))
+            fail(FailureType::RegistryDenied, format!("{what}: its media type is not text"))
         })?;
-        // Given as a tag, a digest makes the same address; given as a digest the client panics
-        // where a registry does not tell the new place, as Amazon's.
+        // A digest given as a tag makes the same URL. Given as a digest, the client panics if the registry
+        // returns no location, as Amazon's does.
         let (registry, repository) = (self.whole.registry(), self.whole.repository());
         let place = Reference::with_tag(registry.into(), repository.into(), reference.into());
         let put = self.client.push_manifest_raw(&place, manifest.bytes.clone(), kind);

@@ -1,4 +1,4 @@
-//! What a registry's answer means.
+//! Classifies the errors of a registry.
 
 use kilnworks_workflows::failure::FailureType::{self, RegistryDenied, RegistryUnavailable};
 use oci_client::errors::{
@@ -6,23 +6,23 @@ use oci_client::errors::{
     OciEnvelope, OciErrorCode,
 };
 
-/// What an answer means for who asked.
+/// What an error means for the caller.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// There is no such thing.
+    /// The registry does not have it.
     Missing,
-    /// The registry refuses, or is away.
+    /// The registry refuses, or is down.
     Failed(FailureType),
     /// Neither.
     Unknown,
 }
 
-/// What an answer to a question means.
+/// What an error of a read means.
 pub(super) fn meaning(error: &OciDistributionError) -> Meaning {
     match error {
         E::ImageManifestNotFoundError(_) | E::ServerError { code: 404, .. } => Meaning::Missing,
         E::RegistryError { envelope, .. } => spoken(envelope),
-        // What a token server said other than success; a sick one says no such word.
+        // The text of a token server's failure. A server that is down uses none of these words.
         E::AuthenticationFailure(said) if !is_refusal(said) => Meaning::Failed(RegistryUnavailable),
         E::UnauthorizedError { .. }
         | E::AuthenticationFailure(_)
@@ -32,7 +32,7 @@ pub(super) fn meaning(error: &OciDistributionError) -> Meaning {
             Some(401 | 403) => Meaning::Failed(RegistryDenied),
             _ => Meaning::Failed(RegistryUnavailable),
         },
-        // Bytes that are not those of their digest were damaged on the way here.
+        // The bytes do not match their digest, so they were damaged on the way.
         E::ServerError { .. } | E::IoError(_) | E::DigestError(_) => {
             Meaning::Failed(RegistryUnavailable)
         }
@@ -40,7 +40,7 @@ pub(super) fn meaning(error: &OciDistributionError) -> Meaning {
     }
 }
 
-/// What an answer to something sent means. No wait mends what a registry does not take.
+/// What an error of a write means. Waiting does not help if the registry rejects the content.
 pub(super) fn refusal(error: &OciDistributionError) -> Meaning {
     match error {
         E::ServerError { code: 408 | 429, .. } => Meaning::Failed(RegistryUnavailable),
@@ -69,7 +69,7 @@ fn spoken(envelope: &OciEnvelope) -> Meaning {
     }
 }
 
-/// Whether a token server's words are a refusal. Its status is not told.
+/// Whether the text of a token server is a refusal. The client does not return its status.
 fn is_refusal(said: &str) -> bool {
     let said = said.to_ascii_lowercase();
     ["unauthorized", "denied", "forbidden", "invalid", "incorrect", "401", "403"]

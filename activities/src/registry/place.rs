@@ -1,4 +1,4 @@
-//! Puts an image that is in a registry already into another repository too.
+//! Copies an image from one repository to another.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +12,14 @@ use super::{
 };
 use crate::error::fail;
 
-/// Blobs of one image that are looked after side by side.
+/// How many blobs of an image are copied at the same time.
 const BLOBS: usize = 8;
 
-/// Copies a manifest with everything that it holds and tags it; none where `from` lacks it, or a
-/// part of it. The copy is the same to the byte, so its digest is the same.
+/// Copies a manifest with everything that it names, and tags it. The copy has the same bytes and the
+/// same digest. None if `from` lacks the manifest or a part of it.
 ///
-/// What is there already is not sent again, and within one registry no blob is sent at all, where
-/// it can mount. The manifest comes last, so that whoever finds it finds all of it.
+/// Blobs that are there are not sent again. Within one registry blobs are mounted if the registry
+/// supports that. The manifest comes last, so whoever finds it finds everything.
 pub async fn place(
     from: &Repository,
     digest: &str,
@@ -40,7 +40,7 @@ pub async fn place(
     Ok(Some(manifest))
 }
 
-/// Copies what a manifest holds, and says whether all of it was there.
+/// Copies what a manifest names. Returns whether all of it was there.
 async fn fill(from: &Repository, manifest: &Manifest, to: &Repository) -> anyhow::Result<bool> {
     let parts = manifest.parts()?;
     for child in parts.manifests.iter().flatten() {
@@ -51,13 +51,13 @@ async fn fill(from: &Repository, manifest: &Manifest, to: &Repository) -> anyhow
     // An image may have the same layer twice.
     let blobs = parts.layers.iter().chain(&parts.config).filter(|blob| !is_elsewhere(blob));
     let blobs: BTreeMap<_, _> = blobs.map(|blob| (&blob.digest, blob)).collect();
-    // A list, as a closure that lives on would tie this to one thread.
+    // A list, because a lazy iterator would make the future not `Send`.
     let taking: Vec<_> = blobs.into_values().map(|blob| to.take(from, blob)).collect();
     let taken: Vec<bool> = stream::iter(taking).buffer_unordered(BLOBS).try_collect().await?;
     Ok(taken.into_iter().all(|taken| taken))
 }
 
-/// As [`place`], for what an index holds: boxed, since it is called by itself.
+/// [`place`] for an entry of an index. Boxed, because it is recursive.
 fn child_of<'a>(
     from: &'a Repository,
     digest: &'a str,
@@ -66,17 +66,17 @@ fn child_of<'a>(
     place(from, digest, to, &[]).boxed()
 }
 
-/// Whether a layer may be kept only where its maker keeps it.
+/// Whether a layer may be stored only by its vendor.
 pub fn is_elsewhere(blob: &OciDescriptor) -> bool {
     blob.media_type.contains("nondistributable") || blob.media_type.contains(".foreign.")
 }
 
 impl Repository {
-    /// Gets a blob from another repository, unless it is here, and says whether it was there.
+    /// Copies a blob from another repository unless it is here. Returns whether `from` had it.
     pub async fn take(&self, from: &Self, blob: &OciDescriptor) -> anyhow::Result<bool> {
         let turn = self.turn(&blob.digest);
         let _turn = turn.lock().await;
-        // A blob that is here is mounted, too, so nobody asks before.
+        // Mounting a blob that is here succeeds, so there is no need to check first.
         let mounted = self.mount(from, &blob.digest).await;
         if matches!(mounted, Ok(true)) || self.has_blob(&blob.digest).await? {
             return Ok(true);
@@ -87,9 +87,9 @@ impl Repository {
         Ok(true)
     }
 
-    /// Mounts a blob of another repository of the same registry. A registry may do without, or not
-    /// let us: then it says so in one of many ways, and a copy shows whether it is well. So does one
-    /// whose token server gives rights by repository, as the client asks for those of one alone.
+    /// Mounts a blob of another repository of the same registry. Registries that do not support or allow
+    /// this answer in many ways, so any refusal leads to a copy, which shows the real error. Also if the
+    /// token server gives rights per repository, because the client asks for one repository only.
     async fn mount(&self, from: &Self, digest: &str) -> anyhow::Result<bool> {
         if !self.shares_registry(from) {
             return Ok(false);
@@ -106,8 +106,7 @@ impl Repository {
     }
 }
 
-/// As [`place_known`], for an image that was made just now: its manifest is at hand, and its tags
-/// are hardly there.
+/// [`place_known`] for a new image: the caller has its manifest, and its tags probably do not exist.
 pub async fn place_new(
     from: &Repository,
     manifest: &Manifest,
@@ -123,7 +122,7 @@ pub async fn place_new(
     Ok(())
 }
 
-/// As [`place`], where a missing image is an error that names it.
+/// [`place`], but a missing image is an error that names it.
 pub async fn place_known(
     from: &Repository,
     digest: &str,

@@ -1,4 +1,4 @@
-//! What an image is for.
+//! The platform of an image.
 
 use anyhow::Context;
 use oci_client::manifest::Platform;
@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use super::{Manifest, Repository};
 
-/// Bytes of an image's config.
+/// Bytes of the largest image config.
 const CONFIG_BYTES: u64 = 8 * 1024 * 1024;
 
 impl Repository {
-    /// The platform of an image here, which its config tells.
+    /// The platform of an image in this repository, by its config.
     pub async fn platform(&self, manifest: &Manifest) -> anyhow::Result<Platform> {
         let reference = self.reference(&manifest.digest);
         let config = manifest.parts()?.config;

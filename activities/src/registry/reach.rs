@@ -1,4 +1,4 @@
-//! How a registry is reached: by which protocol, trusting whom, as whom.
+//! How to reach a registry: the protocol, the certificate authority, and the credentials.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -14,33 +14,35 @@ use oci_client::{
 use super::helper;
 use crate::{
     error::{classed, fail, failure_of},
-    mounts::host,
-    registry_auth, secrets,
+    secrets::{
+        self,
+        registry_auth::{self, host},
+    },
 };
 
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// Where credentials and authorities come from.
-pub(super) enum Access {
-    /// Secrets and ConfigMaps of a build namespace, which the registry settings name.
+/// Where credentials and certificate authorities come from.
+pub(super) enum CredentialSource {
+    /// Secrets and ConfigMaps of the build namespace, which the spec's registry settings name.
     Cluster { client: Cluster, namespace: String },
     /// A person's own files.
     Local(Local),
 }
 
-/// What a person at a command line has. The names of Secrets and ConfigMaps in registry settings
-/// mean nothing there.
+/// The registry settings of a person at a command line. The names of Secrets and ConfigMaps in a spec
+/// have no meaning there.
 #[derive(Clone, Debug, Default)]
 pub struct Local {
-    /// A Docker configuration file; none asks registries as nobody.
+    /// A Docker configuration file. Without it, registries are asked anonymously.
     pub docker_config: Option<PathBuf>,
-    /// Authorities to trust beside the system's own, as PEM.
+    /// A certificate authority to trust besides the system's, as PEM.
     pub ca: Option<PathBuf>,
-    /// Plain http. Without an authority it is spoken with this machine in any case.
+    /// Plain http. Without an authority, a registry on this machine always gets plain http.
     pub insecure: bool,
 }
 
-/// What is known of a registry before it is asked.
+/// How to reach a registry.
 pub(super) struct Reach {
     pub insecure: bool,
     pub ca: Option<Vec<u8>>,
@@ -48,8 +50,8 @@ pub(super) struct Reach {
 }
 
 impl Reach {
-    /// The settings of a client. Without `read` a caller has a limit of its own for each request:
-    /// the client's counts from a request's first byte, so it would cut off long uploads.
+    /// The settings of a client. Without `read` the caller sets a timeout per request: the client's read
+    /// timeout starts with the request's first byte, so it would cut off long uploads.
     pub(super) fn config(&self, read: Option<Duration>) -> ClientConfig {
         let certificate = |data| Certificate { encoding: CertificateEncoding::Pem, data };
         ClientConfig {
@@ -57,14 +59,14 @@ impl Reach {
             extra_root_certificates: self.ca.clone().map(certificate).into_iter().collect(),
             connect_timeout: Some(CONNECT),
             read_timeout: read,
-            // One request a blob, whatever its size; more registries take it than many chunks.
+            // One request per blob. More registries accept that than many chunks.
             use_monolithic_push: true,
             ..ClientConfig::default()
         }
     }
 }
 
-impl Access {
+impl CredentialSource {
     /// How the registry of an image is reached.
     pub(super) async fn reach(&self, image: &str, how: &Registry) -> anyhow::Result<Reach> {
         match self {
@@ -82,7 +84,7 @@ async fn cluster(
 ) -> anyhow::Result<Reach> {
     let auth = auth(client, namespace, image, how).await;
     if how.host.as_deref().is_some_and(|own| own != host(image)) {
-        // The Secret is for the spec's registry; of another host it may know something, too.
+        // The Secret is for the spec's registry, but it may have credentials for this host, too.
         let auth = match auth {
             Err(error) if is_denied(&error) => RegistryAuth::Anonymous,
             auth => auth?,

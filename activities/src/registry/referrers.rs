@@ -1,8 +1,8 @@
-//! What refers to an image or a package from beside it: its provenance, signatures of others.
+//! Referrers: manifests that refer to an image or a package, such as its provenance or a signature.
 //!
-//! A registry that knows referrers lists them by itself. In another one an index under the tag
-//! `sha256-<hex>` does, as the distribution specification has it. Two who write that index at the
-//! same moment may lose the entry of one; attaching again brings it back.
+//! Some registries list referrers. For others, the distribution specification defines an index under
+//! the tag `sha256-<hex>`. If two workers write that index at the same time, one entry may be lost.
+//! Attaching again restores it.
 
 use std::collections::BTreeMap;
 
@@ -21,24 +21,24 @@ use super::{
     repository::{ANSWER, Repository},
 };
 
-/// The type of a config that says nothing, which is `{}`.
+/// The type of the empty config, `{}`.
 pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
-/// What is attached to something in a repository.
+/// A new attachment.
 pub struct Attachment<'a> {
-    /// What kind of thing it is.
+    /// Its artifact type.
     pub artifact_type: &'a str,
-    /// What its bytes are.
+    /// The media type of its bytes.
     pub media_type: &'a str,
     /// Its bytes.
     pub bytes: &'a [u8],
-    /// What its entry in the list of referrers says. The same bytes with the same annotations are
-    /// the same attachment.
+    /// Annotations of its entry in the list of referrers. The same bytes with the same annotations are the
+    /// same attachment.
     pub annotations: BTreeMap<String, String>,
 }
 
 impl Repository {
-    /// What refers to a manifest here, of one kind or of any.
+    /// The referrers of a manifest, of one artifact type or of any.
     pub async fn referrers(
         &self,
         digest: &str,
@@ -46,18 +46,18 @@ impl Repository {
     ) -> anyhow::Result<Vec<ImageIndexEntry>> {
         let at = self.at(digest);
         let what = format!("cannot list what refers to `{at}`");
-        // A registry may ignore what it was asked for; without a filter its answer is the same.
+        // Not every registry applies the filter, so this asks without one.
         let listed = async {
             match self.client.pull_referrers(&at, None).await {
-                // Who does not know the question may answer so, too. If it is a refusal, the index
-                // is refused as well.
+                // A registry without referrers may answer like this. A real refusal also refuses the
+                // index below.
                 Err(E::RegistryError { .. } | E::ServerError { code: 400 | 405, .. }) => Ok(vec![]),
                 listed => listed.map(|index| index.manifests),
             }
         };
         let mut entries = match self.ask(&what, ANSWER, listed).await? {
             Some(entries) if !entries.is_empty() => entries,
-            // The client takes any refusal of the index for its absence.
+            // The client takes any refusal of the list for an empty list.
             _ => self.tagged(digest).await?.manifests,
         };
         entries.retain(|entry| {
@@ -66,8 +66,8 @@ impl Repository {
         Ok(entries)
     }
 
-    /// Attaches something to a manifest here and gives the digest of what now refers to it.
-    /// Attaching the same again changes nothing.
+    /// Attaches something to a manifest, and returns the digest of the referrer. Attaching the same again
+    /// changes nothing.
     pub async fn attach(
         &self,
         subject: &OciDescriptor,
@@ -90,8 +90,8 @@ impl Repository {
         Ok(referrer.digest)
     }
 
-    /// Puts a manifest that refers to another one here, whose digest this is. What the manifest
-    /// holds must be here.
+    /// Puts a manifest that refers to the manifest with the digest `subject`. The repository must have
+    /// what it names.
     pub async fn refer(&self, subject: &str, referrer: &Manifest) -> anyhow::Result<()> {
         self.put_manifest(&referrer.digest, referrer).await?;
         let known = self.referrers(subject, None).await?;
@@ -101,7 +101,7 @@ impl Repository {
         }
     }
 
-    /// Enters a referrer into the index of a registry that keeps none by itself.
+    /// Adds a referrer to the index, for a registry that does not list referrers.
     async fn enter(&self, subject: &str, referrer: &Manifest) -> anyhow::Result<()> {
         let what = self.reference(&referrer.digest);
         let manifest: OciImageManifest = serde_json::from_slice(&referrer.bytes)
@@ -112,7 +112,7 @@ impl Repository {
             digest: referrer.digest.clone(),
             size: referrer.descriptor().size,
             platform: None,
-            // What names no type is of its config's.
+            // A manifest without artifact type has the type of its config.
             artifact_type: manifest.artifact_type.or(Some(manifest.config.media_type)),
             annotations: manifest.annotations,
         });
@@ -136,7 +136,7 @@ impl Repository {
 }
 
 impl Manifest {
-    /// It as an index; `name` is what an error calls it.
+    /// Parses the manifest as an index. Errors call it `name`.
     pub fn index(&self, name: &str) -> anyhow::Result<OciImageIndex> {
         serde_json::from_slice(&self.bytes)
             .map_err(|_| anyhow::anyhow!("`{name}` is not an index of manifests"))

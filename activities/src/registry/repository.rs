@@ -15,13 +15,13 @@ use oci_client::{
 use super::meaning::{Meaning, meaning, refusal};
 use crate::error::fail;
 
-/// How long a small answer may take.
+/// The timeout of a small request.
 pub(super) const ANSWER: Duration = Duration::from_secs(30);
 
-/// Tags asked for at once.
+/// Tags per page.
 const PAGE: usize = 1000;
 
-/// A repository, and who we are there. Everything in it may be done twice.
+/// A repository, and the credentials for it. Every operation may be repeated.
 #[derive(Clone)]
 pub struct Repository {
     name: String,
@@ -31,7 +31,7 @@ pub struct Repository {
     taking: Arc<Mutex<HashMap<String, Turn>>>,
 }
 
-/// Who puts the same blob takes turns, so that the second finds it.
+/// A lock per blob, so that of two tasks that put the same blob, the second finds it.
 pub(super) type Turn = Arc<tokio::sync::Mutex<()>>;
 
 impl Repository {
@@ -46,12 +46,12 @@ impl Repository {
         &self.name
     }
 
-    /// A manifest here as it is pulled.
+    /// The reference of a manifest in this repository.
     pub fn reference(&self, digest: &str) -> String {
         names::reference(&self.name, digest)
     }
 
-    /// A tag or a digest here.
+    /// A tag or digest in this repository.
     pub(super) fn at(&self, reference: &str) -> Reference {
         let registry = self.whole.registry().to_owned();
         let repository = self.whole.repository().to_owned();
@@ -74,10 +74,10 @@ impl Repository {
         taking.entry(digest.to_owned()).or_default().clone()
     }
 
-    /// Every tag, in the order of their bytes; none where there is no such repository.
+    /// All tags, sorted by their bytes; none if the repository does not exist.
     ///
-    /// Further pages are asked for by the last tag seen. Of a registry that knows pages by a token
-    /// of its own alone, as Quay's, it is the first page.
+    /// The next page starts after the last tag. Registries whose pages need a token of their own, such as
+    /// Quay, return the first page only.
     pub async fn tags(&self) -> anyhow::Result<Vec<String>> {
         let mut tags: Vec<String> = Vec::new();
         loop {
@@ -85,7 +85,7 @@ impl Repository {
             let listed = async {
                 match self.client.list_tags(&self.whole, &self.auth, Some(PAGE), last).await {
                     Ok(page) => Ok(page.tags),
-                    // So does Go write a list without an entry.
+                    // Go writes an empty list like this.
                     Err(OciDistributionError::JsonError(error)) if is_null(&error) => Ok(vec![]),
                     Err(error) => Err(error),
                 }
@@ -93,7 +93,7 @@ impl Repository {
             let what = format!("cannot list the tags of `{}`", self.name);
             let page = self.ask(&what, ANSWER, listed).await?.unwrap_or_default();
             let seen = tags.len();
-            // A registry may give fewer than asked for, and one without pages gives all again.
+            // A page may be short, and a registry without pages returns all tags each time.
             tags.extend(page);
             tags.sort_unstable();
             tags.dedup();
@@ -103,7 +103,7 @@ impl Repository {
         }
     }
 
-    /// Asks something; none where there is no such thing.
+    /// Reads something; none if it does not exist.
     pub(super) async fn ask<T>(
         &self,
         what: &str,
@@ -120,7 +120,7 @@ impl Repository {
         }
     }
 
-    /// Sends something.
+    /// Writes something.
     pub(super) async fn send<T>(
         &self,
         what: &str,
@@ -137,8 +137,8 @@ impl Repository {
         }
     }
 
-    /// The error of a failed request. A client that gets no token asks without one and is refused:
-    /// so of a refusal the token server is asked again, as it may only have been away.
+    /// The failure of a request. If the client gets no token, it asks without one and is refused. So after
+    /// a refusal this asks the token server again, which may only have been down.
     async fn failed(
         &self,
         what: &str,

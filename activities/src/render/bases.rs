@@ -13,7 +13,7 @@ const DETOURS: [&str; 2] = ["--registry-mirror", "--registry-map"];
 /// for any host. One that the worker does not reach may have a mirror that only Kaniko is told of,
 /// or a certificate, or a network: that of another host than the images' own is never waited for
 /// here.
-pub(super) async fn look_up(
+pub async fn look_up(
     registry: &RegistryClient,
     plan: &ContainerPlan,
     image: String,

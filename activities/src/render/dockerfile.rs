@@ -8,10 +8,13 @@ use std::{
 use kilnworks_workflows::{bounds, failure::FailureType, plan::BuildPlan};
 use minijinja::Value;
 
-use super::template;
 use crate::{
     error::fail,
-    source::tree::{Entry, Kind, Tree},
+    source::{
+        directory::{context_dir, some_files},
+        tree::{Entry, Kind, Tree},
+    },
+    template,
 };
 
 /// Reads both. With values the Dockerfile is a template, which may include other files of the
@@ -60,7 +63,7 @@ impl Place<'_> {
     }
 
     fn context(&self) -> anyhow::Result<Entry> {
-        context(self.tree, &self.build.context_dir, self.commit)
+        context_dir(self.tree, &self.build.context_dir, self.commit)
     }
 
     /// A text file of the context; none where nothing is.
@@ -129,41 +132,6 @@ fn loader(
             asked.insert(name.to_owned());
         }
         Ok(text)
-    }
-}
-
-/// The directory of a context, which must be there.
-pub(crate) fn context(tree: &Tree, path: &str, commit: &str) -> anyhow::Result<Entry> {
-    match tree.find(path)? {
-        Some(entry) if entry.kind == Kind::Dir => Ok(entry),
-        Some(entry) if entry.kind == Kind::Link => {
-            let message =
-                format!("the context `{path}` is a submodule; fetch it with `submodules: true`");
-            Err(fail(FailureType::RevisionNotFound, message))
-        }
-        found => {
-            let what = if found.is_some() { "is no directory" } else { "is not there" };
-            let seen = some_files(tree, &tree.root());
-            let message =
-                format!("the context `{path}` {what} at the commit `{commit}`; there are {seen}");
-            Err(fail(FailureType::RevisionNotFound, message))
-        }
-    }
-}
-
-/// A few names of a directory, for an error's text.
-pub(crate) fn some_files(tree: &Tree, dir: &Entry) -> String {
-    let (entries, count) = tree.first(dir, 10).unwrap_or_default();
-    let name = |entry: &Entry| {
-        let path = String::from_utf8_lossy(&entry.path).into_owned();
-        let slash = if entry.kind == Kind::Dir { "/" } else { "" };
-        format!("`{path}{slash}`")
-    };
-    let names: Vec<_> = entries.iter().map(name).collect();
-    match count - names.len() {
-        _ if names.is_empty() => "no files".to_owned(),
-        0 => names.join(", "),
-        more => format!("{} and {more} more", names.join(", ")),
     }
 }
 

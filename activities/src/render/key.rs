@@ -18,7 +18,7 @@ const FORMAT: u32 = 1;
 /// anything else that it fetches while it runs, is as old as its key.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
-    /// Content key of the context: [`crate::pack::key`], which tells bytes and nothing else. Not
+    /// Content key of the context: [`crate::context::pack::key`], which tells bytes and nothing else. Not
     /// the store's key, which has a period in it.
     pub context: &'a str,
     /// The Dockerfile, rendered, with a digest at each image from outside.

@@ -55,14 +55,14 @@ where
     let platforms = build.several().iter().map(|platform| RenderedPlatform {
         platform: platform.clone(),
         key: reusable.then(|| key::key(&Inputs { platform, ..inputs })),
-        reused: None,
     });
     let platforms: Vec<_> = platforms.collect();
     let key = match platforms.as_slice() {
         [] => reusable.then(|| key::key(&inputs)),
         all => key::of_index(all.iter().map(|one| one.key.as_deref())),
     };
-    Ok(Rendered { dockerfile, bases, key, platforms, ..rendered })
+    let key_platform = build.platforms.is_empty().then_some(own);
+    Ok(Rendered { dockerfile, bases, key, key_platform, platforms, ..rendered })
 }
 
 /// What an image is keyed for where no platform is named: nodes are like the worker's own machine.

@@ -10,8 +10,7 @@ use oci_client::{Reference, manifest::Platform};
 
 use crate::{
     error::{fail, failure_of},
-    index::text,
-    registry::{RegistryClient, Repository},
+    registry::{RegistryClient, Repository, index::text},
 };
 
 /// Checks every base image of a container that names platforms. One that the worker cannot look at
@@ -19,7 +18,7 @@ use crate::{
 ///
 /// # Errors
 /// With `BaseImageNotFound` where one is not there for a platform.
-pub(super) async fn check(
+pub async fn check(
     registry: &RegistryClient,
     plan: &ContainerPlan,
     bases: &[Base],
@@ -82,7 +81,7 @@ fn is(wanted: &str, there: &Platform) -> bool {
 #[cfg(test)]
 mod tests {
     use super::is;
-    use crate::index::platform_of;
+    use crate::registry::index::platform_of;
 
     #[test]
     fn an_image_is_for_a_platform_as_kaniko_sees_it() {

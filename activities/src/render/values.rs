@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use kilnworks_workflows::{failure::FailureType, plan::ContainerPlan};
 use minijinja::{Environment, Value, value::Serde};
 
-use super::template;
-use crate::{error::fail, package::values::with_underscores};
+use crate::{
+    error::fail,
+    template::{self, with_underscores},
+};
 
 /// Names that no value of a spec may take; where there are `images`, that is one more.
 const FIVE: [&str; 5] = ["app", "component", "container", "version", "commit"];

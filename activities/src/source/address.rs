@@ -5,7 +5,7 @@ use url::Url;
 
 use crate::error::fail;
 
-/// A repository's URL, taken apart as far as a step needs it.
+/// The parts of a repository's URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     /// The URL in its canonical form, which clients are given. It holds no password.
@@ -25,7 +25,7 @@ pub enum Way {
     Web,
     /// ssh.
     Ssh,
-    /// A path or a `file://` URL. No spec may name one; tests do.
+    /// A path or a `file://` URL. Only tests use it; a spec cannot.
     Local,
 }
 
@@ -56,9 +56,9 @@ impl Address {
         self.remote.as_ref().zip(there).is_some_and(|(here, there)| here.is_same_server(&there))
     }
 
-    /// The repository of a submodule, as `.gitmodules` writes it: another URL, or a path beginning
-    /// with `./` or `../` relative to this one. A repository from elsewhere must not name a path of
-    /// this machine, where other people's mirrors lie.
+    /// The repository of a submodule, as `.gitmodules` writes it: a URL, or a path starting with `./`
+    /// or `../` relative to this repository. A remote repository must not name a path of this machine,
+    /// where other users' mirrors are.
     pub fn submodule(&self, url: &str) -> anyhow::Result<Self> {
         let is_relative = url.starts_with("./") || url.starts_with("../");
         match &self.remote {
@@ -81,7 +81,7 @@ impl Address {
     }
 }
 
-/// `host`, or `host:port` where the URL has a port that its scheme does not imply.
+/// `host`, or `host:port` if the URL has a port that its scheme does not imply.
 pub fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     match url.port() {

@@ -1,4 +1,4 @@
-//! The bound on what the mirrors take of the disk.
+//! Limits the disk space of the mirrors.
 
 use std::{
     fs, io,
@@ -13,7 +13,7 @@ use super::{
     mirror::remove_dir,
 };
 
-/// Removes the mirrors used longest ago until the others fit in `max_bytes`; never one in use.
+/// Deletes the least recently used mirrors until the rest fits in `max_bytes`. Mirrors in use stay.
 pub fn shrink(mirrors: &Path, max_bytes: u64) -> anyhow::Result<()> {
     let mut found = list(mirrors).context("cannot list the mirrors")?;
     found.sort_by_key(|mirror| mirror.used);
@@ -55,7 +55,7 @@ fn list(mirrors: &Path) -> io::Result<Vec<Used>> {
     Ok(found)
 }
 
-/// What is gone while we look counts nothing.
+/// A file that disappears meanwhile counts as zero.
 fn size(path: &Path) -> u64 {
     let Ok(metadata) = fs::symlink_metadata(path) else {
         return 0;

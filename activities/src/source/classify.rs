@@ -1,20 +1,20 @@
-//! What an error of libgit2 means: the one place that knows its classes and texts.
+//! Classifies errors of libgit2. Only this file knows their classes and texts.
 
 use git2::{Error, ErrorClass, ErrorCode};
 use kilnworks_workflows::failure::FailureType;
 
 use crate::error::fail;
 
-/// The public type of an error of a connection. None where the server is not to blame: the mirror
-/// is damaged, or the disk full.
+/// The failure type of a connection's error. None if the server did not cause the error: the mirror
+/// is damaged, or the disk is full.
 ///
-/// The texts are libgit2 1.9's; where it has an own code for a case, the code decides.
+/// The texts are those of libgit2 1.9. Where libgit2 has a code of its own, the code decides.
 pub fn classify(error: &Error) -> Option<FailureType> {
     use FailureType::{SourceDenied, SourceNotFound, SourceUnavailable};
     let message = error.message();
     let says = |texts: &[&str]| texts.iter().any(|text| message.contains(text));
     Some(match (error.class(), error.code()) {
-        // Over ssh the server's own words are all there is: git's, GitHub's, GitLab's.
+        // Over ssh there is only the server's text: git's, GitHub's, GitLab's.
         (ErrorClass::Net | ErrorClass::Ssh, _)
             if says(&[
                 "does not appear to be a git repository",
@@ -27,16 +27,16 @@ pub fn classify(error: &Error) -> Option<FailureType> {
         (_, ErrorCode::Auth | ErrorCode::Certificate) => SourceDenied,
         (_, ErrorCode::Timeout | ErrorCode::User) => SourceUnavailable,
         (ErrorClass::Http, _) => http_status(message),
-        // The resolver's own word for a name that does not exist, unlike a resolver that is down.
+        // The resolver's text for a name that does not exist, unlike a resolver that is down.
         (ErrorClass::Net, _) if says(&["Name or service not known", "No address associated"]) => {
             SourceNotFound
         }
-        // What libgit2 says of a path of this machine where nothing is.
+        // libgit2's text for a missing path of this machine.
         (ErrorClass::Net, _) if says(&["unsupported URL protocol"]) => SourceNotFound,
-        // A redirect to another host is not followed: there is no repository at this URL.
+        // libgit2 does not follow redirects to other hosts: this URL has no repository.
         (ErrorClass::Net, _) if says(&["cannot redirect from"]) => SourceNotFound,
         (ErrorClass::Net | ErrorClass::Ssh | ErrorClass::Ssl, _) => SourceUnavailable,
-        // Only a path of this machine is looked for so.
+        // Only for paths of this machine.
         (ErrorClass::Os | ErrorClass::Repository, ErrorCode::NotFound) => SourceNotFound,
         (ErrorClass::Os, _) if says(&["failed to connect"]) => SourceUnavailable,
         _ => return None,
@@ -48,14 +48,14 @@ fn http_status(message: &str) -> FailureType {
     match status {
         Some("404" | "410") => FailureType::SourceNotFound,
         Some("401" | "403") => FailureType::SourceDenied,
-        // Whatever answers there, it is not a git repository.
+        // The server is not a git server.
         None if message.contains("content-type") => FailureType::SourceNotFound,
         _ => FailureType::SourceUnavailable,
     }
 }
 
-/// An error of a connection, with its public type and the URL in its text. One without a type
-/// stays what it is: see [`is_damage`].
+/// A connection's error with its failure type, and with the URL in its text. An error without a
+/// type is returned unchanged: see [`is_damage`].
 pub fn explain(url: &str, error: Error) -> anyhow::Error {
     match classify(&error) {
         Some(kind) => fail(kind, format!("cannot fetch `{url}`: {}", error.message())),
@@ -63,8 +63,8 @@ pub fn explain(url: &str, error: Error) -> anyhow::Error {
     }
 }
 
-/// Whether an error says that a mirror on this machine is damaged: libgit2 failed, and no server
-/// is to blame. A mirror is a cache: it is fetched anew.
+/// Whether an error means that a mirror on this machine is damaged: libgit2 failed, and no server
+/// caused that. The caller fetches the mirror again.
 pub fn is_damage(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.is::<Error>())
 }
@@ -78,7 +78,7 @@ mod tests {
 
     use super::{classify, explain, is_damage};
 
-    // Texts as libgit2 1.9 and the servers behind it have them.
+    // Texts of libgit2 1.9 and of servers.
     #[test]
     fn an_error_of_a_server_has_a_public_type() {
         for (class, code, message, expected) in [

@@ -1,4 +1,4 @@
-//! What a Secret lets us present to a git server.
+//! The credentials that a Secret holds for a git server.
 
 use git2::{Cred, CredentialType, Error, ErrorClass, ErrorCode};
 use k8s_openapi::api::core::v1::Secret;
@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use super::address::{Address, Way};
 use crate::{error::fail, secrets};
 
-/// The credentials of one source: which of them, if any, a host is shown.
+/// The credentials of one source, and the hosts that may see them.
 #[derive(Clone, Default, PartialEq)]
 pub struct Credentials {
     name: String,
@@ -18,7 +18,7 @@ pub struct Credentials {
     secret: Option<Secret>,
 }
 
-/// One login. It has no `Debug`, so that it gets into no log.
+/// One login. It has no `Debug`, so that no log contains it.
 #[derive(Clone, PartialEq)]
 pub enum Login {
     /// For http and https.
@@ -28,7 +28,7 @@ pub enum Login {
 }
 
 impl Credentials {
-    /// The login that a Secret holds, for a source whose host the Secret was read for.
+    /// The login of a Secret that was read for the source's host.
     pub fn of(secret: Secret, address: &Address) -> anyhow::Result<Self> {
         let name = secret.name_any();
         let login = login(&secret).map_err(|wrong| {
@@ -37,9 +37,8 @@ impl Credentials {
         Ok(Self { name, login: Some(login), url: address.url.clone(), secret: Some(secret) })
     }
 
-    /// Name of the Secret whose login a repository is shown; empty where it is shown none. With
-    /// the URL it tells mirrors apart, so that nobody reads from a mirror what the server would
-    /// have refused.
+    /// Name of the Secret that is used for a repository; empty if none is used. Mirrors are separate per
+    /// URL and Secret, so that nobody reads from a mirror what the server would refuse.
     pub fn name_for(&self, address: &Address) -> &str {
         match self.login_for(address) {
             Some(_) => &self.name,
@@ -47,7 +46,7 @@ impl Credentials {
         }
     }
 
-    /// The login for a repository: the source's own, or a submodule's on a host that may see it.
+    /// The login for a repository: the source itself, or a submodule on a host that may see the login.
     pub fn login_for(&self, address: &Address) -> Option<&Login> {
         let secret = self.secret.as_ref()?;
         let may_see = address.is_same_server(&self.url) || secrets::permits(secret, &address.host);
@@ -61,14 +60,14 @@ fn login(secret: &Secret) -> Result<Login, String> {
     };
     match secret.type_.as_deref() {
         Some("kubernetes.io/basic-auth") => Ok(Login::Basic {
-            // Forges that take a token alone take any user name with it.
+            // Git hosts that accept a token accept any user name with it.
             username: text("username").unwrap_or_else(|_| "git".to_owned()),
             password: text("password")?,
         }),
         Some("kubernetes.io/ssh-auth") => Ok(Login::Key {
             private: text("ssh-privatekey")?,
             known_hosts: text("known_hosts").map_err(|missing| {
-                format!("{missing}, without which the server cannot be told from another; `ssh-keyscan` prints what belongs there")
+                format!("{missing}, which identifies the server; `ssh-keyscan` prints it")
             })?,
         }),
         other => Err(format!(
@@ -87,11 +86,11 @@ impl Login {
     }
 }
 
-/// How often libgit2 asks for one kind of credentials before that counts as a refusal. It asks
-/// again, for ever, for as long as it is answered.
+/// How often libgit2 may ask for one kind of credentials. It asks again after each refusal, without
+/// end, as long as it gets an answer.
 const ASKS: u32 = 1;
 
-/// Answers libgit2 when a server wants credentials.
+/// Answers libgit2 when a server asks for credentials.
 pub struct Answers<'a> {
     address: &'a Address,
     login: Option<&'a Login>,
@@ -100,7 +99,7 @@ pub struct Answers<'a> {
 }
 
 impl<'a> Answers<'a> {
-    /// Answers for a repository, with its login where it has one.
+    /// Answers for a repository, with its login if it has one.
     pub fn new(address: &'a Address, login: Option<&'a Login>) -> Self {
         Self { address, login, names: 0, logins: 0 }
     }
@@ -125,7 +124,7 @@ impl<'a> Answers<'a> {
         }
         let Some(login) = self.login else {
             return Err(refusal(
-                "the server wants credentials and the source names no Secret with any of their kind",
+                "the server requires credentials, and the source names no Secret that has them",
             ));
         };
         if self.logins >= ASKS {
@@ -140,7 +139,7 @@ impl<'a> Answers<'a> {
                 Cred::ssh_key_from_memory(user, None, private, None)
             }
             _ => Err(refusal(
-                "the server wants credentials of a kind that the source's Secret does not hold",
+                "the server requires another kind of credentials than the source's Secret has",
             )),
         }
     }

@@ -1,4 +1,4 @@
-//! `known_hosts` as sshd(8) has it: whether a host key is the one that a Secret expects.
+//! Checks a host key against a `known_hosts` text, in the format of sshd(8).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -6,19 +6,19 @@ use sha1::Sha1;
 
 /// What a `known_hosts` text says of a host's key.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// This key is listed for it.
+pub enum KeyMatch {
+    /// The text lists this key for the host.
     Known,
-    /// Only other keys are listed for it, of these types.
+    /// The text lists only other keys for the host, of these types.
     Other(Vec<String>),
-    /// Nothing is listed for it.
+    /// The text lists no key for the host.
     Unknown,
-    /// This key is marked as revoked.
+    /// The text marks this key as revoked.
     Revoked,
 }
 
-/// Looks a host's key up. `key` is the raw key; `port` is 22 where the URL has none.
-pub fn judge(known_hosts: &str, host: &str, port: u16, key: &[u8]) -> Verdict {
+/// Looks up a host's key. `key` is the raw key. `port` is 22 if the URL has none.
+pub fn judge(known_hosts: &str, host: &str, port: u16, key: &[u8]) -> KeyMatch {
     let name = match port {
         22 => host.to_lowercase(),
         _ => format!("[{}]:{port}", host.to_lowercase()),
@@ -37,21 +37,21 @@ pub fn judge(known_hosts: &str, host: &str, port: u16, key: &[u8]) -> Verdict {
             continue;
         }
         match marker {
-            Some("@revoked") if listed == key => return Verdict::Revoked,
-            // Certificates of hosts are beyond libssh2.
+            Some("@revoked") if listed == key => return KeyMatch::Revoked,
+            // libssh2 does not support host certificates.
             Some(_) => {}
             None if listed == key => known = true,
             None => other.push(kind.to_owned()),
         }
     }
     match (known, other.is_empty()) {
-        (true, _) => Verdict::Known,
-        (false, false) => Verdict::Other(other),
-        (false, true) => Verdict::Unknown,
+        (true, _) => KeyMatch::Known,
+        (false, false) => KeyMatch::Other(other),
+        (false, true) => KeyMatch::Unknown,
     }
 }
 
-/// Whether a host field names a host: a hash, or patterns of which none negates it.
+/// Whether a host field matches a host: a hash, or patterns of which none negates the host.
 fn lists(field: &str, name: &str) -> bool {
     if let Some(hashed) = field.strip_prefix("|1|") {
         return is_hash_of(hashed, name).unwrap_or(false);
@@ -69,7 +69,7 @@ fn is_hash_of(hashed: &str, name: &str) -> Option<bool> {
     Some(mac.verify_slice(&STANDARD.decode(hash).ok()?).is_ok())
 }
 
-/// `*` is any text, `?` any character.
+/// `*` matches any text, `?` any character.
 fn matches(pattern: &str, name: &str) -> bool {
     let pattern = pattern.to_lowercase();
     let (Some(first), rest) = (pattern.chars().next(), pattern.get(1..).unwrap_or_default()) else {
@@ -85,7 +85,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Verdict, judge};
+    use super::{KeyMatch, judge};
 
     // The SHA-1 HMAC of `git.example.com` under the salt `saltsaltsaltsaltsalt`.
     const HASHED: &str =
@@ -93,28 +93,28 @@ mod tests {
 
     #[test]
     fn a_key_is_judged_by_its_host() {
-        let other = || Verdict::Other(vec!["ssh-rsa".to_owned()]);
+        let other = || KeyMatch::Other(vec!["ssh-rsa".to_owned()]);
         for (text, host, port, expected) in [
-            ("git.example.com ssh-ed25519 a2V5 me", "git.example.com", 22, Verdict::Known),
-            ("GIT.example.com ssh-ed25519 a2V5", "git.Example.com", 22, Verdict::Known),
-            ("git.example.com ssh-ed25519 a2V5", "git.example.com", 2222, Verdict::Unknown),
-            ("[git.example.com]:2222 ssh-ed25519 a2V5", "git.example.com", 2222, Verdict::Known),
-            ("[git.example.com]:2222 ssh-ed25519 a2V5", "git.example.com", 22, Verdict::Unknown),
-            ("a,b,git.example.com ssh-ed25519 a2V5", "git.example.com", 22, Verdict::Known),
-            ("*.example.com ssh-ed25519 a2V5", "git.example.com", 22, Verdict::Known),
-            ("*.example.com,!git.* ssh-ed25519 a2V5", "git.example.com", 22, Verdict::Unknown),
-            ("git.example.co? ssh-ed25519 a2V5", "git.example.com", 22, Verdict::Known),
+            ("git.example.com ssh-ed25519 a2V5 me", "git.example.com", 22, KeyMatch::Known),
+            ("GIT.example.com ssh-ed25519 a2V5", "git.Example.com", 22, KeyMatch::Known),
+            ("git.example.com ssh-ed25519 a2V5", "git.example.com", 2222, KeyMatch::Unknown),
+            ("[git.example.com]:2222 ssh-ed25519 a2V5", "git.example.com", 2222, KeyMatch::Known),
+            ("[git.example.com]:2222 ssh-ed25519 a2V5", "git.example.com", 22, KeyMatch::Unknown),
+            ("a,b,git.example.com ssh-ed25519 a2V5", "git.example.com", 22, KeyMatch::Known),
+            ("*.example.com ssh-ed25519 a2V5", "git.example.com", 22, KeyMatch::Known),
+            ("*.example.com,!git.* ssh-ed25519 a2V5", "git.example.com", 22, KeyMatch::Unknown),
+            ("git.example.co? ssh-ed25519 a2V5", "git.example.com", 22, KeyMatch::Known),
             ("git.example.com ssh-rsa b3RoZXI=", "git.example.com", 22, other()),
             (
                 "@revoked * ssh-ed25519 a2V5\ngit.example.com ssh-ed25519 a2V5",
                 "git.example.com",
                 22,
-                Verdict::Revoked,
+                KeyMatch::Revoked,
             ),
-            ("@cert-authority * ssh-ed25519 a2V5", "git.example.com", 22, Verdict::Unknown),
-            ("# git.example.com ssh-ed25519 a2V5", "git.example.com", 22, Verdict::Unknown),
-            ("git.example.com ssh-ed25519", "git.example.com", 22, Verdict::Unknown),
-            ("", "git.example.com", 22, Verdict::Unknown),
+            ("@cert-authority * ssh-ed25519 a2V5", "git.example.com", 22, KeyMatch::Unknown),
+            ("# git.example.com ssh-ed25519 a2V5", "git.example.com", 22, KeyMatch::Unknown),
+            ("git.example.com ssh-ed25519", "git.example.com", 22, KeyMatch::Unknown),
+            ("", "git.example.com", 22, KeyMatch::Unknown),
         ] {
             assert_eq!(judge(text, host, port, b"key"), expected, "{text} for {host}:{port}");
         }
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_hashed_host_is_found() {
-        assert_eq!(judge(HASHED, "git.example.com", 22, b"key"), Verdict::Known);
-        assert_eq!(judge(HASHED, "other.example.com", 22, b"key"), Verdict::Unknown);
+        assert_eq!(judge(HASHED, "git.example.com", 22, b"key"), KeyMatch::Known);
+        assert_eq!(judge(HASHED, "other.example.com", 22, b"key"), KeyMatch::Unknown);
     }
 }

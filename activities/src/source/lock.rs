@@ -1,4 +1,4 @@
-//! Locks on files, which the operating system releases when their holder dies.
+//! File locks. The operating system releases a lock when its holder dies.
 
 use std::{
     fs::{File, TryLockError},
@@ -11,16 +11,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::blocking::go_on;
 
-/// How a lock is held.
+/// Who else may hold the lock at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
-    /// Together with others.
+    /// Others that hold it shared.
     Shared,
-    /// Alone.
+    /// Nobody.
     Alone,
 }
 
-/// Waits for a lock on a file, which is made where it is missing. Closing it releases it.
+/// Waits for a lock on a file, which is created if it does not exist. Closing the file releases it.
 pub fn lock(path: &Path, hold: Hold, cancel: &CancellationToken) -> anyhow::Result<File> {
     loop {
         if let Some(file) = try_lock(path, hold)? {
@@ -31,7 +31,7 @@ pub fn lock(path: &Path, hold: Hold, cancel: &CancellationToken) -> anyhow::Resu
     }
 }
 
-/// A lock on a file if nobody is in the way.
+/// Takes a lock on a file, if nobody holds it.
 pub fn try_lock(path: &Path, hold: Hold) -> anyhow::Result<Option<File>> {
     let shown = path.display();
     let file = File::options()

@@ -1,9 +1,9 @@
-//! A mirror: a bare repository on this machine's disk, one for each URL and Secret. It is a cache,
-//! and may be lost at any time; two workers may share it.
+//! A mirror: a bare repository on this machine's disk, one per URL and Secret. It is a cache that may
+//! disappear at any time. Two workers may share it.
 //!
-//! Beside the directory `<name>` lie two locks. `<name>.use` is held shared by whoever reads or
-//! fetches, and alone by who removes; its time of change is when the mirror was last used.
-//! `<name>.fetch` is held by the one who fetches. Reading needs no more: a fetch only adds packs.
+//! Beside the directory `<name>` are two locks. Readers and fetchers hold `<name>.use` shared, and
+//! whoever deletes the mirror holds it alone; its modification time is the last use of the mirror.
+//! A fetcher also holds `<name>.fetch`. Readers need no more, because a fetch only adds packs.
 
 use std::{
     fs::{self, File},
@@ -21,24 +21,24 @@ use super::{
     lock::{Hold, lock},
 };
 
-/// A mirror in use: nobody removes it before this is dropped.
+/// A mirror in use. Nobody deletes the mirror before this is dropped.
 pub struct Mirror {
     /// The bare repository.
     pub repo: Repository,
-    /// Where it came from.
+    /// The repository that it mirrors.
     pub address: Address,
     path: PathBuf,
     _in_use: File,
 }
 
 impl Mirror {
-    /// Path of the mirror of an URL as seen with a Secret's login, or with none.
+    /// Path of the mirror of a URL, fetched with the login of a Secret or without one.
     pub fn path(mirrors: &Path, address: &Address, secret: &str) -> PathBuf {
         let name = names::hex(format!("{}\n{secret}", address.url).as_bytes());
         mirrors.join(&name[..40])
     }
 
-    /// Opens a mirror, an empty one where there is none.
+    /// Opens a mirror. It is created empty if it does not exist.
     pub fn open(
         path: &Path,
         address: &Address,
@@ -48,7 +48,7 @@ impl Mirror {
         in_use.set_modified(SystemTime::now()).context("cannot mark a mirror as used")?;
         let repo = match Repository::open_bare(path) {
             Ok(repo) => repo,
-            // One that does not open is damaged; whoever asked has it removed once nobody uses it.
+            // The mirror is damaged. The caller deletes it once nobody uses it.
             Err(error) if path.exists() => return Err(error).context("cannot open a mirror"),
             Err(_) => {
                 let _fetching = lock(&path.with_extension("fetch"), Hold::Alone, cancel)?;
@@ -58,12 +58,12 @@ impl Mirror {
         Ok(Self { repo, address: address.clone(), path: path.to_owned(), _in_use: in_use })
     }
 
-    /// Waits until nobody else fetches into this mirror. What was asked for may have come by then.
+    /// Waits until nobody else fetches into this mirror. Another fetch may have brought the commit.
     pub fn alone(&self, cancel: &CancellationToken) -> anyhow::Result<File> {
         lock(&self.path.with_extension("fetch"), Hold::Alone, cancel)
     }
 
-    /// The tree of a commit, where the commit is here. An annotated tag's id will do for a commit's.
+    /// The tree of a commit, if the mirror has it. The id may also be that of an annotated tag.
     pub fn tree_of(&self, commit: Oid) -> Result<Option<Oid>, git2::Error> {
         let found = self.repo.find_object(commit, None).and_then(|object| object.peel_to_commit());
         match found {
@@ -74,7 +74,7 @@ impl Mirror {
     }
 }
 
-/// Makes an empty mirror in place of whatever is there, unless someone has just made one.
+/// Creates an empty mirror in place of what is there, unless another worker has just done so.
 fn init(path: &Path) -> anyhow::Result<Repository> {
     if let Ok(repo) = Repository::open_bare(path) {
         return Ok(repo);
@@ -85,20 +85,20 @@ fn init(path: &Path) -> anyhow::Result<Repository> {
     options.bare(true).external_template(false);
     let repo = Repository::init_opts(&new, &options).context("cannot make a mirror")?;
     let mut config = repo.config().context("cannot configure a mirror")?;
-    // A redirect to another host would take the credentials along. See `Server::fetch`.
+    // A redirect to another host would get the credentials: see `Server::fetch`.
     config.set_bool("http.followRedirects", false).context("cannot configure a mirror")?;
-    // A mirror that opens is a whole one.
+    // The rename makes the mirror appear complete.
     fs::rename(&new, path).context("cannot make a mirror")?;
     Repository::open_bare(path).context("cannot open a new mirror")
 }
 
-/// Removes a damaged mirror once nobody uses it.
+/// Deletes a damaged mirror once nobody uses it.
 pub fn discard(path: &Path, cancel: &CancellationToken) -> anyhow::Result<()> {
     let _in_use = lock(&path.with_extension("use"), Hold::Alone, cancel)?;
     remove_dir(path)
 }
 
-/// Removes a directory that may be gone already.
+/// Deletes a directory that may not exist.
 pub fn remove_dir(path: &Path) -> anyhow::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -1,4 +1,4 @@
-//! One connection to a git server: what it has, and fetching some of it.
+//! One connection to a git server: lists references and fetches commits.
 
 use std::{cell::RefCell, sync::Once};
 
@@ -12,41 +12,41 @@ use tokio_util::sync::CancellationToken;
 use super::{
     address::{Address, Way},
     credentials::{Answers, Login},
-    known_hosts::{self, Verdict},
+    known_hosts::{self, KeyMatch},
 };
 
-/// A repository on its server, and what it is shown there.
+/// A repository on its server, and the login for it.
 pub struct Server<'a> {
     /// Where it is.
     pub address: &'a Address,
     /// The login for it.
     pub login: Option<&'a Login>,
-    /// Ends a fetch that nobody waits for.
+    /// Ends a fetch that nobody waits for any more.
     pub cancel: &'a CancellationToken,
-    /// Why a host key was refused: libgit2 puts a text of its own in place of ours.
+    /// Why a host key was refused. libgit2 replaces our text by its own.
     refused: RefCell<Option<String>>,
 }
 
-/// A branch or tag that a server has; `HEAD` too.
+/// A branch, a tag or `HEAD` of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// Its full name. That of what an annotated tag stands for ends in `^{}`.
+    /// Its full name. The commit of an annotated tag has the tag's name with `^{}`.
     pub name: String,
-    /// What it is now.
+    /// The object that it names now.
     pub id: Oid,
 }
 
-/// How much history comes along.
+/// How much history a fetch brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// The commit alone.
+    /// The commit only.
     One,
-    /// All there is.
+    /// All history.
     Full,
 }
 
 impl<'a> Server<'a> {
-    /// A server to which nothing is said yet.
+    /// Sends nothing yet.
     pub fn new(
         address: &'a Address,
         login: Option<&'a Login>,
@@ -55,7 +55,7 @@ impl<'a> Server<'a> {
         Self { address, login, cancel, refused: RefCell::default() }
     }
 
-    /// What the server has. It keeps no connection.
+    /// The references of the server. The connection is closed afterwards.
     pub fn heads(&self, repo: &Repository) -> Result<Vec<Head>, Error> {
         set_timeouts();
         let mut remote = repo.remote_anonymous(&self.address.url)?;
@@ -69,15 +69,15 @@ impl<'a> Server<'a> {
         Ok(heads.collect())
     }
 
-    /// Fetches by refspecs into a repository. A pack is there wholly, or not at all.
+    /// Fetches refspecs into a repository. A pack arrives completely, or not at all.
     pub fn fetch(&self, repo: &Repository, refspecs: &[&str], depth: Depth) -> Result<(), Error> {
         set_timeouts();
         let mut options = FetchOptions::new();
         options
             .remote_callbacks(self.callbacks())
             .download_tags(AutotagOption::None)
-            // In libgit2, `Initial` follows the first request to any host, and `None` to another
-            // path of the same host alone, which forges use for a URL without `.git`.
+            // In libgit2, `Initial` follows a redirect of the first request to any host. `None` follows a
+            // redirect to another path of the same host only; git hosts use that for a URL without `.git`.
             .follow_redirects(RemoteRedirect::None)
             .update_fetchhead(false)
             .depth(self.libgit2_depth(repo, depth));
@@ -92,7 +92,7 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// libgit2 cannot fetch shallowly from a path, and has a depth of its own for "undo shallow".
+    /// libgit2 cannot fetch shallowly from a path, and has a special depth to undo a shallow fetch.
     fn libgit2_depth(&self, repo: &Repository, depth: Depth) -> i32 {
         match depth {
             Depth::One if self.address.way != Way::Local => 1,
@@ -112,7 +112,7 @@ impl<'a> Server<'a> {
         callbacks
     }
 
-    /// TLS is left to libgit2's own check. An ssh host key must be one that the Secret lists.
+    /// libgit2 checks TLS certificates itself. The Secret must list the host key of an ssh server.
     fn check(&self, certificate: &Cert<'_>) -> Result<CertificateCheckStatus, Error> {
         let Some(key) = certificate.as_hostkey() else {
             return Ok(CertificateCheckStatus::CertificatePassthrough);
@@ -137,10 +137,12 @@ impl<'a> Server<'a> {
         };
         let at = format!("{host} port {port}");
         match known_hosts::judge(known_hosts, host, port, key) {
-            Verdict::Known => Ok(()),
-            Verdict::Revoked => Err(format!("`known_hosts` marks the host key of {at} as revoked")),
-            Verdict::Unknown => Err(format!("`known_hosts` lists no key for {at}")),
-            Verdict::Other(listed) => Err(format!(
+            KeyMatch::Known => Ok(()),
+            KeyMatch::Revoked => {
+                Err(format!("`known_hosts` marks the host key of {at} as revoked"))
+            }
+            KeyMatch::Unknown => Err(format!("`known_hosts` lists no key for {at}")),
+            KeyMatch::Other(listed) => Err(format!(
                 "the `{kind}` host key of {at} is none of those that `known_hosts` lists for it ({})",
                 listed.join(", ")
             )),
@@ -148,10 +150,10 @@ impl<'a> Server<'a> {
     }
 }
 
-/// A server that cannot be reached is given up after this long, in milliseconds.
+/// Milliseconds to connect to a server.
 const CONNECT_TIMEOUT: i32 = 20_000;
 
-/// A server that has said nothing is given up after this long. Git servers say something every
+/// Milliseconds of silence after which a server counts as down. Git servers send a message every
 /// five seconds while they count and compress.
 const SILENCE_TIMEOUT: i32 = 60_000;
 
@@ -162,7 +164,7 @@ fn set_timeouts() {
             unsafe_code,
             reason = "these write globals of libgit2, once, before its first connection"
         )]
-        // SAFETY: nothing else sets them, and `Once` orders this before every use.
+        // SAFETY: nothing else sets them, and `Once` runs this before every use.
         let set = unsafe {
             git2::opts::set_server_connect_timeout_in_milliseconds(CONNECT_TIMEOUT)
                 .and_then(|()| git2::opts::set_server_timeout_in_milliseconds(SILENCE_TIMEOUT))

@@ -1,4 +1,4 @@
-//! What a revision is at the moment, and getting it into a mirror.
+//! Resolves revisions, and fetches their commits into a mirror.
 
 use anyhow::Context;
 use git2::{Error, Oid};
@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{error::fail, metrics::metrics};
 
-/// Finds the commit of a revision and has it in the mirror. None is the server's `HEAD`; else a
-/// full commit id is that commit, and a name is a branch before it is a tag.
+/// Finds the commit of a revision and fetches it into the mirror. No revision means the server's
+/// `HEAD`. A full commit id is that commit. A name is looked up among branches first, then tags.
 pub fn resolve(
     mirror: &Mirror,
     server: &Server<'_>,
@@ -31,16 +31,17 @@ pub fn resolve(
     let object = mirror.repo.find_object(found, None).context("cannot read what was fetched")?;
     let commit = object.peel_to_commit().map_err(|_| {
         let name = revision.unwrap_or("HEAD");
-        fail(FailureType::RevisionNotFound, format!("`{name}` is no commit"))
+        fail(FailureType::RevisionNotFound, format!("`{name}` is not a commit"))
     })?;
     Ok(commit.id())
 }
 
-/// Fetches a branch or tag and says what it is: if it has moved since it was listed, what it is now.
+/// Fetches a branch or tag and returns its commit. If it has moved since the listing, this is its new
+/// commit.
 fn fetch_head(mirror: &Mirror, server: &Server<'_>, head: &Head) -> anyhow::Result<Oid> {
     let _alone = mirror.alone(server.cancel)?;
     let kept = format!("refs/kiln/{}", head.id);
-    // What an annotated tag stands for is not fetched by its own name.
+    // A server has no reference for the commit of an annotated tag, only for the tag.
     metrics().looked_up(false);
     let refspec = format!("+{}:{kept}", head.name.trim_end_matches("^{}"));
     server
@@ -50,8 +51,8 @@ fn fetch_head(mirror: &Mirror, server: &Server<'_>, head: &Head) -> anyhow::Resu
     Ok(id)
 }
 
-/// Has a commit in the mirror: it is there, or is fetched by its id, or, from a server that gives
-/// out no commit by its id, with every branch and tag.
+/// Makes sure that the mirror has a commit. A missing commit is fetched by its id, or, if the server
+/// does not serve commits by id, with every branch and tag.
 pub fn ensure(mirror: &Mirror, server: &Server<'_>, commit: Oid) -> anyhow::Result<Oid> {
     let found = mirror.tree_of(commit)?;
     metrics().looked_up(found.is_some());
@@ -91,7 +92,7 @@ fn list(mirror: &Mirror, server: &Server<'_>) -> anyhow::Result<Vec<Head>> {
     server.heads(&mirror.repo).map_err(|error| explain(&mirror.address.url, error))
 }
 
-/// A commit id in full: 40 hexadecimal digits.
+/// A full commit id: 40 hexadecimal digits.
 pub fn full_id(revision: &str) -> Option<Oid> {
     let is_hex = revision.bytes().all(|c| c.is_ascii_hexdigit());
     Oid::from_str(revision).ok().filter(|_| is_hex && revision.len() == 40)
@@ -116,7 +117,7 @@ fn unknown(mirror: &Mirror, heads: &[Head], revision: Option<&str>) -> anyhow::E
     fail(FailureType::RevisionNotFound, message)
 }
 
-/// A few names, for an error's text.
+/// A few names, for the text of an error.
 fn some(heads: &[Head]) -> String {
     let short = |head: &Head| {
         let name =

@@ -1,4 +1,4 @@
-//! Submodules: where `.gitmodules` says they are, and their trees in place of the bare links.
+//! Submodules: finds them in `.gitmodules`, and puts their trees in place of the links.
 
 use std::collections::BTreeMap;
 
@@ -11,18 +11,18 @@ use super::{
 };
 use crate::error::{fail, within};
 
-/// How deep submodules of submodules are followed.
+/// The deepest nesting of submodules.
 const MAX_DEPTH: usize = 8;
 
-/// How many submodules a source may have, those of submodules included.
+/// The most submodules of a source, nested ones included.
 const MAX_SUBMODULES: usize = 256;
 
 const TOO_MANY: &str = "there are too many submodules, or too deep ones";
 
-/// Largest `.gitmodules` that is read.
+/// Bytes of the largest `.gitmodules`.
 const MAX_GITMODULES: usize = 1024 * 1024;
 
-/// Puts the tree of every submodule below a directory into its place.
+/// Puts the tree of every submodule below a directory in its place.
 pub fn graft(tree: &mut Tree, reach: &Reach<'_>, root: &Entry, depth: usize) -> anyhow::Result<()> {
     let links = links(tree, root, reach.cancel)?;
     if links.is_empty() {
@@ -92,7 +92,7 @@ fn urls(tree: &Tree, root: &Entry) -> anyhow::Result<BTreeMap<Vec<u8>, String>> 
     Ok(parse(&String::from_utf8_lossy(&text)))
 }
 
-/// Reads `.gitmodules`. It is somebody's input: git's own reader would follow an `include` in it.
+/// Parses `.gitmodules`, which may be hostile. git's own parser would follow an `include` in it.
 fn parse(text: &str) -> BTreeMap<Vec<u8>, String> {
     let mut sections: Vec<(Option<String>, Option<String>)> = Vec::new();
     for line in text.lines().map(str::trim) {

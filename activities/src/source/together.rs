@@ -1,8 +1,8 @@
-//! The same question, asked by several at the same moment, is asked once for all of them.
+//! Asks the same question once for all who ask it at the same moment.
 //!
-//! An answer that was begun before a question is too old for it: the asker may know of a change
-//! that the answer does not. So who comes while one is on its way shares the next one, with all who
-//! come until that is begun.
+//! An answer that started before a question is too old for it, because the caller may know of a later
+//! change. So a caller that comes while an answer is being worked out shares the next answer with
+//! everyone who comes before that starts.
 
 use std::sync::{
     Arc, Mutex, PoisonError, Weak,
@@ -17,18 +17,18 @@ use futures::{
 use kilnworks_workflows::failure::Failure;
 use tokio::sync::Mutex as Turn;
 
-/// Questions on their way, and their answers.
+/// The questions that are being asked, and their answers.
 pub(super) struct Together<Q, A> {
     asked: Mutex<Vec<Asked<Q, A>>>,
 }
 
-/// An answer, which is worked out while one of those who want it waits for it.
+/// An answer. The work goes on while at least one caller waits for it.
 type Round<A> = Shared<BoxFuture<'static, Result<A, Arc<anyhow::Error>>>>;
 
-/// The youngest answer to a question.
+/// The latest answer to a question.
 struct Asked<Q, A> {
     question: Q,
-    /// One answer at a time is worked out. Each round has it, so that it is gone with the last.
+    /// Held by the answer being worked out, so there is one at a time. Only rounds own it.
     turn: Weak<Turn<()>>,
     round: WeakShared<BoxFuture<'static, Result<A, Arc<anyhow::Error>>>>,
     begun: Arc<AtomicBool>,
@@ -41,8 +41,8 @@ impl<Q, A> Default for Together<Q, A> {
 }
 
 impl<Q: PartialEq, A: Clone> Together<Q, A> {
-    /// Asks, by `work` where nobody else is about to do so. The work begins after this was called.
-    /// It goes on as long as one of those waits who share it, and its error is everyone's.
+    /// Asks a question. Runs `work` unless another caller's work for it has not started yet; that is
+    /// shared then. All callers that share the work get its error.
     pub(super) async fn ask<F>(&self, question: Q, work: impl FnOnce() -> F) -> anyhow::Result<A>
     where
         F: Future<Output = anyhow::Result<A>> + Send + 'static,
@@ -85,7 +85,7 @@ async fn in_turn<A>(
     work.await.map_err(Arc::new)
 }
 
-/// The same error once more.
+/// A copy of the error.
 fn same(error: &anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<Failure>() {
         Some(failure) => failure.clone().into(),

@@ -1,61 +1,62 @@
-//! A source at a commit, as one tree of files, its submodules in their places.
+//! A source at a commit as one tree of files, with the trees of its submodules.
+
+mod walk;
 
 use std::{collections::BTreeMap, fmt::Display};
 
 use anyhow::Context;
 use git2::{ObjectType, Oid, TreeEntry};
 use kilnworks_workflows::{bounds, failure::FailureType};
-use tokio_util::sync::CancellationToken;
 
 use super::{address::Address, mirror::Mirror};
-use crate::{blocking::go_on, error::fail};
+use crate::error::fail;
 
-/// How many symlinks one path may lead through.
+/// The most symlinks on one path.
 const MAX_SYMLINKS: usize = 40;
 
-/// Longest path, and longest target of a symlink, in bytes: Linux takes no longer one.
+/// Bytes of the longest path, and of the longest target of a symlink: Linux allows no more.
 pub const MAX_PATH: usize = 4096;
 
-/// Bytes of a path over the bound that are told.
+/// Bytes of a long path that an error shows.
 const SHOWN: usize = 256;
 
-/// A source at a commit. Its mirrors are in use for as long as it lives.
+/// A source at a commit. It keeps its mirrors in use until it is dropped.
 pub struct Tree {
     mirrors: Vec<Mirror>,
-    root: Place,
-    grafts: BTreeMap<Vec<u8>, Place>,
+    root: TreeRef,
+    grafts: BTreeMap<Vec<u8>, TreeRef>,
 }
 
-/// A tree object of one of the mirrors.
+/// A tree object in a mirror.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Which mirror.
+pub struct TreeRef {
+    /// Index of the mirror.
     pub repo: usize,
     /// The tree object.
     pub tree: Oid,
 }
 
-/// Something in the tree.
+/// An entry of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Path from the root of the source, without a slash at either end; empty for the root.
+    /// Path from the root of the source, without a slash at either end. The root's path is empty.
     pub path: Vec<u8>,
     /// What it is.
     pub kind: Kind,
     /// Its git object: a tree, a blob, or the commit of a link.
     pub id: Oid,
-    /// Which mirror has it.
+    /// Index of the mirror that has the object.
     pub repo: usize,
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A directory.
     Dir,
     /// A file.
     File {
-        /// Whether it may be run.
+        /// Whether the file is executable.
         executable: bool,
     },
     /// A symlink; its target is its content.
@@ -67,27 +68,27 @@ pub enum Kind {
 impl Tree {
     /// The tree of a mirror, without submodules.
     pub fn new(mirror: Mirror, tree: Oid) -> Self {
-        Self { mirrors: vec![mirror], root: Place { repo: 0, tree }, grafts: BTreeMap::new() }
+        Self { mirrors: vec![mirror], root: TreeRef { repo: 0, tree }, grafts: BTreeMap::new() }
     }
 
     /// Adds a mirror whose trees can be grafted.
-    pub fn add(&mut self, mirror: Mirror, tree: Oid) -> Place {
+    pub fn add(&mut self, mirror: Mirror, tree: Oid) -> TreeRef {
         self.mirrors.push(mirror);
-        Place { repo: self.mirrors.len() - 1, tree }
+        TreeRef { repo: self.mirrors.len() - 1, tree }
     }
 
-    /// Puts another tree in the place of what is at a path.
-    pub fn graft(&mut self, path: Vec<u8>, place: Place) -> Entry {
-        self.grafts.insert(path.clone(), place);
-        directory(path, place)
+    /// Replaces what is at a path by another tree.
+    pub fn graft(&mut self, path: Vec<u8>, tree_ref: TreeRef) -> Entry {
+        self.grafts.insert(path.clone(), tree_ref);
+        directory(path, tree_ref)
     }
 
-    /// How many submodules there are.
+    /// The number of submodules.
     pub fn grafts(&self) -> usize {
         self.grafts.len()
     }
 
-    /// The submodules in a directory, with their paths from it.
+    /// The submodules below a directory, each with its path from there.
     pub fn grafts_in(&self, dir: &Entry) -> impl Iterator<Item = (&[u8], Oid)> {
         let inside = |path: &'_ [u8]| match dir.path.len() {
             0 => Some(0),
@@ -96,15 +97,15 @@ impl Tree {
         };
         self.grafts
             .iter()
-            .filter_map(move |(path, place)| Some((&path[inside(path)?..], place.tree)))
+            .filter_map(move |(path, tree_ref)| Some((&path[inside(path)?..], tree_ref.tree)))
     }
 
-    /// Paths of the mirrors that this tree reads.
+    /// The mirrors that this tree reads.
     pub fn mirrors(&self) -> impl Iterator<Item = &Mirror> {
         self.mirrors.iter()
     }
 
-    /// The repository that an entry is in.
+    /// The repository of an entry.
     pub fn address_of(&self, entry: &Entry) -> &Address {
         &self.mirrors[entry.repo].address
     }
@@ -114,7 +115,7 @@ impl Tree {
         directory(Vec::new(), self.root)
     }
 
-    /// The first entries of a directory, and how many it has.
+    /// The first entries of a directory, and the number of all its entries.
     pub fn first(&self, dir: &Entry, most: usize) -> anyhow::Result<(Vec<Entry>, usize)> {
         let (tree, _) = self.open(dir, 0)?;
         let first = tree.iter().take(most).map(|entry| self.entry(dir, &entry));
@@ -128,31 +129,8 @@ impl Tree {
         found.map(|entry| self.entry(dir, &entry)).transpose()
     }
 
-    /// Shows everything in a directory, a directory before what is in it, in git's order: by name, a
-    /// directory as if it ended in a slash. The order is the same everywhere. What is deeper than
-    /// [`bounds::SOURCE_DEPTH`], or more than [`bounds::SOURCE_ENTRIES`], is a failure.
-    pub fn walk(
-        &self,
-        dir: &Entry,
-        cancel: &CancellationToken,
-        see: &mut dyn FnMut(&Entry) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
-        self.walk_some(dir, cancel, &mut |entry| see(entry).map(|()| true))
-    }
-
-    /// The same, but for what is in a directory of which `see` says `false`.
-    pub fn walk_some(
-        &self,
-        dir: &Entry,
-        cancel: &CancellationToken,
-        see: &mut dyn FnMut(&Entry) -> anyhow::Result<bool>,
-    ) -> anyhow::Result<()> {
-        let mut walk = Walk { tree: self, cancel, see, most: bounds::SOURCE_ENTRIES, listed: 0 };
-        walk.through(dir, 0, 0)
-    }
-
-    /// What is at a path, symlinks followed as far as they stay in the source. None where nothing
-    /// is, or a symlink leads out.
+    /// The entry at a path. Symlinks are followed inside the source. None if nothing is there, or if a
+    /// symlink leads outside.
     pub fn find(&self, path: &str) -> anyhow::Result<Option<Entry>> {
         let mut at = vec![self.root()];
         let mut todo: Vec<Vec<u8>> = parts(path.as_bytes());
@@ -182,13 +160,13 @@ impl Tree {
         Ok(at.pop())
     }
 
-    /// The content of a file or symlink; none where it has more than `max` bytes.
+    /// The content of a file or symlink; none if it has more than `max` bytes.
     pub fn read(&self, entry: &Entry, max: usize) -> anyhow::Result<Option<Vec<u8>>> {
         self.look(entry, max, |content| Ok(content.to_vec()))
     }
 
-    /// Looks at the content of a file or symlink; none where it has more than `max` bytes. libgit2
-    /// reads it into memory as a whole: it has no streams out of packs.
+    /// Calls `look` with the content of a file or symlink; none if it has more than `max` bytes. libgit2
+    /// reads the whole content into memory, because it cannot stream from packs.
     pub fn look<T>(
         &self,
         entry: &Entry,
@@ -204,14 +182,14 @@ impl Tree {
         look(object.data()).map(Some)
     }
 
-    /// How many bytes the git object of an entry has. It is not read.
+    /// Bytes of an entry's git object. The object is not read.
     pub fn size(&self, entry: &Entry) -> anyhow::Result<u64> {
         let odb = self.mirrors[entry.repo].repo.odb().context("cannot read a mirror")?;
         let (size, _) = odb.read_header(entry.id).context("cannot read a file")?;
         Ok(size as u64)
     }
 
-    /// The listing of a directory, and its bytes with those above it.
+    /// The listing of a directory, and its bytes plus those of the listings above it.
     fn open(&self, dir: &Entry, above: u64) -> anyhow::Result<(git2::Tree<'_>, u64)> {
         let bytes = above.saturating_add(self.size(dir)?);
         if bytes > bounds::LISTING_BYTES {
@@ -233,11 +211,11 @@ impl Tree {
         }
         if name.is_empty() || name.contains(&b'/') || matches!(name, b"." | b"..") {
             let shown = String::from_utf8_lossy(&path).into_owned();
-            let message = format!("the source holds a file of the forbidden name `{shown}`");
+            let message = format!("the source contains a file with the forbidden name `{shown}`");
             return Err(fail(FailureType::RevisionNotFound, message));
         }
-        if let Some(place) = self.grafts.get(&path) {
-            return Ok(directory(path, *place));
+        if let Some(tree_ref) = self.grafts.get(&path) {
+            return Ok(directory(path, *tree_ref));
         }
         let kind = match (entry.kind(), entry.filemode()) {
             (Some(ObjectType::Tree), _) => Kind::Dir,
@@ -249,52 +227,18 @@ impl Tree {
     }
 }
 
-/// A walk through directories.
-struct Walk<'a> {
-    tree: &'a Tree,
-    cancel: &'a CancellationToken,
-    see: &'a mut dyn FnMut(&Entry) -> anyhow::Result<bool>,
-    /// How many entries there may be.
-    most: usize,
-    /// How many are in the directories that were opened.
-    listed: usize,
-}
-
-impl Walk<'_> {
-    /// Shows what is in a directory that is so deep, with so many bytes of listings above it.
-    fn through(&mut self, dir: &Entry, depth: usize, above: u64) -> anyhow::Result<()> {
-        if depth > bounds::SOURCE_DEPTH {
-            return Err(over(&dir.path, depth, "levels of directories", bounds::SOURCE_DEPTH));
-        }
-        let tree = self.tree;
-        let (listing, bytes) = tree.open(dir, above)?;
-        self.listed += listing.len();
-        if self.listed > self.most {
-            return Err(over(&dir.path, self.listed, "entries up to there", self.most));
-        }
-        for entry in listing.iter() {
-            go_on(self.cancel)?;
-            let entry = tree.entry(dir, &entry)?;
-            if (self.see)(&entry)? && entry.kind == Kind::Dir {
-                self.through(&entry, depth + 1, bytes)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Says what of a source is over a bound, and at which path.
+/// The failure of a source that exceeds a bound, with the path where it does.
 pub fn over(path: &[u8], count: impl Display, unit: &str, bound: impl Display) -> anyhow::Error {
     let path = String::from_utf8_lossy(path);
     let message = format!("`{path}` of the source: {count} {unit}; at most {bound} are accepted");
     fail(FailureType::InvalidSpec, message)
 }
 
-fn directory(path: Vec<u8>, place: Place) -> Entry {
-    Entry { path, kind: Kind::Dir, id: place.tree, repo: place.repo }
+fn directory(path: Vec<u8>, tree_ref: TreeRef) -> Entry {
+    Entry { path, kind: Kind::Dir, id: tree_ref.tree, repo: tree_ref.repo }
 }
 
-/// The parts of a path, the last one first.
+/// The parts of a path, the last part first.
 fn parts(path: &[u8]) -> Vec<Vec<u8>> {
     let parts = path.split(|byte| *byte == b'/');
     let named = parts.filter(|part| !part.is_empty() && *part != b".");

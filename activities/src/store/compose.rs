@@ -1,27 +1,27 @@
-//! What an object is put together of.
+//! The pieces of which a composed object consists.
 
 use std::ops::Range;
 
-/// The fewest bytes of a copied piece, and of any piece but the last: S3 takes no smaller part.
+/// The fewest bytes of a piece, except of a last piece of the file. S3 accepts no smaller part.
 pub const LEAST_PART: u64 = 5 * 1024 * 1024;
 
-/// A part of an object that is put together.
+/// A piece of a composed object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
     /// Bytes of the file that is sent.
     Own(Range<u64>),
-    /// Bytes of an object that the store has.
+    /// Bytes of an object that is in the store.
     Copied(Range<u64>),
 }
 
 impl Piece {
-    /// How many bytes it has.
+    /// The number of bytes.
     pub fn length(&self) -> u64 {
         let (Self::Own(range) | Self::Copied(range)) = self;
         range.end - range.start
     }
 
-    /// The same in pieces of about as many bytes, none smaller than that unless it is alone.
+    /// Splits the piece into parts of about this size. No part is smaller, unless there is only one.
     pub(super) fn split(&self, size: u64) -> impl Iterator<Item = Self> {
         let (Self::Own(range) | Self::Copied(range)) = self;
         let (start, length, is_own) = (range.start, self.length(), matches!(self, Self::Own(_)));
@@ -33,12 +33,12 @@ impl Piece {
     }
 }
 
-/// An object that is copied from, as it was when it was put.
+/// The object from which pieces are copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// Its key.
     pub key: String,
-    /// Its [`super::Stored::version`]. Under the same key there may be other bytes by now.
+    /// Its [`super::Stored::version`]. The key may have other bytes by now.
     pub version: String,
 }
 

@@ -1,4 +1,4 @@
-//! Addresses by which one object of a bucket can be read for a while, and nothing else be done.
+//! Signed addresses. Whoever has one can read one object of a bucket for a while, and nothing else.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use kilnworks_workflows::failure::FailureType;
 
 use crate::error::fail;
 
-/// S3 signs for no longer: a week.
+/// The longest validity that S3 accepts: a week.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// A client that signs. The SDK's usual one adds a header to a read, which would be signed with it,
-/// and who has an address alone does not send that.
+/// A client for signing. By default the SDK adds a header to each read and signs the header with the
+/// address, but the reader of the address does not send that header.
 pub(super) fn client(config: Builder) -> Client {
     let validation = ResponseChecksumValidation::WhenRequired;
     Client::from_conf(config.response_checksum_validation(validation).build())
@@ -31,13 +31,13 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// For an object of a bucket.
+    /// A signer for an object of a bucket.
     pub(super) fn new(client: &Client, bucket: &str, key: &str) -> Self {
         Self { client: client.clone(), bucket: bucket.to_owned(), key: key.to_owned() }
     }
 
-    /// An address that is good for this long, at most a week; with credentials that are temporary
-    /// themselves, not beyond them. The object need not be there, and nobody is asked.
+    /// An address that is valid for this long, at most for a week. It expires earlier if it is signed
+    /// with temporary credentials that expire earlier. Signing sends no request.
     pub async fn url(&self, life: Duration) -> anyhow::Result<String> {
         let life = PresigningConfig::expires_in(life.min(LONGEST));
         let life = life.context("a life of an address that nobody can sign")?;

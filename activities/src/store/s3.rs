@@ -1,5 +1,6 @@
 //! An S3 bucket as the store.
 
+mod explain;
 mod multipart;
 
 use std::{
@@ -14,39 +15,38 @@ use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutCo
 use aws_sdk_s3::{
     Client,
     config::Builder,
-    error::{ProvideErrorMetadata, SdkError},
     primitives::{ByteStream, DateTime},
 };
-use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, SecretEnvSource};
 use kilnworks_workflows::failure::FailureType;
 use sha2::{Digest, Sha256};
 
+pub(super) use self::explain::chain;
 use super::{
-    Access, ContextStore, Fetch, MAX_READ, Origin, Piece, Stored, Unfinished,
+    ContextStore, Location, MAX_READ, Origin, Piece, Stored, Unfinished,
     presign::{self, Signer},
 };
-use crate::{blocking::blocking, error::fail, presigned, settings::Delivery};
+use crate::{blocking::blocking, error::fail, settings::Delivery};
 
-/// The region of a server that has none.
+/// The region of a server that has no regions.
 const DEFAULT_REGION: &str = "us-east-1";
 
-/// A bucket, and what an executor needs to read it.
+/// A bucket, and how builds read it.
 #[derive(Clone, Debug)]
 pub struct Bucket {
     /// Its name.
     pub name: String,
-    /// Address of a server other than Amazon's. Such a server is asked by path, not by host name.
+    /// Address of a server other than Amazon's. The bucket is then part of the path, not of the host.
     pub endpoint: Option<String>,
-    /// The region, where the environment does not say.
+    /// The region, if the environment does not name one.
     pub region: Option<String>,
-    /// Secret with the executor's own credentials.
+    /// Secret with the executor's credentials.
     pub secret: Option<String>,
-    /// How a context gets to its executor.
+    /// How a context reaches its executor.
     pub delivery: Delivery,
 }
 
-/// Where an object's metadata has its SHA-256. S3's own checksum of an object that was put in parts
-/// is one of its parts' checksums, and not every server keeps it.
+/// The metadata key of an object's SHA-256. S3's own checksum of a multipart object is a checksum of
+/// the checksums of its parts, and some servers do not keep it.
 const SHA256: &str = "sha256";
 
 /// An S3 bucket.
@@ -58,7 +58,7 @@ pub struct S3Store {
 }
 
 impl S3Store {
-    /// A client for a bucket. Nothing is asked yet.
+    /// Creates a client for a bucket. It sends no request.
     pub async fn open(bucket: Bucket) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(10))
@@ -67,7 +67,7 @@ impl S3Store {
         let mut shared = aws_config::defaults(BehaviorVersion::latest())
             .retry_config(RetryConfig::standard().with_max_attempts(4))
             .timeout_config(timeouts);
-        // Without this the SDK would ask the metadata server of a cloud where there is none.
+        // Without a region the SDK asks a cloud's metadata server, which does not exist everywhere.
         let named = bucket.region.clone().or_else(|| std::env::var("AWS_REGION").ok());
         if let Some(region) = named.or(bucket.endpoint.is_some().then(|| DEFAULT_REGION.to_owned()))
         {
@@ -83,25 +83,7 @@ impl S3Store {
         Self { client: Client::from_conf(config.build()), signing, bucket, region }
     }
 
-    /// An error of the SDK as a failure that says what to look at.
-    fn explain<E>(&self, what: &str, key: &str, error: SdkError<E>) -> anyhow::Error
-    where
-        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
-    {
-        let status = error.raw_response().map(|response| response.status().as_u16());
-        let said = match (error.message(), error.code()) {
-            (Some(message), Some(code)) => format!("{message} ({code})"),
-            _ => chain(&error),
-        };
-        let remedy = remedy(error.code(), status, &said);
-        let at = self.bucket.endpoint.as_deref().unwrap_or("Amazon S3");
-        let bucket = &self.bucket.name;
-        let message =
-            format!("cannot {what} `{key}` in the bucket `{bucket}` at {at}: {said}{remedy}");
-        fail(FailureType::StoreUnavailable, message)
-    }
-
-    /// Gives the version of what was put.
+    /// Puts an object in one request and returns its version.
     async fn put_whole(
         &self,
         key: &str,
@@ -118,8 +100,8 @@ impl S3Store {
         }
     }
 
-    /// What is there after a put. The SDK sends a checksum that the server verifies; this catches a
-    /// server that does not.
+    /// The object after a put. The SDK sends a checksum that the server verifies. This check finds
+    /// servers that do not verify it.
     async fn verified(
         &self,
         key: &str,
@@ -128,7 +110,7 @@ impl S3Store {
     ) -> anyhow::Result<Stored> {
         match self.find(key).await? {
             Some(stored) if stored.size == size => {
-                // Another may have put the same bytes in other parts meanwhile.
+                // Another worker may have put the same bytes in other parts since.
                 let version = stored.version.filter(|found| Some(found) == version.as_ref());
                 Ok(Stored { version, ..stored })
             }
@@ -147,7 +129,7 @@ fn stored(key: &str, size: Option<i64>, modified: Option<DateTime>) -> Stored {
     Stored {
         key: key.to_owned(),
         size: size.unwrap_or_default().unsigned_abs(),
-        // Of an unknown age is as good as new: nothing is removed for it.
+        // An object of unknown age counts as new, so no sweep deletes it.
         modified: modified.unwrap_or_else(SystemTime::now),
         sha256: None,
         version: None,
@@ -163,35 +145,6 @@ async fn checksum(file: &Path) -> anyhow::Result<String> {
         Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     });
     summed.await.context("cannot read what is to be stored")
-}
-
-/// An error and its causes in a line. The SDK's own long form repeats the server's whole answer.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !said.contains(&text) {
-            said += &format!(": {text}");
-        }
-        cause = error.source();
-    }
-    said
-}
-
-/// What an operator can do about a refusal.
-fn remedy(code: Option<&str>, status: Option<u16>, said: &str) -> &'static str {
-    match (code, status) {
-        (Some("NoSuchBucket"), _) => "; create the bucket",
-        (Some("InvalidAccessKeyId" | "SignatureDoesNotMatch"), _) => {
-            "; check the worker's credentials, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        }
-        (Some("AccessDenied"), _) | (_, Some(403)) => {
-            "; let the worker's credentials read, write and list the bucket"
-        }
-        _ if said.contains("credentials") => "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-        _ => "",
-    }
 }
 
 #[async_trait]
@@ -301,63 +254,23 @@ impl ContextStore for S3Store {
         format!("s3://{}/{key}", self.bucket.name)
     }
 
-    fn access(&self, key: &str) -> Access {
-        match &self.bucket.delivery {
-            Delivery::Direct => self.direct(key),
+    fn location(&self, key: &str) -> Location {
+        let Bucket { name, endpoint, secret, delivery, .. } = self.bucket.clone();
+        match delivery {
+            Delivery::Direct => Location::Bucket {
+                url: self.url(key),
+                region: self.region.clone(),
+                endpoint,
+                secret,
+            },
             Delivery::Presigned(image) => {
-                let signer = Signer::new(&self.signing, &self.bucket.name, key);
-                let access = presigned::access(Fetch { image: image.clone(), signer });
-                Access { secret: self.bucket.secret.clone(), ..access }
+                let signer = Signer::new(&self.signing, &name, key);
+                Location::Presigned { image, signer, secret }
             }
         }
     }
 
     fn wants_checksum(&self) -> bool {
         self.bucket.delivery != Delivery::Direct
-    }
-}
-
-impl S3Store {
-    /// By the executor itself.
-    fn direct(&self, key: &str) -> Access {
-        let variable = |name: &str, value: &str| EnvVar {
-            name: name.to_owned(),
-            value: Some(value.to_owned()),
-            ..EnvVar::default()
-        };
-        let mut env = vec![variable("AWS_REGION", &self.region)];
-        if let Some(endpoint) = &self.bucket.endpoint {
-            env.push(variable("S3_ENDPOINT", endpoint));
-            env.push(variable("S3_FORCE_PATH_STYLE", "true"));
-        }
-        let secret = self.bucket.secret.iter().map(|name| EnvFromSource {
-            secret_ref: Some(SecretEnvSource { name: name.clone(), optional: None }),
-            ..EnvFromSource::default()
-        });
-        Access {
-            context: self.url(key),
-            env,
-            env_from: secret.collect(),
-            secret: self.bucket.secret.clone(),
-            ..Access::default()
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::remedy;
-
-    #[test]
-    fn a_refusal_names_its_remedy() {
-        for (code, status, expected) in [
-            (Some("NoSuchBucket"), Some(404), "create the bucket"),
-            (Some("AccessDenied"), Some(403), "let the worker's credentials"),
-            (None, Some(403), "let the worker's credentials"),
-            (Some("SignatureDoesNotMatch"), Some(400), "check the worker's"),
-        ] {
-            assert!(remedy(code, status, "").contains(expected), "{code:?}");
-        }
-        assert_eq!(remedy(Some("SlowDown"), Some(503), ""), "");
     }
 }

@@ -10,30 +10,24 @@ use std::{
 
 use anyhow::Context;
 use async_trait::async_trait;
-use k8s_openapi::api::core::v1::{
-    HostPathVolumeSource, PersistentVolumeClaimVolumeSource, Volume, VolumeMount as Mount,
-};
 use kilnworks_workflows::failure::FailureType;
 use walkdir::WalkDir;
 
-use super::{Access, ContextStore, MAX_READ, Origin, Piece, Stored, Unfinished};
+use super::{ContextStore, Location, MAX_READ, Origin, Piece, Stored, Unfinished};
 use crate::{
     blocking::blocking,
     error::{classed, fail},
     settings::VolumeMount,
 };
 
-/// Where the executor sees its context.
-const MOUNTED_AT: &str = "/kiln/context";
-
-/// A directory, and how Pods mount it.
+/// A directory, and how Pods mount its volume.
 pub struct VolumeStore {
     dir: PathBuf,
     mount: VolumeMount,
 }
 
 impl VolumeStore {
-    /// The directory must be there: a volume that is not mounted is no empty store.
+    /// Opens the directory, which must exist: a volume that is not mounted is not an empty store.
     pub fn open(dir: &Path, mount: VolumeMount) -> anyhow::Result<Self> {
         if !dir.is_dir() {
             let message = format!(
@@ -45,12 +39,12 @@ impl VolumeStore {
         Ok(Self { dir: dir.to_owned(), mount })
     }
 
-    /// Path of a key. None escapes the directory.
+    /// Path of a key, always below the directory.
     fn path(&self, key: &str) -> anyhow::Result<PathBuf> {
         let path = Path::new(key);
         let is_plain = path.components().all(|part| matches!(part, Component::Normal(_)));
         if key.is_empty() || !is_plain {
-            return Err(fail(FailureType::Internal, format!("`{key}` is no key")));
+            return Err(fail(FailureType::Internal, format!("`{key}` is not a key")));
         }
         Ok(self.dir.join(path))
     }
@@ -136,43 +130,13 @@ impl ContextStore for VolumeStore {
         format!("file://{}", self.dir.join(key).display())
     }
 
-    fn access(&self, key: &str) -> Access {
+    fn location(&self, key: &str) -> Location {
         let (dir, file) = key.rsplit_once('/').unwrap_or(("", key));
-        let volume = Volume { name: "kiln-context".to_owned(), ..Volume::default() };
-        let volume = match &self.mount {
-            VolumeMount::Claim(claim) => Volume {
-                persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
-                    claim_name: claim.clone(),
-                    read_only: Some(true),
-                }),
-                ..volume
-            },
-            VolumeMount::HostPath(path) => Volume {
-                host_path: Some(HostPathVolumeSource {
-                    path: path.display().to_string(),
-                    type_: Some("Directory".to_owned()),
-                }),
-                ..volume
-            },
-        };
-        // The directory of this context alone: a build must not read the contexts of others.
-        let mount = Mount {
-            name: volume.name.clone(),
-            mount_path: MOUNTED_AT.to_owned(),
-            sub_path: Some(dir.to_owned()),
-            read_only: Some(true),
-            ..Mount::default()
-        };
-        Access {
-            context: format!("tar://{MOUNTED_AT}/{file}"),
-            volumes: vec![volume],
-            mounts: vec![mount],
-            ..Access::default()
-        }
+        Location::Volume { volume: self.mount.clone(), dir: dir.to_owned(), file: file.to_owned() }
     }
 }
 
-/// The name appears once all bytes are on the disk, so that nobody ever sees half a file.
+/// Writes a file. Its name appears once all bytes are on the disk, so no reader sees half a file.
 fn put(
     path: &Path,
     write: impl FnOnce(&mut File) -> anyhow::Result<()>,
@@ -184,14 +148,14 @@ fn put(
         .tempfile_in(dir)
         .context("cannot make a file")?;
     write(new.as_file_mut())?;
-    // The executor may be another user to the file server than the worker is.
+    // The executor may have another user id at the file server than the worker.
     new.as_file()
         .set_permissions(Permissions::from_mode(0o644))
         .context("cannot let others read it")?;
     new.as_file().sync_all().context("cannot write it")?;
     let put = new.persist(path).context("cannot give it its name")?;
     File::open(dir).and_then(|dir| dir.sync_all()).context("cannot give it its name")?;
-    // What is known of this file, whatever another has put there since.
+    // The metadata of this file, even if another worker has replaced it since.
     put.metadata().context("cannot find it")
 }
 
@@ -203,7 +167,7 @@ fn copy(from: &mut impl Read, to: &mut File) -> anyhow::Result<()> {
     std::io::copy(from, to).map(drop).context("cannot write it")
 }
 
-/// Writes pieces one after the other. The kernel copies them, or the file server.
+/// Writes pieces one after the other. The kernel or the file server copies them.
 fn join(mut own: File, mut earlier: File, pieces: &[Piece], to: &mut File) -> anyhow::Result<()> {
     for piece in pieces {
         let (from, range) = match piece {
@@ -229,23 +193,23 @@ fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Files whose name begins with this are not there yet.
+/// Prefix of the names of temporary files.
 const UNFINISHED: &str = ".tmp";
 
 fn is_unfinished(name: &str) -> bool {
     name.starts_with(UNFINISHED)
 }
 
-/// The files under a path whose names are such.
-fn list(path: &Path, root: &Path, such: fn(&str) -> bool) -> anyhow::Result<Vec<Stored>> {
+/// The files below a path whose names match.
+fn list(path: &Path, root: &Path, matches: fn(&str) -> bool) -> anyhow::Result<Vec<Stored>> {
     let mut found = Vec::new();
     for entry in WalkDir::new(path).sort_by_file_name() {
         let entry = match entry {
-            // Others put and delete meanwhile.
+            // Other workers put and delete files at the same time.
             Err(error) if error.io_error().is_some_and(is_missing) => continue,
             entry => entry.context("cannot list it")?,
         };
-        if entry.file_type().is_file() && such(&entry.file_name().to_string_lossy()) {
+        if entry.file_type().is_file() && matches(&entry.file_name().to_string_lossy()) {
             let key = entry.path().strip_prefix(root).context("it is under the root")?;
             match fs::metadata(entry.path()) {
                 Ok(meta) => found.push(stored(key.display().to_string(), &meta)?),
@@ -269,18 +233,18 @@ fn versioned(key: String, meta: &fs::Metadata) -> anyhow::Result<Stored> {
     Ok(Stored { version: Some(version_of(meta)?), ..stored(key, meta)? })
 }
 
-/// A file is never written again once it has its name.
+/// No file changes after it gets its name.
 fn version_of(meta: &fs::Metadata) -> anyhow::Result<String> {
     Ok(format!("{}-{}-{}.{:09}", meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec()))
 }
 
-/// Removes a file, and its directory where that is empty then.
+/// Deletes a file, and its directory if that is empty then.
 fn delete(path: &Path) -> anyhow::Result<()> {
     match fs::remove_file(path) {
         Err(error) if !is_missing(&error) => return Err(error.into()),
         _ => {}
     }
-    // Another file in it keeps it.
+    // This fails if the directory has another file.
     let _ = path.parent().map(fs::remove_dir);
     Ok(())
 }
@@ -297,7 +261,7 @@ async fn run<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
-    use super::{ContextStore, VolumeMount, VolumeStore};
+    use super::{VolumeMount, VolumeStore};
 
     fn store(mount: VolumeMount) -> VolumeStore {
         VolumeStore { dir: "/srv/kiln".into(), mount }
@@ -310,18 +274,5 @@ mod tests {
             assert!(store.path(key).is_err(), "{key}");
         }
         assert_eq!(store.path("a/b").unwrap().to_str(), Some("/srv/kiln/a/b"));
-    }
-
-    #[test]
-    fn a_pod_mounts_its_own_context_alone() {
-        let key = super::super::context_key("c0ffee");
-        for mount in
-            [VolumeMount::Claim("kiln".to_owned()), VolumeMount::HostPath("/srv/kiln".into())]
-        {
-            let access = store(mount).access(&key);
-            assert_eq!(access.context, "tar:///kiln/context/context.tar.gz");
-            assert_eq!(access.mounts[0].sub_path.as_deref(), Some("contexts/c0ffee"));
-            assert_eq!(access.mounts[0].read_only, Some(true));
-        }
     }
 }

@@ -1,25 +1,25 @@
-//! What has lain in the store for longer than its retention.
+//! What is in the store for longer than its retention.
 
 use std::time::{Duration, SystemTime};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use kilnworks_workflows::sweep::Amount;
+use kilnworks_workflows::steps::Amount;
 
 use crate::store::{ContextStore, retention::UNFINISHED_AFTER};
 
-/// How many are removed at once.
+/// How many are deleted at the same time.
 const AT_ONCE: usize = 8;
 
-/// What was removed, or would be, and what stays.
+/// What was deleted, or would be deleted in a dry run, and what stays.
 #[derive(Debug, Default, PartialEq)]
 pub struct Aged {
-    /// What was removed.
+    /// What was deleted.
     pub removed: Amount,
     /// What stays.
     pub kept: Amount,
 }
 
-/// Removes everything under a prefix that is older than its retention.
+/// Deletes everything under a prefix that is older than its retention.
 pub async fn remove(
     store: &dyn ContextStore,
     prefix: &str,
@@ -30,7 +30,7 @@ pub async fn remove(
     let mut aged = Aged::default();
     let mut old = Vec::new();
     for stored in store.list(prefix).await? {
-        // What is of the future has no age.
+        // A time in the future counts as age zero.
         let age = now.duration_since(stored.modified).unwrap_or_default();
         match age > keep {
             true => {
@@ -47,8 +47,8 @@ pub async fn remove(
     Ok(aged)
 }
 
-/// Removes what puts under these prefixes left when they were cut off, and says how many.
-pub async fn tidy(
+/// Discards the puts under these prefixes that were cut off, and returns how many there are.
+pub async fn discard_unfinished(
     store: &dyn ContextStore,
     prefixes: &[&str],
     now: SystemTime,

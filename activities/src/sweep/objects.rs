@@ -1,24 +1,21 @@
 //! The Jobs and Pods of this installation: which are there, and how an orphan is removed.
 
-use std::collections::BTreeMap;
-
 use futures::future::try_join_all;
 use kilnworks_workflows::names;
-use kube::{
-    Api,
-    api::{DeleteParams, ListParams, Preconditions},
-};
+use kube::{Api, api::ListParams};
 use serde::de::DeserializeOwned;
 
-use super::orphan::{Facts, Fate, Owner};
+use super::orphan::{Facts, Fate};
 use crate::{
-    clean_up::delete_version,
-    cluster::{Cluster, unavailable},
+    cluster::{
+        Cluster,
+        delete::{delete, force},
+        unavailable,
+    },
     log::{
         Logs,
         keep::{Unkept, keep},
     },
-    seen::SeenPod,
 };
 
 /// How many objects are read at once: a Pod carries its Dockerfile.
@@ -28,20 +25,8 @@ const PAGE: u32 = 200;
 pub async fn list(cluster: &Cluster) -> anyhow::Result<Vec<Facts>> {
     let selector = format!("{}={}", names::label("instance"), cluster.site.instance);
     let mut found = pages("Job", &cluster.jobs(), &selector).await?;
-    let sharing: BTreeMap<_, _> = found.iter().filter(|job| job.shared).map(shared).collect();
-    let mut pods = pages("Pod", &cluster.pods(), &selector).await?;
-    for pod in &mut pods {
-        if let Some(owners) = sharing.get(&pod.job) {
-            pod.owners.clone_from(owners);
-        }
-    }
-    found.extend(pods);
+    found.extend(pages("Pod", &cluster.pods(), &selector).await?);
     Ok(found)
-}
-
-/// A shared Job's UID, as its Pod names it, and its owners: they are the Pod's, too.
-fn shared(job: &Facts) -> (Option<String>, Vec<Owner>) {
-    (job.uid.clone(), job.owners.clone())
 }
 
 async fn pages<K>(kind: &'static str, api: &Api<K>, selector: &str) -> anyhow::Result<Vec<Facts>>
@@ -61,11 +46,11 @@ where
     }
 }
 
-/// How many logs are kept at once.
+/// How many logs are kept at the same time.
 const LOGS: usize = 8;
 
-/// Removes orphans once their logs are kept, Jobs first, or a Job would see its Pod go. What is gone
-/// meanwhile is fine.
+/// Deletes orphans once their logs are kept. Jobs go first: a Job makes a new Pod if its Pod is
+/// deleted before it.
 pub async fn remove(
     cluster: &Cluster,
     logs: Logs<'_>,
@@ -80,29 +65,16 @@ pub async fn remove(
         let pods = try_join_all(names.iter().map(|name| pods.get_opt(name))).await;
         let pods = pods.map_err(|error| unavailable("read an orphan", &error))?;
         let pods: Vec<_> = pods.into_iter().flatten().collect();
-        unkept.extend(keep(logs, cluster, &pods, None, None).await);
+        unkept.extend(keep(logs, cluster, &pods).await);
     }
     for (object, fate) in orphans.iter().filter(|(object, _)| !unkept.holds(object.uid.as_ref())) {
         let (name, uid) = (&object.name, object.uid.clone());
-        // Nobody has joined since it was looked at.
-        let version = object.version.clone().filter(|_| object.shared);
         match (object.kind, fate) {
             (_, Fate::Left(_)) => {}
-            ("Job", _) => delete_version(&cluster.jobs(), name, uid, version).await?,
+            ("Job", _) => delete(&cluster.jobs(), name, uid).await?,
             (_, Fate::Forced(_)) => force(&cluster.pods(), name, uid).await?,
-            (_, Fate::Deleted(_)) => delete_version(&cluster.pods(), name, uid, version).await?,
+            (_, Fate::Deleted(_)) => delete(&cluster.pods(), name, uid).await?,
         }
     }
     unkept.outcome()
-}
-
-/// Takes a Pod out of the API without asking its node.
-async fn force(pods: &Api<SeenPod>, name: &str, uid: Option<String>) -> anyhow::Result<()> {
-    let preconditions = Some(Preconditions { uid, resource_version: None });
-    let params = DeleteParams { preconditions, ..DeleteParams::default() }.grace_period(0);
-    match pods.delete(name, &params).await {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
-        Err(error) => Err(unavailable(&format!("remove the Pod `{name}`"), &error)),
-    }
 }

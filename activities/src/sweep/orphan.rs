@@ -1,38 +1,36 @@
-//! Who is an orphan: what is known of an object, the engine's answer and the time decide, and
-//! nothing else does.
+//! Who is an orphan. The decision depends only on what is known of an object, on what Temporal says
+//! of its workflow, and on the time.
 
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use kilnworks_workflows::{bounds, names, sweep::SweptObject};
+use kilnworks_workflows::{bounds, names, steps::SweptObject};
 use kube::core::ObjectMeta;
 
-use crate::{
-    cluster::JOB_UID,
-    share::{
-        self,
-        members::{self, Member},
-    },
-};
-
-/// How long a workflow has been closed until its own clean-up can no longer be on its way.
+/// For this long after a workflow has closed, its own clean-up may still be running.
 const CLOSING: Duration = Duration::from_secs(60);
 
-/// How long after its deadline a deleted object counts as stuck. A node that lives confirms the
-/// end of a Pod within seconds.
+/// How long after its deadline a deleted object counts as stuck. A healthy node confirms the end of
+/// a Pod within seconds.
 const STUCK: Duration = Duration::from_secs(300);
 
-/// An execution whose an object is: it made it, or shares it.
-pub type Owner = Member;
+/// The execution that made an object: the first of a workflow's chain.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner {
+    /// Id of the workflow.
+    pub workflow_id: String,
+    /// Run id of its first execution.
+    pub run_id: String,
+}
 
-/// What the engine says of an owner.
+/// What Temporal says of an owner.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OwnerState {
-    /// It runs.
+    /// The workflow runs.
     Running,
-    /// It has ended: at this time or before it.
+    /// The workflow has ended, at this time or before it.
     Closed(Timestamp),
-    /// The engine knows no such workflow, any more.
+    /// Temporal does not know the workflow.
     Unknown,
 }
 
@@ -45,50 +43,36 @@ pub struct Facts {
     pub name: String,
     /// Its UID.
     pub uid: Option<String>,
-    /// What it was in the API.
-    pub version: Option<String>,
-    /// Who shares it; else who made it, where it says so.
-    pub owners: Vec<Owner>,
-    /// Whether equal builds share it.
-    pub shared: bool,
-    /// UID of the Job whose Pod it is.
-    pub job: Option<String>,
+    /// The execution that made the object, if its labels name one.
+    pub owner: Option<Owner>,
     created: Option<Timestamp>,
     deadline: Option<Timestamp>,
-    held: bool,
+    has_finalizer: bool,
 }
 
 impl Facts {
     /// Reads an object's metadata.
     pub fn of(kind: &'static str, meta: ObjectMeta) -> Self {
-        let label = |name: &str| meta.labels.as_ref()?.get(name).cloned();
+        let label = |name| meta.labels.as_ref()?.get(&names::label(name)).cloned();
         let annotation = |name| meta.annotations.as_ref()?.get(&names::label(name)).cloned();
-        let made = annotation("workflow-id").zip(label(&names::label("run")));
-        let made = made.map(|(workflow_id, run_id)| Owner { workflow_id, run_id });
-        let mut owners: Vec<_> = members::of(&meta).into_values().flatten().collect();
-        // A Job's Pod does not say who shares it.
-        if owners.is_empty() {
-            owners.extend(made);
-        }
-        // An id that the engine cannot have would keep it from answering for all the others.
-        owners.retain(|owner| (1..=bounds::WORKFLOW_ID).contains(&owner.workflow_id.len()));
+        let owner = annotation("workflow-id").zip(label("run"));
+        let owner = owner.map(|(workflow_id, run_id)| Owner { workflow_id, run_id });
         Self {
             kind,
-            owners,
-            shared: share::is_shared(&meta),
-            job: label(JOB_UID),
-            version: meta.resource_version,
+            // Temporal refuses other ids, and one refusal would end the sweep.
+            owner: owner
+                .filter(|owner| (1..=bounds::WORKFLOW_ID).contains(&owner.workflow_id.len())),
             created: meta.creation_timestamp.map(|time| time.0),
             deadline: meta.deletion_timestamp.map(|time| time.0),
-            held: meta.finalizers.is_some_and(|held| !held.is_empty()),
+            has_finalizer: meta.finalizers.is_some_and(|all| !all.is_empty()),
             name: meta.name.unwrap_or_default(),
             uid: meta.uid,
         }
     }
 
     /// A line of the report.
-    pub fn told(&self, reason: &str) -> SweptObject {
-        let owner = self.owners.first();
+    pub fn reported(&self, reason: &str) -> SweptObject {
+        let owner = self.owner.as_ref();
         SweptObject {
             kind: self.kind.to_owned(),
             name: self.name.clone(),
@@ -98,46 +82,41 @@ impl Facts {
     }
 }
 
-/// What becomes of an object.
+/// What the sweep does with an object, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It stays, for this reason.
+    /// The object stays.
     Left(&'static str),
-    /// It is deleted.
+    /// The sweep deletes the object.
     Deleted(&'static str),
-    /// It was deleted and its node never confirmed that: it is removed by force.
+    /// The object was deleted before, and its node never confirmed that: the sweep removes it from
+    /// the API.
     Forced(&'static str),
 }
 
-/// The owners to ask about, or why nobody needs to be asked.
-pub fn asked(facts: &Facts, now: Timestamp, floor: Duration) -> Result<&[Owner], Fate> {
-    if facts.owners.is_empty() {
-        return Err(Fate::Left("it names no workflow"));
-    }
-    // Without a time it is as good as new.
+/// The owner to ask Temporal about, or the fate of an object that needs no question.
+pub fn asked(facts: &Facts, now: Timestamp, floor: Duration) -> Result<&Owner, Fate> {
+    let owner = facts.owner.as_ref().ok_or(Fate::Left("it names no workflow"))?;
+    // An object without a creation time counts as new.
     match facts.created.is_some_and(|created| passed(created, now) >= floor) {
-        true => Ok(&facts.owners),
+        true => Ok(owner),
         false => Err(Fate::Left("it is too young")),
     }
 }
 
-/// What becomes of an object that is old enough, by what the engine says of its owners: one that
-/// may need it keeps it.
-pub fn fate(facts: &Facts, owners: &[&OwnerState], now: Timestamp) -> Fate {
-    let has_just_ended =
-        |owner: &OwnerState| matches!(owner, OwnerState::Closed(at) if passed(*at, now) < CLOSING);
-    let reason = if owners.iter().any(|owner| **owner == OwnerState::Running) {
-        return Fate::Left("its workflow runs");
-    } else if owners.iter().any(|owner| has_just_ended(owner)) {
-        return Fate::Left("its workflow has just ended");
-    } else if owners.iter().all(|owner| **owner == OwnerState::Unknown) {
-        "the engine knows no such workflow"
-    } else {
-        "its workflow has ended"
+/// The fate of an object that is old enough, by what Temporal says of its owner.
+pub fn fate(facts: &Facts, owner: &OwnerState, now: Timestamp) -> Fate {
+    let reason = match owner {
+        OwnerState::Running => return Fate::Left("its workflow runs"),
+        OwnerState::Closed(at) if passed(*at, now) < CLOSING => {
+            return Fate::Left("its workflow has just ended");
+        }
+        OwnerState::Closed(_) => "its workflow has ended",
+        OwnerState::Unknown => "Temporal knows no such workflow",
     };
     match facts.deadline {
         None => Fate::Deleted(reason),
-        Some(_) if facts.held => Fate::Left("it is deleted, and a finalizer holds it"),
+        Some(_) if facts.has_finalizer => Fate::Left("it is deleted, and has a finalizer"),
         Some(deadline) if passed(deadline, now) < STUCK => Fate::Left("it is being deleted"),
         Some(_) => Fate::Forced("it was deleted, and its node does not confirm that"),
     }
@@ -174,7 +153,7 @@ mod tests {
     fn judged(meta: ObjectMeta, owner: OwnerState, second: i64) -> Fate {
         let facts = Facts::of("Pod", meta);
         match asked(&facts, at(second), FLOOR) {
-            Ok(_) => fate(&facts, &[&owner], at(second)),
+            Ok(_) => fate(&facts, &owner, at(second)),
             Err(left) => left,
         }
     }
@@ -186,41 +165,16 @@ mod tests {
             (Running, 100_000, Fate::Left("its workflow runs")),
             (Unknown, 599, Fate::Left("it is too young")),
             (Unknown, -5, Fate::Left("it is too young")),
-            (Unknown, 600, Fate::Deleted("the engine knows no such workflow")),
+            (Unknown, 600, Fate::Deleted("Temporal knows no such workflow")),
             (Closed(at(100)), 599, Fate::Left("it is too young")),
             (Closed(at(100)), 600, Fate::Deleted("its workflow has ended")),
             (Closed(at(1000)), 1059, Fate::Left("its workflow has just ended")),
             (Closed(at(1000)), 1060, Fate::Deleted("its workflow has ended")),
-            // By a clock that is behind the engine's.
+            // By a clock that is behind Temporal's.
             (Closed(at(1000)), 900, Fate::Left("its workflow has just ended")),
         ] {
             assert_eq!(judged(meta(), owner.clone(), second), expected, "{owner:?} at {second}");
         }
-    }
-
-    #[test]
-    fn what_is_shared_stays_while_one_of_its_members_may_need_it() {
-        use OwnerState::{Closed, Running, Unknown};
-        let facts = Facts::of("Pod", meta());
-        for (owners, expected) in [
-            (vec![Unknown, Running], Fate::Left("its workflow runs")),
-            (vec![Closed(at(100)), Closed(at(990))], Fate::Left("its workflow has just ended")),
-            (vec![Closed(at(100)), Unknown], Fate::Deleted("its workflow has ended")),
-            (vec![Unknown, Unknown], Fate::Deleted("the engine knows no such workflow")),
-        ] {
-            let owners: Vec<_> = owners.iter().collect();
-            assert_eq!(fate(&facts, &owners, at(1000)), expected, "{owners:?}");
-        }
-    }
-
-    #[test]
-    fn the_owners_are_the_members_while_there_are_any() {
-        let joined = Member { workflow_id: "other".to_owned(), run_id: "r2".to_owned() };
-        let mut shared = meta();
-        shared.annotations.get_or_insert_default().insert(joined.label(), joined.text());
-        assert_eq!(Facts::of("Pod", shared).owners, [joined], "who made it has left");
-        let made = Member { workflow_id: "nightly/web".to_owned(), run_id: "r1".to_owned() };
-        assert_eq!(Facts::of("Pod", meta()).owners, [made]);
     }
 
     #[test]
@@ -253,11 +207,11 @@ mod tests {
 
     #[test]
     fn a_report_says_whose_it_was() {
-        let told = Facts::of("Pod", meta()).told("because");
+        let reported = Facts::of("Pod", meta()).reported("because");
         assert_eq!(
-            (told.name.as_str(), told.workflow_id.as_str()),
+            (reported.name.as_str(), reported.workflow_id.as_str()),
             ("kiln-shop-web-1", "nightly/web")
         );
-        assert_eq!(Facts::of("Pod", ObjectMeta::default()).told("because").workflow_id, "");
+        assert_eq!(Facts::of("Pod", ObjectMeta::default()).reported("because").workflow_id, "");
     }
 }

@@ -1,4 +1,4 @@
-//! What the engine says of the workflow that made an object.
+//! Asks Temporal about the workflow that made an object.
 
 use std::time::SystemTime;
 
@@ -15,19 +15,19 @@ use crate::error::Unanswered;
 /// Whether a workflow runs, and as the same chain of executions.
 pub async fn ask(client: &Client, owner: &Owner) -> anyhow::Result<OwnerState> {
     Ok(match described(client, &owner.workflow_id).await? {
-        Some(described) => state(owner, &Seen::of(&described)),
+        Some(described) => state(owner, &Latest::of(&described)),
         None => OwnerState::Unknown,
     })
 }
 
-/// Whether the engine knows the sweep itself. One that does not, because it was restored from an
-/// old copy or the namespace is gone, knows nothing of builds either, and is not to be believed.
+/// Fails unless Temporal knows the sweep itself. A Temporal server that was restored from an old
+/// backup does not know it, nor the builds since: its answers cannot be trusted.
 pub async fn check(client: &Client, own_id: &str) -> anyhow::Result<()> {
     let described = described(client, own_id).await?;
     match described.is_some_and(|it| it.status() == WorkflowExecutionStatus::Running) {
         true => Ok(()),
         false => {
-            Err(Unanswered("the engine does not know this sweep; nothing is removed".into()).into())
+            Err(Unanswered("Temporal does not know this sweep; nothing was deleted".into()).into())
         }
     }
 }
@@ -41,14 +41,15 @@ async fn described(
         Ok(described) => Ok(Some(described)),
         Err(WorkflowInteractionError::NotFound(_)) => Ok(None),
         Err(error) => {
-            let message = format!("the engine does not say whether `{id}` runs: {error}");
+            let message =
+                format!("Temporal does not say whether the workflow `{id}` runs: {error}");
             Err(Unanswered(message).into())
         }
     }
 }
 
-/// What the engine says of the latest execution of a workflow id.
-struct Seen<'a> {
+/// The latest execution of a workflow id.
+struct Latest<'a> {
     running: bool,
     first_run: &'a str,
     run: &'a str,
@@ -56,7 +57,7 @@ struct Seen<'a> {
     closed: Option<SystemTime>,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> Latest<'a> {
     fn of(described: &'a WorkflowExecutionDescription) -> Self {
         let info = described.raw().workflow_execution_info.as_ref();
         Self {
@@ -69,14 +70,14 @@ impl<'a> Seen<'a> {
     }
 }
 
-fn state(owner: &Owner, seen: &Seen<'_>) -> OwnerState {
-    let is_ours = seen.first_run == owner.run_id || seen.run == owner.run_id;
-    // An engine that does not tell of first executions cannot rule out that it is ours.
-    if seen.running && (is_ours || seen.first_run.is_empty()) {
+fn state(owner: &Owner, latest: &Latest<'_>) -> OwnerState {
+    let is_ours = latest.first_run == owner.run_id || latest.run == owner.run_id;
+    // Without the first run id it may be the chain of the owner.
+    if latest.running && (is_ours || latest.first_run.is_empty()) {
         return OwnerState::Running;
     }
-    // An id has one running execution: ours had ended when another began.
-    let ended = if is_ours || !seen.running { seen.closed } else { seen.started };
+    // An id has one running execution, so the owner had ended when this one started.
+    let ended = if is_ours || !latest.running { latest.closed } else { latest.started };
     let ended = ended.and_then(|time| Timestamp::try_from(time).ok());
     OwnerState::Closed(ended.unwrap_or_else(Timestamp::now))
 }
@@ -92,7 +93,7 @@ mod tests {
         let owner = Owner { workflow_id: "shop/web".to_owned(), run_id: "r1".to_owned() };
         let time = |second| Some(UNIX_EPOCH + Duration::from_secs(second));
         let closed = |second| OwnerState::Closed(Timestamp::from_second(second).unwrap());
-        let running = |first_run, run| Seen {
+        let running = |first_run, run| Latest {
             running: true,
             first_run,
             run,
@@ -100,8 +101,8 @@ mod tests {
             closed: None,
         };
         let ended =
-            |first_run, run| Seen { running: false, closed: time(90), ..running(first_run, run) };
-        for (seen, expected) in [
+            |first_run, run| Latest { running: false, closed: time(90), ..running(first_run, run) };
+        for (latest, expected) in [
             (running("r1", "r1"), OwnerState::Running),
             // Reset, or gone on as new.
             (running("r1", "r7"), OwnerState::Running),
@@ -111,7 +112,7 @@ mod tests {
             (ended("r1", "r1"), closed(90)),
             (ended("r2", "r2"), closed(90)),
         ] {
-            assert_eq!(state(&owner, &seen), expected, "{} {}", seen.first_run, seen.run);
+            assert_eq!(state(&owner, &latest), expected, "{} {}", latest.first_run, latest.run);
         }
     }
 }

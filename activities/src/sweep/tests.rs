@@ -8,7 +8,7 @@ use std::{
 };
 
 use k8s_openapi::jiff::Timestamp;
-use kilnworks_workflows::sweep::{Amount, SweepInput, SweepReport};
+use kilnworks_workflows::steps::{Amount, SweepInput, SweepReport};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -32,7 +32,7 @@ use crate::{
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// A store, and the owners that the engine was asked after.
+/// A store, and the owners that Temporal was asked about.
 struct Neighbours {
     dir: TempDir,
     store: VolumeStore,
@@ -57,7 +57,7 @@ impl Neighbours {
         self.store.find(key).await.unwrap().is_some()
     }
 
-    /// Sweeps while the engine knows that `runs` runs, that `ended` ended, and nothing else.
+    /// Sweeps while Temporal knows that `runs` runs, that `ended` ended, and nothing else.
     async fn sweep(&self, cluster: &Cluster, dry_run: bool) -> anyhow::Result<SweepReport> {
         let settings = SweepSettings {
             after: HOUR,
@@ -118,7 +118,7 @@ fn done() -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "status": "Success"})
 }
 
-fn names(objects: &kilnworks_workflows::sweep::Objects) -> Vec<String> {
+fn names(objects: &kilnworks_workflows::steps::Objects) -> Vec<String> {
     let named = objects.named.iter();
     named.map(|one| format!("{} {}: {}", one.kind, one.name, one.reason)).collect()
 }
@@ -160,7 +160,7 @@ async fn orphans_go_and_all_others_stay() {
     let report = neighbours.sweep(&cluster, false).await.unwrap();
     scenario.end();
     let expected = [
-        "Job j: the engine knows no such workflow",
+        "Job j: Temporal knows no such workflow",
         "Pod b: its workflow has ended",
         "Pod stuck: it was deleted, and its node does not confirm that",
         "Pod c: its workflow has ended",
@@ -176,42 +176,6 @@ async fn orphans_go_and_all_others_stay() {
     let mut asked = neighbours.asked.into_inner().unwrap();
     asked.sort();
     assert_eq!(asked, ["ended", "gone", "runs"], "each owner once, and only where it matters");
-}
-
-/// The same of an object that these share.
-fn shared(name: &str, members: &[&str]) -> Value {
-    let mut object = object(name, "left");
-    object["metadata"]["resourceVersion"] = json!("7");
-    object["metadata"]["labels"]["kiln.io/shared"] = json!("hash");
-    for workflow in members {
-        let member =
-            Owner { workflow_id: (*workflow).to_owned(), run_id: format!("run of {workflow}") };
-        object["metadata"]["annotations"][member.label()] = json!(member.text());
-    }
-    object
-}
-
-#[tokio::test]
-async fn what_is_shared_goes_when_all_have_ended_and_nobody_joins() {
-    let mut pod_of_job = shared("pod-of-job", &[]);
-    pod_of_job["metadata"]["labels"]["batch.kubernetes.io/controller-uid"] = json!("uid-job");
-    let neighbours = Neighbours::new();
-    let pods = vec![shared("a", &["ended", "runs"]), shared("b", &["ended", "gone"]), pod_of_job];
-    let calls = vec![
-        jobs("GET", "jobs?", 200, page(vec![shared("job", &["runs"])], "")),
-        call("GET", "pods?", 200, page(pods, "")),
-        call("GET", "pods/b", 404, refusal(404, "NotFound", "gone")),
-        call("DELETE", "pods/b?", 409, refusal(409, "Conflict", "someone has joined")),
-    ];
-    let (scenario, cluster) = Scenario::new(vec![], calls);
-    let report = neighbours.sweep(&cluster, false).await.unwrap();
-    let deleted = scenario.sent().pop().unwrap();
-    scenario.end();
-    assert_eq!(names(&report.objects), ["Pod b: its workflow has ended"]);
-    assert_eq!(report.kept.objects.count, 3, "{:?}", names(&report.kept.objects));
-    assert_eq!(deleted["preconditions"], json!({"uid": "uid-b", "resourceVersion": "7"}));
-    let asked = neighbours.asked.into_inner().unwrap();
-    assert!(!asked.contains(&"left".to_owned()), "who left it is not asked: {asked:?}");
 }
 
 #[tokio::test]
@@ -230,7 +194,7 @@ async fn a_dry_run_removes_nothing() {
 }
 
 #[tokio::test]
-async fn while_the_engine_is_silent_nothing_goes() {
+async fn nothing_is_deleted_while_temporal_does_not_answer() {
     let neighbours = Neighbours::new();
     neighbours.put("contexts/old/context.tar.gz", 61 * DAY).await;
     let pods = vec![object("b", "ended"), object("d", "away")];
@@ -244,7 +208,7 @@ async fn while_the_engine_is_silent_nothing_goes() {
     assert!(error.is::<Unanswered>(), "{error:#}");
     assert!(neighbours.has("contexts/old/context.tar.gz").await);
     let temporalio_sdk::activities::ActivityError::Application(failure) =
-        crate::error::to_engine(error)
+        crate::temporal::to_engine(error)
     else {
         panic!("it is a failure of the step");
     };

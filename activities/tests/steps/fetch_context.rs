@@ -6,7 +6,7 @@ use std::{
 };
 
 use flate2::{Compression, write::GzEncoder};
-use kilnworks_activities::presigned::fetch::fetch;
+use kilnworks_activities::pod::presigned::fetch::fetch;
 use kilnworks_workflows::names;
 
 use crate::support::http::{Response, serve};

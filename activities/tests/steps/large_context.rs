@@ -8,8 +8,8 @@ use std::{
 
 use kilnworks_activities::{
     settings::VolumeMount,
+    steps::upload::{sections_key, upload},
     store::{ContextStore, volume::VolumeStore},
-    upload::{sections_key, upload},
 };
 use kilnworks_workflows::steps::{Context, UploadInput};
 use serde_json::Value;

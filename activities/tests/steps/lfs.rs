@@ -2,8 +2,8 @@ use std::{path::Path, process::Command};
 
 use kilnworks_activities::{
     settings::VolumeMount,
+    steps::upload::upload,
     store::{ContextStore, volume::VolumeStore},
-    upload::upload,
 };
 use kilnworks_workflows::{
     failure::FailureType::{RevisionNotFound, SourceDenied, SourceUnavailable},

@@ -71,7 +71,7 @@ async fn a_fault_of_a_chart_says_where_and_what() {
     repo.write("large/Chart.yaml", CHART).write("large/x", "x".repeat(5 * 1024 * 1024 + 1));
     let cases: [(&str, FailureType, &str); 8] = [
         ("nowhere", RevisionNotFound, "there is no `nowhere` at the commit"),
-        ("file", InvalidSpec, "chart: file: is no directory"),
+        ("file", InvalidSpec, "chart: file: is not a directory"),
         ("empty", RevisionNotFound, "there is no `empty/Chart.yaml` at the commit"),
         ("bad", InvalidSpec, "chart: bad/Chart.yaml: `version` is missing"),
         ("needs", InvalidSpec, "needs/Chart.yaml: its dependency `db` is not in `charts/`"),

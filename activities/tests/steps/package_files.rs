@@ -192,7 +192,7 @@ async fn a_fault_of_a_file_says_where_and_what() {
         (
             json!([{"path": "binary"}]),
             InvalidTemplate,
-            "binary: is not UTF-8, so it is no template; `template: false`",
+            "binary: is not UTF-8, so it cannot be a template; `template: false`",
         ),
         (path("pointer"), InvalidSpec, "`pointer` is a Git LFS pointer"),
         (path("links"), InvalidSpec, "`links/out` is a symlink that leads to no file"),

@@ -158,18 +158,18 @@ async fn a_tree_that_cannot_be_taken_says_why() {
             &many,
             "holds 1001 files of 0 MiB; at most 1000 and 2048 MiB are accepted: end it with `FROM scratch`",
         ),
-        (&[Dir("a/")], "the last stage holds no file"),
+        (&[Dir("a/")], "the last stage contains no file"),
         (&[File("../a", "")], "the forbidden name `../a`"),
         (&[File("a/../../b", "")], "the forbidden name `a/../../b`"),
         (&[File("a", ""), Hard("b", "../a")], "the forbidden name `../a`"),
-        (&[Hard("b", "a")], "`b` is a link to `a`, which is no file"),
+        (&[Hard("b", "a")], "`b` is a link to `a`, which is not a file"),
         (
             &[File("c", ""), Symlink("a", "b"), Symlink("b", "a")],
             "`a` is a symlink that leads to no file",
         ),
         (&[Symlink("a", "../../etc/passwd")], "`a` is a symlink that leads to no file"),
         (&[Dir("d/"), File("d/x", ""), Symlink("s", "d"), File("s/y", "")], "leads to no file"),
-        (&[File("f", ""), File("f/y", "")], "`f/y` is below `f`, which is no directory"),
+        (&[File("f", ""), File("f/y", "")], "`f/y` is below `f`, which is not a directory"),
         (&[File("a\nb", "")], "a\nb"),
     ];
     for (layer, expected) in cases {

@@ -37,16 +37,7 @@ async fn rendered(repo: &Repo, version: Option<&str>, more: Value) -> anyhow::Re
     let commit = repo.commit();
     let plan = container(repo, version, more);
     let cache = cache();
-    let input = RenderInput {
-        id: Default::default(),
-        plan,
-        commit,
-        published: None,
-        images: BTreeMap::new(),
-        with_context: false,
-        launch: None,
-        again: false,
-    };
+    let input = RenderInput { id: Default::default(), plan, commit, images: BTreeMap::new() };
     let first = read(&cache.sources, input.clone()).await?;
     let second = read(&cache.sources, input).await?;
     assert_eq!(first, second);
@@ -119,16 +110,7 @@ async fn on_others(template: &str, more: Value) -> anyhow::Result<Rendered> {
         .map(|(name, digit)| (name.to_owned(), format!("r.io/{name}@sha256:{}", digit.repeat(64))));
     let plan = container(&repo, None, fields);
     let commit = repo.commit();
-    let input = RenderInput {
-        id: Default::default(),
-        plan,
-        commit,
-        published: None,
-        images: images.into(),
-        with_context: false,
-        launch: None,
-        again: false,
-    };
+    let input = RenderInput { id: Default::default(), plan, commit, images: images.into() };
     read(&cache.sources, input).await
 }
 
@@ -247,7 +229,7 @@ async fn a_fault_says_where_and_what() {
         (plain("out"), RevisionNotFound, "no file `out`"),
         (plain("dir/b"), RevisionNotFound, "there is no file `dir/b` at the commit"),
         (plain("dir/b"), RevisionNotFound, "there are `dir/a`"),
-        (json!({"contextDir": "nodir"}), RevisionNotFound, "the context `nodir` is not there"),
+        (json!({"contextDir": "nodir"}), RevisionNotFound, "the context `nodir` does not exist"),
         (
             json!({"template": {"app": "x"}}),
             InvalidTemplate,

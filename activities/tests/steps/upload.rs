@@ -6,8 +6,8 @@ use std::{
 
 use kilnworks_activities::{
     settings::VolumeMount,
+    steps::upload::upload,
     store::{ContextStore, volume::VolumeStore},
-    upload::upload,
 };
 use kilnworks_workflows::{
     failure::FailureType::{InvalidSpec, RevisionNotFound},
@@ -173,7 +173,7 @@ async fn an_lfs_pointer_file_is_a_fault() {
 async fn a_context_that_is_not_there_is_named() {
     let (repo, cache, store) = (Repo::new(), cache(), stored());
     let commit = repo.write("app/a", "1").write("b", "1").commit();
-    for (dir, expected) in [("ap", "`ap` is not there"), ("b", "`b` is no directory")] {
+    for (dir, expected) in [("ap", "`ap` does not exist"), ("b", "`b` is not a directory")] {
         let (kind, message) =
             failure(upload(&cache.sources, &store.store, input(&repo, &commit, dir)).await);
         assert_eq!(kind, RevisionNotFound);

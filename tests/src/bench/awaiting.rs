@@ -1,4 +1,4 @@
-//! What a build that is awaited costs its worker.
+//! What a worker uses per build that it awaits.
 
 use std::time::{Duration, Instant};
 
@@ -11,17 +11,17 @@ use serde_json::{Value, json};
 use super::{Aim, Figure, Scene, process::usage, repository::Repository};
 use crate::engine::eventually;
 
-/// How many builds are begun before the next ones are, and how many there are in the end.
+/// How many builds are started at a time, and how many there are in the end.
 const STEP: usize = 100;
 const ALL: usize = 1000;
 
-/// After this long no more builds are begun: a slow machine compares fewer, and says how many.
+/// After this time no more builds are started: a slow machine compares fewer, and reports how many.
 const BEGINNING: Duration = Duration::from_secs(150);
 
 /// How many builds are started at once.
 const AT_ONCE: usize = 50;
 
-/// How long a worker is looked at, and before that left alone, as it takes up its last builds.
+/// How long a worker is measured, and how long it rests before that, as it takes its last builds.
 const SPAN: Duration = Duration::from_secs(15);
 const REST: Duration = Duration::from_secs(5);
 
@@ -30,7 +30,7 @@ pub(super) async fn measure(scene: &Scene) -> Result<Vec<Figure>> {
     let repository = Repository::with(&[("Dockerfile", "FROM scratch\nCOPY . /\n")]);
     let app = scene.app();
     let mut document = scene.container(&app, &repository.url, &repository.commit());
-    // Builds of the same would share one Pod.
+    // Equal builds would wait for one Pod.
     document["defaults"]["reuse"] = json!("never");
     start(scene, &app, &document, STEP).await;
     let few = usage(worker, SPAN).await?;
@@ -39,16 +39,16 @@ pub(super) async fn measure(scene: &Scene) -> Result<Vec<Figure>> {
         running += STEP;
         start(scene, &app, &document, running).await;
     }
-    ensure!(running > STEP, "no more than {STEP} builds could be begun");
+    ensure!(running > STEP, "no more than {STEP} builds could be started");
     let many = usage(worker, SPAN).await?;
     let slope = |few: f64, many: f64| (many - few) / (running - STEP) as f64;
     let memory = slope(few.kilobytes, many.kilobytes);
     let of = |what: &str, builds: usize| format!("{what} with {builds}");
     let alone = |of: String, unit, number| Figure::alone(&of, unit, number, Aim::None);
     Ok(vec![
-        Figure::alone("memory a build", "KB", memory, Aim::AtMost(40.0)),
+        Figure::alone("memory per build", "KB", memory, Aim::AtMost(40.0)),
         Figure::alone(
-            "of a core a build",
+            "of a core per build",
             "%",
             slope(few.percent, many.percent),
             Aim::AtMost(0.02),
@@ -60,8 +60,8 @@ pub(super) async fn measure(scene: &Scene) -> Result<Vec<Figure>> {
     ])
 }
 
-/// Starts as many more builds as there were in the step before, and waits until so many Pods run in
-/// all. Then the worker has nothing else to do than to await them.
+/// Starts more builds, and waits until `all` Pods run. Then the worker has nothing to do but to await
+/// them.
 async fn start(scene: &Scene, app: &str, document: &Value, all: usize) {
     let starting = stream::iter(0..STEP).map(|_| scene.start(BuildContainer::run, document));
     starting.buffer_unordered(AT_ONCE).for_each(|_| async {}).await;

@@ -11,13 +11,10 @@ use aws_sdk_s3::{Client as S3, primitives::ByteStream};
 use kilnworks_activities::{
     secrets::Secrets,
     source::Sources,
+    steps::upload::{sections_key, upload},
     store::{ContextStore, s3::S3Store},
-    upload::{sections_key, upload},
 };
-use kilnworks_workflows::{
-    plan::GitSource,
-    steps::{BuildId, UploadInput},
-};
+use kilnworks_workflows::{build_id::BuildId, plan::GitSource, steps::UploadInput};
 
 use super::{Aim, Figure, Scene, repository::Repository, tidy::store, tree::Tree};
 use crate::{engine::variable, stack::run};

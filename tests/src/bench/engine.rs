@@ -1,4 +1,5 @@
-//! How much the engine carries, with steps that do nothing, and what that costs in events.
+//! How many builds per second Temporal carries where the steps do nothing, and how many events each
+//! container takes. Both are information: the walk has no aim for them.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ const APPS: usize = 3;
 const COMPONENTS: usize = 6;
 const CONTAINERS: usize = 7;
 
-/// How often each is measured, in turn; the middle one counts, as the machine has other work, too.
+/// How often each is measured, in turn. The median counts, as the machine has other work, too.
 const ROUNDS: usize = 5;
 
 pub(super) async fn measure(scene: &Scene) -> Result<Vec<Figure>> {
@@ -39,8 +40,8 @@ pub(super) async fn measure(scene: &Scene) -> Result<Vec<Figure>> {
     let rate = |times: &[Duration]| builds as f64 / median(times);
     let each = all as f64 / (ROUNDS * builds) as f64;
     Ok(vec![
-        Figure::new("builds a second", "", rate(&ours), rate(&alone), Aim::RatioAtLeast(0.8)),
-        Figure::alone("events a container", "", each, Aim::AtMost(30.0)),
+        Figure::new("builds per second", "", rate(&ours), rate(&alone), Aim::None),
+        Figure::alone("events per container", "", each, Aim::None),
     ])
 }
 

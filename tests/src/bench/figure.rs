@@ -1,20 +1,18 @@
-//! One number, and what it is held against.
+//! One number, its floor and its aim.
 
 use serde::Serialize;
 
-/// What is wanted of a number.
+/// The aim of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "is", content = "value")]
 pub enum Aim {
     /// Ours is at most the floor times this.
     RatioAtMost(f64),
-    /// Ours is at least the floor times this.
-    RatioAtLeast(f64),
     /// Ours is at most the floor plus this.
     MoreAtMost(f64),
     /// Ours is at most this.
     AtMost(f64),
-    /// Nothing: it is told beside the others.
+    /// Nothing: the number is information.
     None,
 }
 
@@ -26,16 +24,16 @@ pub struct Figure {
     pub of: String,
     /// Unit of `ours` and of `floor`.
     pub unit: &'static str,
-    /// What was measured of Kilnworks.
+    /// Measured with Kilnworks.
     pub ours: f64,
-    /// What was measured of what stands below it.
+    /// Measured without Kilnworks.
     pub floor: Option<f64>,
-    /// What is wanted.
+    /// Its aim.
     pub aim: Aim,
 }
 
 impl Figure {
-    /// A number that is held against a floor.
+    /// A number with a floor.
     pub fn new(of: &str, unit: &'static str, ours: f64, floor: f64, aim: Aim) -> Self {
         Self { of: of.to_owned(), unit, ours, floor: Some(floor), aim }
     }
@@ -45,28 +43,26 @@ impl Figure {
         Self { of: of.to_owned(), unit, ours, floor: None, aim }
     }
 
-    /// Ours by the floor.
+    /// Ours divided by the floor.
     pub fn ratio(&self) -> Option<f64> {
         self.floor.map(|floor| self.ours / floor)
     }
 
-    /// Whether it is as wanted; none where nothing is wanted.
+    /// Whether the aim is met; none if there is no aim.
     pub fn is_met(&self) -> Option<bool> {
         let ratio = self.ratio().unwrap_or(f64::NAN);
         match self.aim {
             Aim::RatioAtMost(most) => Some(ratio <= most),
-            Aim::RatioAtLeast(least) => Some(ratio >= least),
             Aim::MoreAtMost(more) => Some(self.ours - self.floor.unwrap_or(f64::NAN) <= more),
             Aim::AtMost(most) => Some(self.ours <= most),
             Aim::None => None,
         }
     }
 
-    /// What is wanted, in words.
+    /// The aim, in words.
     pub fn wanted(&self) -> String {
         match self.aim {
             Aim::RatioAtMost(most) => format!("at most {most}×"),
-            Aim::RatioAtLeast(least) => format!("at least {least}×"),
             Aim::MoreAtMost(more) => format!("at most {} more", shown(more, self.unit)),
             Aim::AtMost(most) => format!("at most {}", shown(most, self.unit)),
             Aim::None => String::new(),
@@ -99,8 +95,6 @@ mod tests {
         for (ours, aim, met) in [
             (3.0, Aim::RatioAtMost(1.5), Some(true)),
             (3.1, Aim::RatioAtMost(1.5), Some(false)),
-            (1.6, Aim::RatioAtLeast(0.8), Some(true)),
-            (1.5, Aim::RatioAtLeast(0.8), Some(false)),
             (2.3, Aim::MoreAtMost(0.5), Some(true)),
             (2.6, Aim::MoreAtMost(0.5), Some(false)),
             (2.0, Aim::AtMost(2.0), Some(true)),

@@ -20,7 +20,7 @@ pub(super) async fn measure(scene: &Scene) -> Result<Vec<Figure>> {
     let app = scene.app();
     let prefix = format!("{}/{app}", variable("KILN_REGISTRY"));
     let digest = images::push(vec![names::repository(&prefix, &app, "web", "one")]).await;
-    // A commit that is here already is not asked for.
+    // The worker does not ask for a commit that it has.
     let mut document = scene.container(&app, &repository.url, &repository.commit());
     document["defaults"]["resources"] = json!({"cpu": "1m", "memory": "16Mi"});
     scene.fake_worker(Some(&digest), 2 * BUILDS as u32).await?;
@@ -47,7 +47,7 @@ async fn both(
     document: &Value,
     round: usize,
 ) -> Result<(Duration, Duration)> {
-    // The same thing would be built once for all of them.
+    // Equal builds would wait for one Pod.
     let numbered = |number: usize| {
         let mut document = document.clone();
         document["container"]["labels"] = json!({"number": (round * 1000 + number).to_string()});

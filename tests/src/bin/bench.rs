@@ -1,5 +1,5 @@
-//! `make bench`: how fast builds are, each line held against a floor that is measured in the same
-//! run. It fails where a line cannot be measured, not where it misses its aim.
+//! `make bench`: how fast builds are, each line compared with a floor that is measured in the same run.
+//! It fails if a line cannot be measured, not if a line misses its aim.
 
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
@@ -13,7 +13,7 @@ use serde_json::json;
 struct Args {
     /// Lines to measure. Default: all.
     names: Vec<String>,
-    /// Print the names of the lines, one a line, and measure none.
+    /// Print the names of the lines and measure none.
     #[arg(long)]
     list: bool,
     /// Write the results to a file, as JSON.
@@ -59,7 +59,7 @@ async fn main() -> ExitCode {
     if measured { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The lines that were asked for, or the name that is none's.
+/// The lines that the user named, or the first unknown name.
 fn chosen(args: &Args) -> Result<Vec<Line>, String> {
     let all = lines();
     let known = |name: &&String| all.iter().any(|line| line.name == **name);

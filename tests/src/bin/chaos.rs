@@ -1,27 +1,27 @@
-//! `make chaos`: strikes the local stack while it builds, and fails where a build is lost, doubled,
-//! left behind or hung.
+//! `make chaos`: breaks parts of the local stack while it builds, and fails if a build is lost, built
+//! twice or hung, or leaves something behind.
 
 use std::{process::ExitCode, time::Instant};
 
 use clap::Parser;
 use kilnworks_tests::chaos::{Case, Stage, Verdict, cases, table};
 
-/// Strikes the local stack while it builds.
+/// Breaks parts of the local stack while it builds.
 #[derive(Parser)]
 #[command(name = "make chaos", bin_name = "make chaos")]
 struct Args {
     /// Cases to run. Default: all.
     names: Vec<String>,
-    /// Print the names of the cases, one a line, and run none.
+    /// Print the names of the cases, one per line, and run none.
     #[arg(long)]
     list: bool,
-    /// Run the sharpest.
+    /// Run the short form: the sharpest cases.
     #[arg(long, conflicts_with = "names")]
     short: bool,
-    /// Chooses the moments at which faults strike. Default: another one each time.
+    /// Chooses the moments at which faults strike. Default: a random number.
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
-    /// How many cases run beside one another, those apart that want to be alone.
+    /// How many cases run at a time, except those that run alone.
     #[arg(long, value_name = "NUMBER", default_value_t = 4)]
     beside: usize,
 }
@@ -53,7 +53,7 @@ async fn main() -> ExitCode {
     if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The cases that were asked for, or the name that is none's.
+/// The cases that the user named, or the first unknown name.
 fn chosen(args: &Args) -> Result<Vec<Case>, String> {
     let all = cases();
     let known = |name: &&String| all.iter().any(|case| case.name == **name);

@@ -1,264 +1,200 @@
-//! Records the histories that `replay.rs` replays: each ending of each workflow, with fake steps on
-//! the stack's real engine. `make record` runs it; the histories it writes are committed. With
-//! names (`make record ARGS='app sweep'`) it records these alone: what older versions recorded is
-//! worth keeping, as builds in flight have such histories.
+//! Records the histories that `replay.rs` replays: one for each ending, with fake steps on the
+//! stack's Temporal server. `make record` runs it, and its files are committed. With names
+//! (`make record ARGS='app sweep'`) it records only these.
 
 use std::{path::Path, time::Duration};
 
 use kilnworks_tests::{
     engine::{eventually, start, with_fakes},
-    fakes::{FakeSteps, Fate},
-    specs::{container, shop},
+    fakes::{Another, FakeSteps, Fate},
+    specs::{component, container, shop},
 };
 use kilnworks_workflows::{
     BuildApp, BuildComponent, BuildContainer, Sweep,
     build::raw,
     failure::{Failure, FailureType},
-    names,
+    names::child_workflow_id,
 };
 use serde_json::{Value, json};
-use strum::VariantArray;
 use temporalio_client::{
-    UntypedUpdate, UntypedWorkflow, WorkflowCancelOptions, WorkflowExecuteUpdateOptions,
-    WorkflowFetchHistoryOptions, WorkflowGetResultOptions,
+    UntypedUpdate, UntypedWorkflow, WorkflowExecuteUpdateOptions, WorkflowFetchHistoryOptions,
+    WorkflowGetResultOptions,
 };
 use temporalio_common::{HasWorkflowDefinition, data_converters::RawValue};
 
-/// The replayer knows no workflow id but this one, and the children's are made of their parent's.
+/// The workflow id that the replayer gives every workflow. Ids of children are derived from it.
 const ID: &str = "replay-workflow";
 
 #[tokio::main]
 async fn main() {
-    let fails = |kind| FakeSteps::default().fate("web/server", Fate::Fails(vec![failure(kind)]));
-    let hangs = || FakeSteps::default().fate("web/server", Fate::Hangs);
-    let component = json!({
-        "app": "shop", "defaults": shop()["defaults"], "component": shop()["components"][0],
-    });
-    let mut short = container();
-    short["container"]["timeouts"] = json!({"whole": "1s"});
-    let use_only = json!({
+    apps().await;
+    components().await;
+    containers().await;
+    record("sweep", &ok(), Sweep::run, json!({"dryRun": true}), &[]).await;
+}
+
+fn ok() -> FakeSteps {
+    FakeSteps::default()
+}
+
+fn server(fate: Fate) -> FakeSteps {
+    ok().fate("web/server", fate)
+}
+
+fn fails(kind: FailureType) -> Fate {
+    Fate::Fails(vec![Failure::new(kind, format!("{kind:?} happened"))])
+}
+
+async fn apps() {
+    let app = || BuildApp::run;
+    let mut fail_fast = shop();
+    fail_fast["failFast"] = json!(true);
+    let mut auto = shop();
+    auto["version"] = json!("auto");
+    let mut changed = shop();
+    changed["onlyIf"] = json!("changed");
+    let failing = server(fails(FailureType::BuildFailed)).fate("data/loader", Fate::Hangs);
+    let found = ok().found("web/server").found("data/loader");
+    record("app", &ok(), app(), shop(), &[]).await;
+    record("app-found", &found, app(), shop(), &[]).await;
+    record("app-failed", &failing, app(), fail_fast, &[]).await;
+    record("app-cancelled", &server(Fate::Hangs), app(), shop(), &[CANCEL]).await;
+    record("app-unchanged", &ok().unchanged("1.0.0"), app(), changed, &[]).await;
+    record("app-version-exists", &ok().published("1.0.0"), app(), shop(), &[]).await;
+    record("app-version-auto", &ok().published("1.0.0"), app(), auto, &[]).await;
+}
+
+async fn components() {
+    let mut waiting = component();
+    waiting["onFailure"] = json!("wait");
+    waiting["approval"] = json!("before-deliver");
+    let Fate::Fails(failures) = fails(FailureType::BuildFailed) else { unreachable!() };
+    let failing = server(Fate::FailsUntil("4Gi".to_owned(), failures));
+    let retry = json!({"component": "web", "container": "server", "resources": {"memory": "4Gi"}});
+    let asks = [("retry_container", retry), ("approve", json!({}))];
+    let asks = asks.map(|(update, payload)| Ask::Update("launch", update, payload));
+    record("component", &ok(), BuildComponent::run, component(), &[]).await;
+    record("component-decided", &failing, BuildComponent::run, waiting, &asks).await;
+}
+
+async fn containers() {
+    let build = || BuildContainer::run;
+    let image = json!({
         "app": "shop", "component": "data",
         "container": {"name": "proxy", "image": "registry.example.com/proxy:1"},
     });
-    let ok = FakeSteps::default;
-
-    record("app", ok(), BuildApp::run, shop(), false).await;
-    record("app-failed", fails(FailureType::BuildFailed), BuildApp::run, shop(), false).await;
-    record("app-cancelled", hangs(), BuildApp::run, shop(), true).await;
-    record("app-invalid", ok(), BuildApp::run, json!({"app": 1}), false).await;
-    record("component", ok(), BuildComponent::run, component.clone(), false).await;
-    record("component-cancelled", hangs(), BuildComponent::run, component.clone(), true).await;
-    record("container", ok(), BuildContainer::run, container(), false).await;
-    record("container-image", ok(), BuildContainer::run, use_only, false).await;
-    let mut fast = shop();
-    fast["failFast"] = json!(true);
-    let fast_fails = fails(FailureType::BuildFailed).fate("data/loader", Fate::Hangs);
-    record("app-failed-fast", fast_fails, BuildApp::run, fast, false).await;
-    for kind in [FailureType::OutOfMemory, FailureType::Evicted] {
-        let name = format!("container-again-{kind:?}").to_lowercase();
-        record(&name, fails(kind), BuildContainer::run, container(), false).await;
-    }
-    for kind in FailureType::VARIANTS {
-        // As often as it takes; what is waited out never ends by itself.
-        let fate = Fate::Fails(vec![failure(*kind); if kind.waiting_mends() { 1 } else { 9 }]);
-        let steps = FakeSteps::default().fate("web/server", fate);
-        let name = format!("container-ends-{kind:?}").to_lowercase();
-        record(&name, steps, BuildContainer::run, container(), false).await;
-    }
-    let lost = FakeSteps::default().heartbeat(1).fate("web/server", Fate::LosesItsWorker);
-    record("container-worker-lost", lost, BuildContainer::run, container(), false).await;
-    record("container-cancelled", hangs(), BuildContainer::run, container(), true).await;
-    record("container-deadline", hangs(), BuildContainer::run, short, false).await;
-    record("sweep", ok(), Sweep::run, json!({"dryRun": true}), false).await;
-
-    let built = || {
-        ["web/server", "web/migrate", "data/loader"].iter().fold(ok(), |steps, it| steps.built(it))
+    let mut platforms = container();
+    platforms["container"]["platforms"] = json!(["linux/amd64", "linux/arm64"]);
+    let mut short = container();
+    short["container"]["timeouts"] = json!({"whole": "1s"});
+    let again = server(fails(FailureType::OutOfMemory));
+    let another = server(Fate::IsAnothers(Another::WithoutAnImage));
+    let failing = server(fails(FailureType::BuildFailed));
+    let hangs = || server(Fate::Hangs);
+    record("container", &ok(), build(), container(), &[]).await;
+    record_child("container-of-a-component", "server").await;
+    record("container-image", &ok(), build(), image, &[]).await;
+    record("container-reused", &ok().built("web/server"), build(), container(), &[]).await;
+    record("container-another", &another, build(), container(), &[]).await;
+    record("container-platforms", &ok(), build(), platforms, &[]).await;
+    record("container-again-outofmemory", &again, build(), container(), &[]).await;
+    record("container-ends-buildfailed", &failing, build(), container(), &[]).await;
+    record("container-deadline", &hangs(), build(), short, &[]).await;
+    record("container-cancelled", &hangs(), build(), container(), &[CANCEL]).await;
+    let pause = ["pause", "resume"].map(|update| Ask::Update("launch", update, json!({})));
+    let pause = [&pause[..], &[Ask::Room]].concat();
+    record("container-paused", &server(Fate::Queues), build(), container(), &pause).await;
+    let extend = |clock| {
+        let payload =
+            json!({"component": "web", "container": "server", "clock": clock, "by": "1h"});
+        Ask::Update("await_build", "extend", payload)
     };
-    record("app-delivered", ok(), BuildApp::run, shop(), false).await;
-    record("app-reused", built(), BuildApp::run, shop(), false).await;
-    record("container-reused", built(), BuildContainer::run, container(), false).await;
-    // Images that are there when their source is fetched: these containers have no workflow.
-    let found = || ok().found("web/server").found("data/loader");
-    record("app-found", found(), BuildApp::run, shop(), false).await;
-    record("component-found", found(), BuildComponent::run, component.clone(), false).await;
-    // Its render sends the context, and its await cleans up.
-    record("container-tidied", ok(), BuildContainer::run, container(), false).await;
-    // Its launch awaits the build, too.
-    record("one-step", ok().full(), BuildContainer::run, container(), false).await;
-    // Its render launches it, too.
-    record("at-once", ok(), BuildContainer::run, container(), false).await;
-    record("at-once-cancelled", hangs(), BuildContainer::run, container(), true).await;
-    // Its component has told already what it is found by.
-    record_below("one-step-below", "server", BuildComponent::run, component).await;
-    let again = fails(FailureType::OutOfMemory);
-    record("at-once-again", again.clone(), BuildContainer::run, container(), false).await;
-    record("one-step-again", again.full(), BuildContainer::run, container(), false).await;
-    record("one-step-cancelled", hangs().full(), BuildContainer::run, container(), true).await;
-    let lost = ok().heartbeat(1).fate("web/server", Fate::LosesItsWorkerLate);
-    let moved = lost.with_moving_bases();
-    record("at-once-anew", moved, BuildContainer::run, container(), false).await;
-    for (name, fate) in [
-        ("at-once-heard-lost", Fate::LosesItsWorkerHeard),
-        ("at-once-built-lost", Fate::LosesItsWorkerBuilt),
-    ] {
-        let lost = ok().heartbeat(1).fate("web/server", fate);
-        record(name, lost, BuildContainer::run, container(), false).await;
-    }
-    for (name, fate) in
-        [("one-step-lost", Fate::LosesItsWorker), ("one-step-told-lost", Fate::LosesItsWorkerLate)]
-    {
-        let lost = ok().heartbeat(1).fate("web/server", fate);
-        let at_once = name.replace("one-step", "at-once");
-        record(&at_once, lost.clone(), BuildContainer::run, container(), false).await;
-        record(name, lost.full(), BuildContainer::run, container(), false).await;
-    }
-    let exists = || ok().published("1.0.0");
-    record("app-version-exists", exists(), BuildApp::run, shop(), false).await;
-    let mut auto = shop();
-    auto["version"] = json!("auto");
-    record("app-auto-version", exists(), BuildApp::run, auto, false).await;
-
-    let mut both = container();
-    both["container"]["platforms"] = json!(["linux/amd64", "linux/arm64"]);
-    let arm = |fate: Fate| ok().fate("web/server linux/arm64", fate);
-    let again = arm(Fate::Fails(vec![failure(FailureType::OutOfMemory)]));
-    record("container-platforms", again.clone(), BuildContainer::run, both.clone(), false).await;
-    record("one-step-platforms", again, BuildContainer::run, both.clone(), false).await;
-    let fails = arm(Fate::Fails(vec![failure(FailureType::BuildFailed)]));
-    let fails = fails.fate("web/server linux/amd64", Fate::Hangs);
-    record("container-platforms-failed", fails, BuildContainer::run, both, false).await;
-
-    let server = json!({"component": "web", "container": "server"});
-    let with = |more: Value| {
-        let mut payload = server.clone();
-        payload.as_object_mut().expect("names").extend(more.as_object().expect("more").clone());
-        payload
-    };
-    let mut waits = json!({
-        "app": "shop", "defaults": shop()["defaults"], "component": shop()["components"][0],
-    });
-    waits["onFailure"] = json!("wait");
-    waits["approval"] = json!("before-deliver");
-    let fails = Fate::Fails(vec![failure(FailureType::BuildFailed); 9]);
-    let asks = [
-        ("retry_container", with(json!({"resources": {"memory": "4Gi"}}))),
-        ("cancel_container", server.clone()),
-    ];
-    let fails = ok().fate("web/server", fails);
-    record_asked("component-decided", fails, BuildComponent::run, waits.clone(), &asks).await;
-    let asks = [("approve", json!({}))];
-    record_asked("component-approved", ok(), BuildComponent::run, waits, &asks).await;
-    let asks = [
-        ("extend", with(json!({"clock": "building", "by": "1h"}))),
-        ("extend", with(json!({"clock": "whole", "by": "1h"}))),
-        (CANCEL, Value::Null),
-    ];
-    record_asked("container-extended", hangs(), BuildContainer::run, container(), &asks).await;
-    record_asked("one-step-extended", hangs().full(), BuildContainer::run, container(), &asks)
-        .await;
-    record_asked("at-once-extended", hangs(), BuildContainer::run, container(), &asks).await;
-    let asks = [("pause", json!({})), ("resume", json!({})), (CANCEL, Value::Null)];
-    let queues = ok().fate("web/server", Fate::Queues);
-    record_asked("container-paused", queues, BuildContainer::run, container(), &asks).await;
-    // Of a version that rendered it to the end: this one takes it back.
-    let slow = ok().fate("web/server", Fate::RendersSlowly);
-    record_asked("render-paused", slow, BuildContainer::run, container(), &asks[..2]).await;
-    let silent = ok().fate("web/server", Fate::HangsInSilence);
-    record_asked("at-once-paused", silent, BuildContainer::run, container(), &asks).await;
+    let extend = [extend("building"), extend("whole"), CANCEL];
+    record("container-extended", &hangs(), build(), container(), &extend).await;
 }
 
-fn failure(kind: FailureType) -> Failure {
-    Failure::new(kind, format!("{kind:?} happened"))
+/// What happens while a workflow runs.
+#[derive(Clone)]
+enum Ask {
+    /// An update, with its payload, once this step of `web/server` runs and nothing refuses it.
+    Update(&'static str, &'static str, Value),
+    /// Room for every launch.
+    Room,
+    /// The end of the workflow, once it awaits its build.
+    Cancel,
 }
 
-/// Asks for the end of the workflow, once it awaits its build or waits for room.
-const CANCEL: &str = "cancel";
+const CANCEL: Ask = Ask::Cancel;
 
-async fn record<W>(name: &str, steps: FakeSteps, workflow: W, document: Value, cancel: bool)
+/// Records a workflow, and asks for one thing after the other.
+async fn record<W>(name: &str, steps: &FakeSteps, workflow: W, document: Value, asks: &[Ask])
 where
     W: HasWorkflowDefinition<Input = RawValue>,
 {
-    let asks: &[_] = if cancel { &[(CANCEL, Value::Null)] } else { &[] };
-    record_asked(name, steps, workflow, document, asks).await;
+    record_of(name, ID, steps, workflow, document, asks).await;
 }
 
-/// Records a child.
-async fn record_below<W>(name: &str, child: &str, workflow: W, document: Value)
-where
-    W: HasWorkflowDefinition<Input = RawValue>,
-{
-    if !is_wanted(name) {
-        return;
-    }
-    let history = with_fakes(FakeSteps::default(), async |client, queue| {
-        let handle = start(&client, workflow, &queue, ID, document).await;
-        let _ = handle.get_result(WorkflowGetResultOptions::default()).await;
-        let child =
-            client.get_workflow_handle::<UntypedWorkflow>(names::child_workflow_id(ID, child));
-        let history = child.fetch_history(WorkflowFetchHistoryOptions::default());
-        history.to_json().await.expect("its history")
-    })
-    .await;
-    write(name, &history);
+/// Records a child of a component.
+async fn record_child(name: &str, child: &str) {
+    let id = child_workflow_id(ID, child);
+    record_of(name, &id, &ok(), BuildComponent::run, component(), &[]).await;
 }
 
-/// Asks for each update as soon as it is not refused, one after the other.
-async fn record_asked<W>(
+/// Runs a workflow, and records the history of the workflow `id`.
+async fn record_of<W>(
     name: &str,
-    steps: FakeSteps,
+    id: &str,
+    steps: &FakeSteps,
     workflow: W,
     document: Value,
-    asks: &[(&str, Value)],
+    asks: &[Ask],
 ) where
     W: HasWorkflowDefinition<Input = RawValue>,
 {
     if !is_wanted(name) {
         return;
     }
-    let events = with_fakes(steps.clone(), async |client, queue| {
+    let history = with_fakes(steps.clone(), async |client, queue| {
         let handle = start(&client, workflow, &queue, ID, document).await;
-        let begun = match name {
-            "render-paused" => "render web/server",
-            "at-once-paused" | "at-once-extended" => "launch web/server",
-            _ => "",
-        };
-        eventually(begun, Duration::from_secs(30), async || {
-            (begun.is_empty() || steps.count(begun) > 0).then_some(())
-        })
-        .await;
-        for (ask, payload) in asks {
-            eventually(ask, Duration::from_secs(30), async || {
-                let begun = ["await web/server", "launch web/server"];
-                let is_begun = begun.iter().any(|step| steps.count(step) > 0);
-                if *ask == CANCEL {
-                    return is_begun.then_some(());
+        let started = client.get_workflow_handle::<UntypedWorkflow>(ID);
+        for ask in asks {
+            match ask {
+                Ask::Room => steps.make_room(),
+                Ask::Cancel => {
+                    wait_for(steps, "await_build").await;
+                    started.cancel(Default::default()).await.expect("the workflow runs");
                 }
-                let build = client.get_workflow_handle::<UntypedWorkflow>(ID);
-                let options = WorkflowExecuteUpdateOptions::default();
-                let update = UntypedUpdate::new(*ask);
-                build.execute_update(update, raw(payload), options).await.ok().map(drop)
-            })
-            .await;
-            if *ask == CANCEL {
-                handle.cancel(WorkflowCancelOptions::default()).await.expect("it can be cancelled");
+                Ask::Update(step, update, payload) => {
+                    wait_for(steps, step).await;
+                    eventually(update, PATIENCE, async || {
+                        let options = WorkflowExecuteUpdateOptions::default();
+                        let update = UntypedUpdate::new(*update);
+                        started.execute_update(update, raw(payload), options).await.ok().map(drop)
+                    })
+                    .await;
+                }
             }
         }
-        // However it ends, that it ends is what counts here.
+        // It may end with a failure.
         let _ = handle.get_result(WorkflowGetResultOptions::default()).await;
-        let history = handle.fetch_history(WorkflowFetchHistoryOptions::default());
+        let recorded = client.get_workflow_handle::<UntypedWorkflow>(id);
+        let history = recorded.fetch_history(WorkflowFetchHistoryOptions::default());
         history.to_json().await.expect("its history")
     })
     .await;
-    write(name, &events);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("histories");
+    std::fs::write(folder.join(format!("{name}.json")), history).expect("the history is written");
+    println!("recorded {name}");
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn wait_for(steps: &FakeSteps, step: &str) {
+    let step = format!("{step} web/server");
+    eventually(&step, PATIENCE, async || (steps.count(&step) > 0).then_some(())).await;
 }
 
 fn is_wanted(name: &str) -> bool {
     let mut wanted = std::env::args().skip(1).peekable();
     wanted.peek().is_none() || wanted.any(|it| it == name)
-}
-
-fn write(name: &str, history: &[u8]) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("histories");
-    std::fs::write(folder.join(format!("{name}.json")), history).expect("the history is written");
-    println!("recorded {name}");
 }

@@ -1,4 +1,4 @@
-//! Pods that are taken away, cannot start, or take too much; caches that are full or broken.
+//! Pods that are deleted, cannot start, or use too much; caches that are full or broken.
 
 use std::{
     io::Write,
@@ -35,14 +35,14 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("cache-full", cache_full),
         Case::new("cache-corrupted", cache_corrupted).sharp(),
     ];
-    // It takes root to make a disk.
+    // To mount a disk takes root.
     if !is_external() {
         cases.push(Case::new("disk-full", disk_full));
     }
     cases
 }
 
-/// Someone takes the running Pod: a new one builds.
+/// Someone deletes or evicts the running Pod, and the build launches a new one.
 async fn pod_taken(scene: Scene, launcher: &'static str, evicts: bool) {
     scene.worker(&[("KILN_LAUNCHER", launcher)]).await;
     let build = scene.build(&[Recipe::Sleep(6)]).await;
@@ -58,7 +58,7 @@ async fn pod_taken(scene: Scene, launcher: &'static str, evicts: bool) {
     scene.succeeds(&build).await;
 }
 
-/// Every attempt is killed for its memory.
+/// The kernel kills every attempt for its memory.
 async fn out_of_memory(scene: Scene) {
     scene.worker(&[]).await;
     let recipes = [Recipe::Greedy];
@@ -92,7 +92,7 @@ async fn unschedulable(scene: Scene) {
     scene.fails(&build, "Unschedulable", "Insufficient cpu").await;
 }
 
-/// There is no room until someone makes room.
+/// The quota has no room until someone lifts it.
 async fn quota_full(scene: Scene) {
     let namespace = unique("chaos");
     let namespace = Namespace::with_quota(&namespace);
@@ -101,11 +101,11 @@ async fn quota_full(scene: Scene) {
     scene.says_it_waits(&build, "exceeded quota").await;
     namespace.lift();
     scene.succeeds(&build).await;
-    // While the namespace is there: what is left in it would go with it.
+    // The namespace is still there: a Pod that is left would be deleted with it.
     until(|| async { scene.pods(&build).await.is_empty() }).await;
 }
 
-/// A namespace of one case, with the store's Secret and a quota that lets no Pod in.
+/// A namespace of one case, with the store's Secret and a quota that admits no Pod.
 struct Namespace(String);
 
 impl Namespace {
@@ -147,7 +147,7 @@ impl Drop for Namespace {
     }
 }
 
-/// A build secret that is not there: an end, with its name.
+/// A build secret is missing: the build ends and names it.
 async fn secret_missing(scene: Scene) {
     scene.worker(&[]).await;
     let recipes = [Recipe::Sleep(0)];
@@ -158,7 +158,7 @@ async fn secret_missing(scene: Scene) {
     scene.fails(&build, "InvalidSpec", "not-there").await;
 }
 
-/// A build that never ends is ended by a clock.
+/// A timeout ends a build that would never end.
 async fn clock(scene: Scene, clock: &'static str) {
     scene.worker(&[]).await;
     let recipes = [Recipe::Sleep(600)];
@@ -168,7 +168,7 @@ async fn clock(scene: Scene, clock: &'static str) {
     scene.fails(&build, "DeadlineExceeded", clock).await;
 }
 
-/// No mirror fits into the cache: each is removed as soon as another is wanted.
+/// No mirror fits into the cache: the worker deletes each one as soon as it needs another.
 async fn cache_full(scene: Scene) {
     scene.worker(&[("KILN_CACHE_SIZE", "1MiB")]).await;
     let recipes = [Recipe::Random(2_000_000), Recipe::Scratch];
@@ -181,7 +181,7 @@ async fn cache_full(scene: Scene) {
     }
 }
 
-/// The disk of the cache has no room for a source, until it has.
+/// The disk of the cache is too small for a source, until someone enlarges it.
 async fn disk_full(scene: Scene) {
     let disk = Disk::of(scene.directory.path(), "2m");
     let path = disk.0.to_str().expect("a path");
@@ -193,7 +193,7 @@ async fn disk_full(scene: Scene) {
     scene.succeeds(&build).await;
 }
 
-/// A small disk in memory. It goes with this value.
+/// A small disk in memory, unmounted with this value.
 struct Disk(PathBuf);
 
 impl Disk {
@@ -212,12 +212,12 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Its worker may have it open still.
+        // Its worker may still have it open.
         let _ = std::process::Command::new("umount").arg("--lazy").arg(&self.0).status();
     }
 }
 
-/// What the mirrors hold is cut to half between two builds of the same source.
+/// Every file of the mirrors is cut to half between two builds of the same source.
 async fn cache_corrupted(scene: Scene) {
     let worker = scene.worker(&[]).await;
     let recipes = [Recipe::Random(100_000)];
@@ -226,14 +226,14 @@ async fn cache_corrupted(scene: Scene) {
     scene.succeeds(&build).await;
     assert!(halve(&worker.1) > 0, "there is something to break in {}", worker.1.display());
     document["app"] = json!(format!("{}-again", scene.name));
-    // A context that is there already would not be read from the mirror again.
+    // Another context: the worker does not read one from the mirror that the store has already.
     document["components"][0]["containers"][0]["contextDir"] = json!(".");
     document["components"][0]["containers"][0]["dockerfile"] = json!("c0/Dockerfile");
     let build = scene.start(document, &recipes).await;
     scene.succeeds(&build).await;
 }
 
-/// Cuts the packs and objects below a directory, and says how many.
+/// Cuts the packs and objects below a directory to half, and returns how many there were.
 fn halve(directory: &Path) -> usize {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let cut = entries.map(|entry| entry.path()).map(|path| {

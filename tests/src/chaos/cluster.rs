@@ -1,5 +1,5 @@
-//! Parts of the stack that stop and come back: the cluster's, one at a time, and an engine with a
-//! database of its own.
+//! Parts of the stack that stop and start again: the cluster's, one at a time, and a Temporal server
+//! with a database of its own.
 
 use std::{path::Path, process::Command, time::Duration};
 
@@ -28,7 +28,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// A part of the stack that is away. It is back when this value is gone, whatever happens.
+/// A part of the stack that is stopped. It starts again when this value is dropped.
 struct Away(&'static str);
 
 impl Away {
@@ -69,7 +69,7 @@ async fn restart(scene: Scene, part: &'static str) {
     scene.succeeds(&build).await;
 }
 
-/// The Pod ends while nobody on its node can say so.
+/// The Pod ends while no kubelet on its node reports it.
 async fn kubelet_restart(scene: Scene) {
     scene.worker(&[]).await;
     let build = scene.build(&[Recipe::Sleep(5)]).await;
@@ -81,7 +81,7 @@ async fn kubelet_restart(scene: Scene) {
     scene.succeeds(&build).await;
 }
 
-/// The containers go on without their runtime.
+/// The containers run on without their runtime.
 async fn containerd_restart(scene: Scene) {
     scene.worker(&[]).await;
     let build = scene.build(&[Recipe::Sleep(8)]).await;
@@ -91,8 +91,8 @@ async fn containerd_restart(scene: Scene) {
     scene.succeeds(&build).await;
 }
 
-/// The cluster gives the node up. A Pod that ended with it is made anew, and finds a node when there
-/// is one; one that had pushed by then counts.
+/// The cluster gives the node up. The build whose Pod ended with the node launches a new Pod. The image
+/// of a Pod that had pushed by then counts.
 async fn node_lost(scene: Scene) {
     scene.worker(&[]).await;
     let ended = scene.build(&[Recipe::Sleep(9)]).await;
@@ -116,8 +116,8 @@ async fn node_lost(scene: Scene) {
     }
 }
 
-/// A node that takes no Pods but says that it lives. A cluster whose every node is gone takes no
-/// Pods from them: it blames itself.
+/// A node that takes no Pods but reports that it is ready. A cluster without any ready node evicts no
+/// Pods, as the fault may be its own.
 struct Neighbour(Api<Node>);
 
 impl Neighbour {
@@ -151,14 +151,14 @@ impl Neighbour {
     }
 }
 
-/// Ends a Pod's processes, as the end of its machine does.
+/// Kills a Pod's processes, as a power cut of its machine does.
 fn end_processes(uid: &str) {
     let script = r#"find /sys/fs/cgroup/ -path "*/pod$0/*" -name cgroup.procs -exec cat {} + |
         sort -u | xargs --no-run-if-empty kill -KILL"#;
     run(Command::new("bash").args(["-c", script, uid]));
 }
 
-/// The engine dies in the middle of a build, twice, and its database is all that it keeps.
+/// Temporal dies twice in the middle of a build, and keeps its database only.
 async fn engine_restart(scene: Scene) {
     let mut server = Server::start(scene.directory.path()).await;
     scene.worker(&[("TEMPORAL_ADDRESS", &server.address())]).await;

@@ -1,4 +1,4 @@
-//! A Temporal server with a file as its database, which a case may kill.
+//! A Temporal server with a file as its database, for cases that kill it.
 
 use std::{
     net::TcpListener,
@@ -13,7 +13,7 @@ use temporalio_client::{
 
 use super::scene::until;
 
-/// A running server. It ends with this value.
+/// A running server, killed when this value is dropped.
 pub(super) struct Server {
     /// Its own, and those of http and of metrics.
     ports: [u16; 3],
@@ -43,7 +43,7 @@ impl Server {
         let _ = self.process.wait();
     }
 
-    /// Starts it anew with the same database.
+    /// Starts it again with the same database.
     pub(super) async fn again(&mut self) {
         self.process = spawn(self.ports, &self.database);
         self.ready().await;
@@ -59,7 +59,7 @@ impl Server {
             asked.is_ok_and(|status| status.is_ok_and(|status| status.success()))
         })
         .await;
-        // Healthy a moment before its namespace is there.
+        // It reports healthy a moment before its namespace exists.
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 

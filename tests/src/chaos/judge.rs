@@ -1,4 +1,4 @@
-//! What is judged of every case, whatever it was about.
+//! The judgement of every case.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +25,7 @@ impl Registry {
         Self(reqwest::Client::new())
     }
 
-    /// What of a result the registry does not have, or has otherwise.
+    /// The images and packages of a result that the registry lacks, or that differ.
     pub(super) async fn missing(&self, output: &BuildOutput) -> Vec<String> {
         let mut missing = Vec::new();
         for image in &output.images {
@@ -85,14 +85,14 @@ impl Registry {
     }
 }
 
-/// Where the stack's registry has a repository, whatever wire the build went by.
+/// The URL of a repository in the stack's registry, whichever wire the build used.
 fn at(reference: &str) -> Result<String, String> {
     let repository = names::repository_of(reference);
     let (_, repository) = repository.split_once('/').ok_or("no registry")?;
     Ok(format!("http://{}/v2/{repository}", variable("KILN_REGISTRY")))
 }
 
-/// Uploads to the stack's bucket that were begun and neither finished nor given up.
+/// Unfinished uploads to the stack's bucket.
 pub struct Uploads(S3);
 
 impl Uploads {
@@ -119,7 +119,7 @@ impl Uploads {
     }
 }
 
-/// Judges what the case itself cannot say.
+/// Looks for second Pods and for orphans.
 pub(super) async fn judge(scene: &Scene, tidy: Duration) {
     let seen = scene.stage.sightings.of_apps(&scene.name);
     let twice = duplicated(&seen, &scene.ended.lock().expect("no panic"));
@@ -129,14 +129,14 @@ pub(super) async fn judge(scene: &Scene, tidy: Duration) {
     found.orphans.extend(orphans);
 }
 
-/// Attempts that had two Pods, and containers that had more Pods than the result tells of.
+/// Attempts that had two Pods, and containers that had more Pods than their result counts.
 fn duplicated(seen: &[Sighting], ended: &[BuildOutput]) -> Vec<String> {
     let mut found = Vec::new();
     let mut attempts = BTreeMap::<_, u32>::new();
     for pod in seen {
-        *attempts.entry((&pod.run, &pod.attempt)).or_default() += 1;
+        *attempts.entry((&pod.run, &pod.platform, &pod.attempt)).or_default() += 1;
     }
-    for ((run, attempt), count) in attempts.into_iter().filter(|(_, count)| *count > 1) {
+    for ((run, _, attempt), count) in attempts.into_iter().filter(|(_, count)| *count > 1) {
         found.push(format!("attempt {attempt} of run {run} had {count} Pods"));
     }
     for output in ended {
@@ -144,15 +144,15 @@ fn duplicated(seen: &[Sighting], ended: &[BuildOutput]) -> Vec<String> {
             let own = |pod: &&Sighting| pod.app == output.app && pod.container == image.container;
             let pods = seen.iter().filter(own).count();
             if pods > image.attempts as usize {
-                let told = image.attempts;
-                found.push(format!("{} had {pods} Pods, and tells of {told}", image.reference));
+                let counted = image.attempts;
+                found.push(format!("{} had {pods} Pods, and counts {counted}", image.reference));
             }
         }
     }
     found
 }
 
-/// What is still there when there was time enough to remove it.
+/// Objects that are still there after the time to delete them.
 async fn orphans(scene: &Scene, tidy: Duration) -> Vec<String> {
     let until = Instant::now() + tidy;
     loop {

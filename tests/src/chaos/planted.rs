@@ -1,4 +1,4 @@
-//! Cases that must come out bad: they show that the judge sees.
+//! Cases that must fail: they show that the judge finds faults.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use kube::{Api, ResourceExt, api::PostParams};
 
 use super::{Case, Recipe, Scene};
 
-/// Cases with a loss, a second Pod, a leftover and a hang.
+/// Cases with a lost build, a second Pod, an orphan and a hang.
 pub fn planted() -> Vec<Case> {
     let left = Case::new("planted-loss", left_behind);
     vec![
@@ -16,7 +16,7 @@ pub fn planted() -> Vec<Case> {
     ]
 }
 
-/// A build is ended without its clean-up, and its Pod has a double.
+/// A build is terminated without its clean-up, and its Pod has a copy.
 async fn left_behind(scene: Scene) {
     let worker = scene.worker(&[]).await;
     let build = scene.build(&[Recipe::Sleep(300)]).await;
@@ -26,7 +26,7 @@ async fn left_behind(scene: Scene) {
     double.metadata.labels = pod.metadata.labels.clone();
     let pods = Api::namespaced(scene.stage.cluster.clone(), &pod.namespace().expect("one"));
     pods.create(&PostParams::default(), &double).await.expect("the double is created");
-    // Its containers are cancelled with it: a worker would clean up after them.
+    // The children are cancelled with their parent, and a worker would clean up after them.
     worker.kill();
     build.terminate().await;
     scene.succeeds(&build).await;

@@ -1,4 +1,4 @@
-//! What the suite builds: small images that take seconds.
+//! Small images that the suite builds in seconds.
 
 use std::{path::Path, process::Command, time::Duration};
 
@@ -9,17 +9,19 @@ use crate::{engine::variable, stack::run};
 pub enum Recipe {
     /// Files and no instruction that runs.
     Scratch,
-    /// Files of so many bytes that no compression makes smaller.
+    /// The same for two platforms, which one node serves.
+    TwoPlatforms,
+    /// Files of this many bytes, which do not compress.
     Random(usize),
-    /// A `RUN` of so many seconds.
+    /// A `RUN` of this many seconds.
     Sleep(u64),
-    /// A `RUN` that takes all memory that it can get.
+    /// A `RUN` that uses all memory that it can get.
     Greedy,
-    /// Nothing to build: an image that is there.
+    /// An image that is used as it is.
     Use,
 }
 
-/// Repository and tag of the image that they stand on.
+/// Repository and tag of their base image.
 const SMALL: &str = "chaos/small:1";
 
 impl Recipe {
@@ -27,14 +29,16 @@ impl Recipe {
     pub(super) fn dockerfile(&self, registry: &str) -> Option<String> {
         let run = match self {
             Self::Use => return None,
-            Self::Scratch | Self::Random(_) => return Some("FROM scratch\nCOPY . /\n".to_owned()),
+            Self::Scratch | Self::TwoPlatforms | Self::Random(_) => {
+                return Some("FROM scratch\nCOPY . /\n".to_owned());
+            }
             Self::Sleep(seconds) => format!(r#"["/bin/sleep", "{seconds}"]"#),
             Self::Greedy => r#"["/usr/bin/tail", "/dev/zero"]"#.to_owned(),
         };
         Some(format!("FROM {}\nCOPY . /\nRUN {run}\n", small(registry)))
     }
 
-    /// How long the instructions take, whatever happens.
+    /// How long the instructions take.
     pub(super) fn seconds(&self) -> Duration {
         match self {
             Self::Sleep(seconds) => Duration::from_secs(*seconds),

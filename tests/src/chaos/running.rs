@@ -28,7 +28,7 @@ pub struct Build {
 }
 
 impl Build {
-    /// Waits for the end, however often the engine cannot be asked.
+    /// Waits for the end, also while Temporal does not answer.
     pub async fn end(&self) -> End {
         loop {
             let error = match self.handle.get_result(WorkflowGetResultOptions::default()).await {
@@ -46,19 +46,19 @@ impl Build {
         }
     }
 
-    /// Where it stands, in its own words; empty where it cannot be asked.
+    /// The progress of the build, as text; empty if Temporal does not answer.
     pub(super) async fn progress(&self) -> String {
         let options = WorkflowQueryOptions::default();
         let progress = self.handle.query(BuildApp::progress, (), options).await;
         progress.map(|progress| format!("{progress:?}")).unwrap_or_default()
     }
 
-    /// Cancels it, as a person does.
+    /// Cancels it, as a user does.
     pub async fn cancel(&self) {
         self.handle.cancel(WorkflowCancelOptions::default()).await.expect("it can be cancelled");
     }
 
-    /// Ends it without its clean-up.
+    /// Terminates it: its clean-up does not run.
     pub(super) async fn terminate(&self) {
         let _ = self.handle.terminate(WorkflowTerminateOptions::default()).await;
     }

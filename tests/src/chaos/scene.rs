@@ -1,4 +1,4 @@
-//! What one case works with: workers and builds of its own, and what went wrong so far.
+//! A case's own workers and builds, and the faults found so far.
 
 use std::{
     ops::{Deref, Range},
@@ -110,8 +110,7 @@ impl Scene {
         }))
     }
 
-    /// Starts a worker, with a cache of its own as one on another machine has, and waits until it
-    /// polls.
+    /// Starts a worker with a cache of its own, as on another machine, and waits until it polls.
     pub async fn worker(&self, settings: &[(&str, &str)]) -> Hand {
         let number = self.hands.lock().expect("no panic").len();
         let cache = self.directory.path().join(format!("cache-{number}"));
@@ -129,7 +128,7 @@ impl Scene {
         self.document_by(&variable("KILN_REGISTRY"), recipes)
     }
 
-    /// The same, with a registry that is reached otherwise.
+    /// The same, with another address of the registry.
     pub fn document_by(&self, registry: &str, recipes: &[Recipe]) -> Value {
         let mut files = Vec::new();
         let mut containers = Vec::new();
@@ -142,13 +141,18 @@ impl Scene {
             files.push((format!("{name}/Dockerfile"), dockerfile));
             let bytes = if let Recipe::Random(bytes) = recipe { *bytes } else { 16 };
             files.push((format!("{name}/random"), self.random_text(bytes)));
-            containers.push(json!({"name": name, "contextDir": name}));
+            let mut container = json!({"name": name, "contextDir": name});
+            if matches!(recipe, Recipe::TwoPlatforms) {
+                // No node has a label for a variant, so every amd64 node takes both Pods.
+                container["platforms"] = json!(["linux/amd64", "linux/amd64/v2"]);
+            }
+            containers.push(container);
         }
         let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), &**text)).collect();
         let app = format!("{}-{}", self.name, self.builds.lock().expect("no panic").len());
         let mut document = spec(&app, &publish(&unique("chaos"), &files), json!(containers));
         document["defaults"]["registry"]["prefix"] = json!(format!("{registry}/{app}"));
-        // A version that is found is held by a workflow, which is struck as well.
+        // A workflow reserves an automatic version, and the faults strike that workflow, too.
         document["version"] = json!("auto");
         document
     }
@@ -227,7 +231,7 @@ impl Scene {
         pods.list(&selector).await.map(|list| list.items).unwrap_or_default()
     }
 
-    /// Waits until a build tells that it waits for this.
+    /// Waits until a build's progress contains a text.
     pub async fn says_it_waits(&self, build: &Build, reason: &str) {
         until(|| async { build.progress().await.contains(reason) }).await;
     }
@@ -252,7 +256,7 @@ impl Scene {
         }
     }
 
-    /// The build must fail with this public type, and say these words.
+    /// The build must fail with this public type, and its message must contain these words.
     pub async fn fails(&self, build: &Build, kind: &str, words: &str) {
         match build.end().await {
             End::Failed(found, details)
@@ -272,7 +276,7 @@ impl Scene {
         }
     }
 
-    /// Notes that something is not as it should be.
+    /// Records that something is not as it should be.
     pub fn lost(&self, what: String) {
         self.found.lock().expect("no panic").lost.push(what);
     }

@@ -12,13 +12,15 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 
-/// What a Pod's labels say of it.
+/// A Pod, by its labels.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Sighting {
     pub(super) app: String,
     pub(super) container: String,
     pub(super) run: String,
     pub(super) attempt: String,
+    /// Which one of several platforms; empty where the container has one image.
+    pub(super) platform: String,
     pub(super) name: String,
 }
 
@@ -27,7 +29,7 @@ pub(super) struct Sighting {
 pub(super) struct Sightings(Arc<Mutex<BTreeMap<String, Sighting>>>);
 
 impl Sightings {
-    /// Begins to watch, for as long as the program runs.
+    /// Watches for as long as the program runs.
     pub(super) fn of(cluster: &Client) -> Self {
         let seen = Self::default();
         let pods = Api::<Pod>::all(cluster.clone());
@@ -37,7 +39,7 @@ impl Sightings {
             let events = watcher(pods, config).default_backoff().touched_objects();
             let mut events = std::pin::pin!(events);
             while let Some(event) = events.next().await {
-                // An interrupted watch begins anew with a list.
+                // An interrupted watch starts again with a list.
                 if let Ok(pod) = event {
                     noted.note(&pod);
                 }
@@ -56,13 +58,14 @@ impl Sightings {
             container: label("container"),
             run: label("run"),
             attempt: label("attempt"),
+            platform: label("platform"),
             name: pod.name_any(),
         };
         let mut seen = self.0.lock().expect("no panic holds it");
         seen.insert(pod.uid().unwrap_or_default(), sighting);
     }
 
-    /// The Pods of apps whose names begin so.
+    /// The Pods of apps whose names have this prefix.
     pub(super) fn of_apps(&self, prefix: &str) -> Vec<Sighting> {
         let seen = self.0.lock().expect("no panic holds it");
         seen.values().filter(|one| one.app.starts_with(prefix)).cloned().collect()

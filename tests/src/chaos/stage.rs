@@ -1,4 +1,4 @@
-//! What all cases share, and how they are run.
+//! The connections that all cases share, and the running of the cases.
 
 use std::{
     any::Any,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{engine, stack};
 
-/// What all cases share.
+/// The connections that all cases share.
 pub struct Stage {
     pub seed: u64,
     pub engine: Client,
@@ -25,7 +25,7 @@ pub struct Stage {
     pub registry: Registry,
     pub uploads: Uploads,
     pub(super) sightings: Sightings,
-    /// How long a build takes without a fault, its instructions not counted.
+    /// How long a build takes without a fault, without its instructions.
     plain: OnceLock<Duration>,
 }
 
@@ -45,8 +45,8 @@ impl Stage {
         })
     }
 
-    /// Runs cases, so many beside one another, then those that want to be alone; `tell` hears of
-    /// each when it is over.
+    /// Runs `beside` cases at a time, then one by one those that run alone. Calls `tell` with each
+    /// verdict.
     pub async fn run(
         self: &Arc<Self>,
         cases: Vec<Case>,
@@ -100,14 +100,14 @@ impl Stage {
         self.sightings.of_apps(app).len()
     }
 
-    /// How long a build of these would take without a fault.
+    /// How long a build of these recipes takes without a fault.
     pub(super) fn plain(&self, recipes: &[Recipe]) -> Duration {
         let instructions = recipes.iter().map(Recipe::seconds).max().unwrap_or_default();
         self.plain.get().copied().unwrap_or_default() + instructions
     }
 }
 
-/// Measures what every other case is held against.
+/// Measures a build without a fault, for comparison with the other cases.
 async fn no_fault(scene: Scene) {
     scene.worker(&[]).await;
     let build = scene.build(&[Recipe::Sleep(0)]).await;
@@ -116,7 +116,7 @@ async fn no_fault(scene: Scene) {
     scene.found.lock().expect("no panic").extra = None;
 }
 
-/// Ends what a case has left running, so that the next ones are not disturbed.
+/// Ends everything that a failed case has left running, so that it does not disturb the next cases.
 async fn give_up(scene: &Scene) {
     let builds = scene.builds.lock().expect("no panic").clone();
     for build in &builds {
@@ -149,5 +149,5 @@ fn show(scene: &Scene) {
 fn words(panic: Box<dyn Any + Send>) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-    text.unwrap_or_else(|| "a panic without words".to_owned())
+    text.unwrap_or_else(|| "a panic without a message".to_owned())
 }

@@ -1,24 +1,24 @@
-//! What came of the cases.
+//! The results of the cases.
 
 use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-/// What came of one case.
+/// The result of one case.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
     pub case: String,
     /// How many builds it started.
     pub builds: u32,
-    /// Builds that did not end as they should, and images that the registry lacks.
+    /// Builds that did not end as they must, and images that the registry lacks.
     pub lost: Vec<String>,
-    /// Pods that should not have been.
+    /// Pods beyond one per attempt.
     pub duplicated: Vec<String>,
-    /// What was left.
+    /// Objects and files that are left.
     pub orphans: Vec<String>,
-    /// What had not ended at the case's limit.
+    /// Set if the case had not ended at its limit.
     pub hung: Vec<String>,
-    /// The worst time of a build beyond that of one without a fault.
+    /// The longest time that a build took beyond a build without a fault.
     pub extra: Option<Duration>,
     /// How long the case took.
     pub took: Duration,
@@ -29,12 +29,12 @@ impl Verdict {
         Self { case: case.to_owned(), ..Self::default() }
     }
 
-    /// Whether nothing at all went wrong.
+    /// Whether there is no fault.
     pub fn is_good(&self) -> bool {
         self.faults().next().is_none()
     }
 
-    /// Everything that went wrong, in words.
+    /// All faults, in words.
     pub fn faults(&self) -> impl Iterator<Item = String> {
         let kinds = [
             ("lost", &self.lost),

@@ -1,4 +1,4 @@
-//! Registry, store, git server, API server and engine, seen through a wire that breaks.
+//! Registry, store, git server, API server and Temporal behind a wire that breaks.
 
 use std::{path::PathBuf, process::Command, time::Duration};
 
@@ -28,7 +28,7 @@ pub(super) fn cases() -> Vec<Case> {
     if is_external() {
         return cases;
     }
-    // Through these wires go the Pods, too.
+    // Build Pods use these wires, too.
     cases.extend([
         broken("registry-503", Mode::Answer(503)).sharp(),
         broken("registry-429", Mode::Answer(429)),
@@ -53,7 +53,7 @@ async fn to(name: &str) -> Wire {
     Wire::to(&address(&variable(name))).await
 }
 
-/// Breaks a wire for three connections, whoever makes them, then mends it.
+/// Breaks a wire for three connections, then repairs it.
 async fn three_times(wire: &Wire, mode: Mode) {
     let before = wire.taken();
     wire.set(mode);
@@ -71,7 +71,7 @@ async fn registry(scene: Scene, mode: Mode) {
     scene.succeeds(&build).await;
 }
 
-/// The registry is away for longer than the executor tries by itself: it takes another Pod.
+/// The registry is away for longer than the executor retries, so the build launches another Pod.
 async fn registry_gone(scene: Scene) {
     let wire = to("KILN_REGISTRY").await;
     scene.worker(&[]).await;
@@ -86,7 +86,7 @@ async fn registry_gone(scene: Scene) {
     scene.succeeds(&build).await;
 }
 
-/// 20 KB in a second.
+/// The registry sends and takes 20 KB per second.
 async fn registry_slow(scene: Scene) {
     let wire = to("KILN_REGISTRY").await;
     wire.set(Mode::Slow(20_000));
@@ -122,13 +122,13 @@ async fn s3_503(scene: Scene) {
     let wire = s3(&scene).await;
     wire.set(Mode::Answer(503));
     let build = scene.build(&[Recipe::Scratch]).await;
-    // More than the client tries by itself.
+    // More than the client retries by itself.
     until(|| async { wire.taken() >= 8 }).await;
     wire.set(Mode::Forward);
     scene.succeeds(&build).await;
 }
 
-/// A cancel is not held up by a log that cannot be kept: the Pod goes while the store stalls.
+/// A log that cannot be kept does not delay a cancel: the Pod is deleted while the store stalls.
 async fn cancelled_without_store(scene: Scene) {
     let wire = s3(&scene).await;
     let build = scene.build(&[Recipe::Sleep(60)]).await;
@@ -152,7 +152,7 @@ async fn git(scene: &Scene, recipes: &[Recipe]) -> (Wire, Value) {
     (wire, document)
 }
 
-/// The server takes the connection and says nothing, then it is closed.
+/// The server accepts the connection and sends nothing, then closes it.
 async fn git_stalls(scene: Scene) {
     let recipes = [Recipe::Scratch];
     let (wire, document) = git(&scene, &recipes).await;
@@ -175,7 +175,7 @@ async fn git_refuses(scene: Scene) {
     scene.succeeds(&build).await;
 }
 
-/// The pack breaks off somewhere in its middle.
+/// The connection breaks in the middle of the pack.
 async fn git_resets(scene: Scene) {
     let recipes = [Recipe::Random(3_000_000)];
     let (wire, document) = git(&scene, &recipes).await;
@@ -189,7 +189,7 @@ async fn git_resets(scene: Scene) {
     scene.succeeds(&build).await;
 }
 
-/// The branch is gone: an end, with a reason.
+/// The branch is gone: the build ends with the reason.
 async fn git_loses_branch(scene: Scene) {
     scene.worker(&[]).await;
     let recipes = [Recipe::Scratch];
@@ -217,7 +217,7 @@ async fn cluster(scene: &Scene) -> Wire {
     wire
 }
 
-/// Every connection to the API server is cut, the watch too, all the time.
+/// Every connection to the API server is cut again and again, that of the watch too.
 async fn watch_cut(scene: Scene) {
     let wire = cluster(&scene).await;
     let recipes = [Recipe::Sleep(4), Recipe::Scratch];
@@ -246,7 +246,7 @@ async fn apiserver(scene: Scene, mode: Mode) {
     scene.succeeds(&build).await;
 }
 
-/// A cancel is clean, if late, when the cluster could not be asked to delete anything.
+/// A cancel while the API server is away: the clean-up is late, and complete.
 async fn cancelled_away(scene: Scene) {
     let wire = cluster(&scene).await;
     let build = scene.build(&[Recipe::Sleep(60)]).await;
@@ -259,7 +259,7 @@ async fn cancelled_away(scene: Scene) {
     scene.is_cancelled(&build).await;
 }
 
-/// The engine is away for a while; what was done then is told it later.
+/// Temporal is away for a while, and the worker reports its results later.
 async fn engine(scene: Scene, mode: Mode) {
     let wire = to("TEMPORAL_ADDRESS").await;
     scene.worker(&[("TEMPORAL_ADDRESS", &wire.address())]).await;

@@ -1,4 +1,4 @@
-//! Workers that die, fail and stop, and people who cancel.
+//! Workers that die, fail and stop, and users who cancel.
 
 use std::{process::Command, time::Duration};
 
@@ -7,22 +7,31 @@ use tokio::task::JoinHandle;
 use super::{Case, Recipe, Scene};
 use crate::stack::{kiln, run};
 
-/// Every step of a build. The sweep has cases of its own.
-const STEPS: [&str; 10] = [
+/// The steps of a build, in the order of the walk. The sweep has cases of its own.
+const STEPS: [&str; 14] = [
     "split",
     "check_version",
     "fetch_source",
+    "find_images",
     "render",
+    "find_image",
     "upload",
     "launch",
     "await_build",
+    "index",
+    "tag",
+    "clean_up",
     "resolve_image",
     "deliver",
-    "clean_up",
 ];
 
-/// Two containers in which every step occurs.
-const EVERY_STEP: [Recipe; 2] = [Recipe::Scratch, Recipe::Use];
+/// Containers in whose build a step runs.
+fn recipes(step: &str) -> [Recipe; 2] {
+    match step {
+        "index" => [Recipe::TwoPlatforms, Recipe::Use],
+        _ => [Recipe::Scratch, Recipe::Use],
+    }
+}
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -32,9 +41,8 @@ pub(super) fn cases() -> Vec<Case> {
             let is_sharp = matches!(name.as_str(), "kill-after-launch" | "kill-before-clean_up");
             let case = Case::new(name, move |scene| killed(scene, step, moment, &[]));
             cases.push(if is_sharp { case.sharp() } else { case });
-            let name = format!("fail-{moment}-{step}");
-            cases.push(Case::new(name, move |scene| failed(scene, step, moment)));
         }
+        cases.push(Case::new(format!("fail-after-{step}"), move |scene| failed(scene, step)));
         let case = Case::new(format!("cancel-in-{step}"), move |scene| cancelled(scene, step));
         cases.push(if step == "launch" { case.sharp() } else { case });
     }
@@ -46,7 +54,7 @@ pub(super) fn cases() -> Vec<Case> {
         let moment = if step == "await_build" { "before" } else { "after" };
         cases.push(Case::new(name, move |scene| killed(scene, step, moment, settings)));
     }
-    for (moment, step) in [("after", "launch"), ("before", "await_build"), ("before", "clean_up")] {
+    for (moment, step) in [("after", "launch"), ("before", "await_build")] {
         let name = format!("kill-{moment}-{step}-of-a-role");
         let case = Case::new(name, move |scene| killed_of_a_role(scene, step, moment));
         cases.push(if step == "launch" { case.sharp() } else { case });
@@ -66,7 +74,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// The worker ends at a step; another one, on another machine, goes on.
+/// The worker dies at a step, and another worker, as on another machine, takes over.
 async fn killed(
     scene: Scene,
     step: &'static str,
@@ -76,49 +84,51 @@ async fn killed(
     let fault = format!("{step}:{moment}:kill");
     let struck = [settings, &[("KILN_FAULT", &fault)]].concat();
     let worker = scene.worker(&struck).await;
-    let build = scene.build(&EVERY_STEP).await;
+    let build = scene.build(&recipes(step)).await;
     worker.ended().await;
     scene.worker(settings).await;
     scene.succeeds(&build).await;
 }
 
-/// The same of a worker that only launches and awaits: each launch has a step of its own then.
+/// The same for a worker that only launches and awaits.
 async fn killed_of_a_role(scene: Scene, step: &'static str, moment: &'static str) {
     const ROLE: (&str, &str) = ("--queues", "launch,await");
     scene.worker(&[("--queues", "main,source")]).await;
     let fault = format!("{step}:{moment}:kill");
     let worker = scene.worker(&[ROLE, ("KILN_FAULT", &fault)]).await;
-    let build = scene.build(&EVERY_STEP).await;
+    let build = scene.build(&recipes(step)).await;
     worker.ended().await;
     scene.worker(&[ROLE]).await;
     scene.succeeds(&build).await;
 }
 
-/// A step fails once, before its work or when it did it: the engine hears the same.
-async fn failed(scene: Scene, step: &'static str, moment: &'static str) {
-    let worker = scene.worker(&[("KILN_FAULT", &format!("{step}:{moment}:fail"))]).await;
-    let build = scene.build(&EVERY_STEP).await;
+/// A step fails once, after its work is done.
+async fn failed(scene: Scene, step: &'static str) {
+    let worker = scene.worker(&[("KILN_FAULT", &format!("{step}:after:fail"))]).await;
+    let build = scene.build(&recipes(step)).await;
     scene.succeeds(&build).await;
     worker.says("fault point").await;
 }
 
-/// Someone cancels while a step is at work.
+/// A user cancels the build while a step runs.
 async fn cancelled(scene: Scene, step: &'static str) {
-    // An await is in its middle while the Pod runs; what others made is there already.
+    // The middle of an `await_build` is while the Pod runs. Every other step has done its work.
     let moment = if step == "await_build" { "before" } else { "after" };
-    // No cancel reaches a clean-up: it is waited for.
+    // A cancel does not reach `clean_up`: the workflow waits for its end.
     let kind = if step == "clean_up" { "wait" } else { "hang" };
     let worker = scene.worker(&[("KILN_FAULT", &format!("{step}:{moment}:{kind}"))]).await;
-    // The Pod's life is what an await is about, and a launch is followed by one.
-    let is_long = matches!(step, "launch" | "await_build");
-    let recipe = if is_long { Recipe::Sleep(20) } else { Recipe::Scratch };
-    let build = scene.build(&[recipe, Recipe::Use]).await;
+    let build = match step {
+        // The Pod is to run when the cancel comes.
+        "launch" | "await_build" => scene.build(&[Recipe::Sleep(20), Recipe::Use]).await,
+        _ => scene.build(&recipes(step)).await,
+    };
     worker.says("fault point").await;
     build.cancel().await;
     scene.is_cancelled(&build).await;
 }
 
-/// A terminated build runs no clean-up. The sweep that is to do it is struck, and does it again.
+/// A terminated build runs no clean-up. The fault strikes the sweep that is to delete its Pod, and the
+/// sweep's next run deletes it.
 async fn swept(scene: Scene, fault: &'static str) {
     const SETTING: (&str, &str) = ("KILN_SWEEP_AFTER", "1s");
     let first = scene.worker(&[]).await;
@@ -137,7 +147,7 @@ async fn swept(scene: Scene, fault: &'static str) {
     }
     first.await.expect("the sweep ends");
     worker.says("fault point").await;
-    // What has just ended is left alone for a while.
+    // The sweep leaves the Pod of a workflow alone that has just ended.
     while !scene.pods(&build).await.is_empty() {
         sweep(&scene).await.expect("the sweep ends");
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -178,7 +188,7 @@ async fn killed_again_and_again(scene: Scene) {
     scene.succeeds(&build).await;
 }
 
-/// An operator stops the worker while a Pod runs; the next worker goes on with it.
+/// An operator stops the worker while a Pod runs, and the next worker waits for the same Pod.
 async fn stopped(scene: Scene) {
     let worker = scene.worker(&[]).await;
     let build = scene.build(&[Recipe::Sleep(15)]).await;
@@ -188,11 +198,11 @@ async fn stopped(scene: Scene) {
     scene.worker(&[]).await;
     let output = scene.succeeds(&build).await;
     if output.is_some_and(|output| output.images[0].attempts != 1) {
-        scene.lost("the Pod did not go on".to_owned());
+        scene.lost("the build took a second Pod".to_owned());
     }
 }
 
-/// The worker dies right after a cancel; the next one cleans up.
+/// The worker dies right after a cancel, and the next worker cleans up.
 async fn cancelled_and_killed(scene: Scene) {
     let worker = scene.worker(&[]).await;
     let build = scene.build(&[Recipe::Sleep(60)]).await;
@@ -204,7 +214,7 @@ async fn cancelled_and_killed(scene: Scene) {
     scene.is_cancelled(&build).await;
 }
 
-/// The same id is started twice: one build, and a clear error.
+/// A user starts the same id twice: there is one build, and a clear error.
 async fn started_twice(scene: Scene) {
     scene.worker(&[]).await;
     let recipes = [Recipe::Sleep(3)];

@@ -1,12 +1,12 @@
-//! Faults of shape and meaning, planted into a spec at places that are known.
+//! Faults of shape and meaning, planted into a spec at known places.
 
 use kilnworks_workflows::document::Kind;
 use serde_json::Value;
 
 use super::valid::{Recipe, is_used};
 
-/// A fault: the field of an object, what is put there (nothing takes it away), and the place that a
-/// message must name, from that object on.
+/// A fault: the field of an object, its new value (an empty one removes the field), and the place that
+/// the message must name, relative to that object.
 type Fault = (&'static str, &'static str, &'static str);
 
 const SHARED: &[Fault] = &[
@@ -97,15 +97,15 @@ const USED: &[Fault] = &[
     ("template", "{}", "template"),
 ];
 
-/// An object of a document: where it is as a JSON pointer and as a message names it.
+/// An object of a document: its JSON pointer, and its place as a message names it.
 struct Object {
     pointer: String,
     path: String,
     faults: Vec<Fault>,
 }
 
-/// Plants faults and gives the places that a message must name. A number picks one: the same field
-/// never twice.
+/// Plants faults, and returns the places that the message must name. A number picks a fault. No field
+/// gets two.
 pub fn plant(recipe: &Recipe, document: &mut Value, picks: &[u16]) -> Vec<String> {
     let objects = objects(recipe);
     let all: Vec<_> =
@@ -174,7 +174,7 @@ fn place(kind: Kind, component: usize, container: usize) -> (String, String) {
     }
 }
 
-/// Takes away every source of a spec, and gives the places that a message must name.
+/// Removes every source of a spec, and returns the places that the message must name.
 pub fn without_source(recipe: &Recipe, document: &mut Value) -> Vec<String> {
     for object in objects(recipe) {
         set(document.pointer_mut(&object.pointer).expect("it is there"), "source", "");

@@ -1,11 +1,11 @@
-//! Changes to a spec that may leave anything.
+//! Random changes to a spec.
 
 use serde_json::{Value, json};
 
-/// A change: which node, what becomes of it.
+/// A change: the number of a node, and what happens to it.
 pub type Mutation = (u16, u8);
 
-/// Makes a change at one node of a document, counted in the order of reading.
+/// Changes one node of a document, counted in the order of reading.
 pub fn mutate(document: &mut Value, (node, change): Mutation) {
     let count = count(document);
     let mut left = usize::from(node) % count;

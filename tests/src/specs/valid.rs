@@ -1,13 +1,13 @@
-//! Specs without faults, made of a few numbers, so that they are made fast and shrink well.
+//! Specs without faults, generated from a few numbers, so that proptest shrinks them well.
 
 use kilnworks_workflows::document::Kind;
 use proptest::{collection::vec, prelude::*, strategy::ValueTree as _};
 use serde_json::{Map, Value, json};
 
-/// What a spec is made of.
+/// The numbers of one spec.
 #[derive(Clone, Debug)]
 pub struct Recipe {
-    /// Which document it becomes.
+    /// The kind of the document.
     pub kind: Kind,
     /// For each component its containers, each a set of the fields of [`field`].
     pub components: Vec<Vec<u32>>,

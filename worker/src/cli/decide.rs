@@ -1,4 +1,4 @@
-//! What was typed to decide about a running build.
+//! The commands that decide about a running build.
 
 use clap::Args;
 
@@ -7,7 +7,8 @@ use clap::Args;
 pub(crate) struct HoldArgs {
     /// Id of the build.
     pub(crate) id: String,
-    /// Only this container: `component/container`, `component/`, or its name where no other has it.
+    /// Only this container: `component/container`, or its name if the name is unique. `component/`
+    /// is a whole component.
     pub(crate) container: Option<String>,
 }
 
@@ -16,15 +17,15 @@ pub(crate) struct HoldArgs {
 pub(crate) struct RetryArgs {
     /// Id of the build.
     pub(crate) id: String,
-    /// The container: `component/container`, or its name where no other has it.
+    /// The container: `component/container`, or its name if the name is unique.
     pub(crate) container: String,
-    /// Requested cores from now on, as `500m`.
+    /// New CPU request, such as `500m`.
     #[arg(long, value_name = "QUANTITY")]
     pub(crate) cpu: Option<String>,
-    /// Memory from now on, as `4Gi`.
+    /// New memory, such as `4Gi`.
     #[arg(long, value_name = "QUANTITY")]
     pub(crate) memory: Option<String>,
-    /// Scratch space from now on, as `20Gi`.
+    /// New ephemeral storage, such as `20Gi`.
     #[arg(long, value_name = "QUANTITY")]
     pub(crate) ephemeral_storage: Option<String>,
 }
@@ -34,12 +35,12 @@ pub(crate) struct RetryArgs {
 pub(crate) struct ExtendArgs {
     /// Id of the build.
     pub(crate) id: String,
-    /// The container: `component/container`, or its name where no other has it.
+    /// The container: `component/container`, or its name if the name is unique.
     pub(crate) container: String,
-    /// Which of its clocks.
+    /// The time limit to extend.
     #[arg(value_parser = ["queued", "scheduling", "pulling", "building", "whole"])]
     pub(crate) clock: String,
-    /// How much longer it runs, as `30m`.
+    /// The time to add, such as `30m`.
     #[arg(value_name = "TIME")]
     pub(crate) by: String,
 }
@@ -49,7 +50,7 @@ pub(crate) struct ExtendArgs {
 pub(crate) struct ApproveArgs {
     /// Id of the build.
     pub(crate) id: String,
-    /// Refuse the delivery, for this reason.
+    /// Reject the delivery, for this reason.
     #[arg(long, value_name = "REASON")]
     pub(crate) reject: Option<String>,
 }

@@ -4,37 +4,37 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::Output;
+use crate::output::OutputFormat;
 
 /// `kiln package`.
 #[derive(Debug, Args)]
 pub(crate) struct PackageArgs {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub(crate) command: PackageCommand,
 }
 
-/// What to do with a package.
+/// The commands on a package.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PackageCommand {
-    /// Shows what is in a package.
+    /// Shows the content of a package.
     Inspect(InspectArgs),
-    /// Checks that everything of a package is there, and is what it should be.
+    /// Checks that a package is complete and intact.
     Verify(VerifyArgs),
-    /// Writes a package into one file, to be carried.
+    /// Writes a package to one file, for transport.
     Export(ExportArgs),
-    /// Sends what `export` wrote to a registry.
+    /// Pushes a file that `export` wrote to a registry.
     Import(ImportArgs),
-    /// Renders a package's files again, for the place where the package is.
+    /// Renders the files of a package again, for the registry that the package is in.
     Render(RenderArgs),
 }
 
 /// `kiln package inspect`.
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// Form of the answer.
+    /// Output format.
     #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputFormat,
     /// The package.
     #[command(flatten)]
     pub(crate) package: Ref,
@@ -54,13 +54,13 @@ pub(crate) struct VerifyArgs {
 /// `kiln package export`.
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
-    /// The file to write. One that is there is replaced once the new one is whole.
+    /// The file to write. An existing file is replaced once the new file is complete.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// Form of the file.
+    /// Format of the file.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: ExportFormat,
-    /// Leave out provenance and signatures, for tools that take a layout with one entry alone.
+    /// Leave out provenance and signatures, for tools that accept only layouts with one entry.
     #[arg(long)]
     pub(crate) no_referrers: bool,
     /// The package.
@@ -68,13 +68,13 @@ pub(crate) struct ExportArgs {
     pub(crate) package: Ref,
 }
 
-/// Form of an exported package.
+/// Format of an exported package.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExportFormat {
-    /// A tar of an OCI image layout, with everything in it.
+    /// A tar archive of an OCI image layout, complete.
     #[default]
     Oci,
-    /// A zip as SREWorks imports it. It names the images; they stay in their registry.
+    /// A zip archive that SREWorks imports. It references the images, which stay in their registry.
     Sreworks,
 }
 
@@ -83,12 +83,12 @@ pub(crate) enum ExportFormat {
 pub(crate) struct ImportArgs {
     /// The file.
     pub(crate) file: PathBuf,
-    /// Where the package goes, `registry/prefix`: it gets its own name and tag below.
+    /// Where to push the package, `registry/prefix`. The name and tag of the package are appended.
     pub(crate) prefix: String,
-    /// Put it there even if the tag has another package.
+    /// Push even if the tag belongs to another package.
     #[arg(long)]
     pub(crate) force: bool,
-    /// How the registry is reached.
+    /// How to reach the registry.
     #[command(flatten)]
     pub(crate) registry: RegistryFlags,
 }
@@ -96,13 +96,13 @@ pub(crate) struct ImportArgs {
 /// `kiln package render`.
 #[derive(Debug, Args)]
 pub(crate) struct RenderArgs {
-    /// Write files into this directory; else everything is printed.
+    /// Write files to this directory. Default: print everything.
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
-    /// Replace files that are there.
+    /// Replace existing files.
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
-    /// Which image of several platforms, as `linux/arm64`. Default: all of them, by their index.
+    /// The image of this platform, such as `linux/arm64`. Default: all platforms, by their index.
     #[arg(long, value_name = "OS/ARCH")]
     pub(crate) platform: Option<String>,
     /// The package.
@@ -116,20 +116,20 @@ pub(crate) struct Ref {
     /// `host/name:tag` or `host/name@sha256:…`.
     #[arg(value_name = "REF")]
     pub(crate) reference: String,
-    /// How the registry is reached.
+    /// How to reach the registry.
     #[command(flatten)]
     pub(crate) registry: RegistryFlags,
 }
 
-/// How a registry is reached. Credentials are Docker's: `$DOCKER_CONFIG/config.json`, else
-/// `~/.docker/config.json`, and its credential helpers.
+/// How to reach a registry. Credentials come from Docker's configuration,
+/// `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`, and its credential helpers.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Registry")]
 pub(crate) struct RegistryFlags {
-    /// Speak plain http. With localhost that is done in any case, unless `--ca` is given.
+    /// Use plain HTTP. For localhost this is the default, unless `--ca` is given.
     #[arg(long)]
     pub(crate) insecure: bool,
-    /// Authority of the registry's certificate, PEM, beside those that this machine trusts.
+    /// Additional certificate authority of the registry, in PEM format.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
 }

@@ -5,20 +5,20 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Subcommand, ValueEnum};
 use temporalio_client::schedules::ScheduleOverlapPolicy;
 
-use super::Output;
+use crate::output::OutputFormat;
 
 /// `kiln schedule`.
 #[derive(Debug, Args)]
 pub(crate) struct ScheduleArgs {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub(crate) command: ScheduleCommand,
 }
 
-/// What to do with schedules.
+/// The commands on schedules.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ScheduleCommand {
-    /// Makes a schedule that builds an app.
+    /// Creates a schedule that builds an app.
     Create(CreateArgs),
     /// Lists the schedules of builds, with their next and last runs.
     List(ListArgs),
@@ -26,13 +26,13 @@ pub(crate) enum ScheduleCommand {
     Describe(DescribeArgs),
     /// Starts a run now.
     Trigger(TriggerArgs),
-    /// Lets a schedule start nothing more by itself.
+    /// Pauses a schedule.
     Pause(PauseArgs),
-    /// Lets a paused schedule go on.
+    /// Resumes a paused schedule.
     Unpause(PauseArgs),
-    /// Starts the runs of a time that is over.
+    /// Starts the runs of a past period.
     Backfill(BackfillArgs),
-    /// Deletes a schedule; builds that run go on.
+    /// Deletes a schedule. Running builds continue.
     Delete(DeleteArgs),
 }
 
@@ -43,56 +43,55 @@ pub(crate) struct CreateArgs {
     /// Name of the schedule.
     #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) name: String,
-    /// The spec, YAML or JSON: a file, or `-` for standard input.
+    /// The spec in YAML or JSON: a file, or `-` for standard input.
     pub(crate) spec: PathBuf,
-    /// When to build, as cron has it: `0 2 * * *` is each night at two. May be given again.
+    /// When to build, in cron syntax: `0 2 * * *` is every night at 02:00. May be repeated.
     #[arg(long, value_name = "CRON")]
     pub(crate) cron: Vec<String>,
     /// Time between two builds.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) every: Option<Duration>,
-    /// Time zone of the cron line, as `Europe/Berlin`. Default: UTC.
+    /// Time zone of the cron line, such as `Europe/Berlin`. Default: UTC.
     #[arg(long, value_name = "NAME", requires = "cron")]
     pub(crate) time_zone: Option<String>,
-    /// Start each build up to so much later, at random.
+    /// Delay each build by a random time, up to this maximum.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) jitter: Option<Duration>,
-    /// What becomes of a run whose time comes while the one before it still builds.
+    /// What to do if the previous run is still building.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) overlap: Overlap,
-    /// How late a run may start that was missed while the engine was down. Default: a year.
+    /// How late a run may start that was missed while Temporal was down. Default: one year.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) catch_up: Option<Duration>,
     /// Pause the schedule when a build fails.
     #[arg(long)]
     pub(crate) pause_on_failure: bool,
-    /// Build only where something changed: `onlyIf: changed`, whatever the spec says.
+    /// Build only if something changed: sets `onlyIf: changed`. Overrides the spec.
     #[arg(long)]
     pub(crate) only_if_changed: bool,
-    /// Version of the app, in place of the spec's; `auto` gives each build a new one.
+    /// Version of the app. Overrides the spec. `auto` gives each build a new version.
     #[arg(long)]
     pub(crate) version: Option<String>,
-    /// Replace a schedule of this name. A paused one stays paused.
+    /// Replace an existing schedule of this name. A paused schedule stays paused.
     #[arg(long)]
     pub(crate) replace: bool,
 }
 
-/// What becomes of a run whose time comes while the one before it still builds. The numbers are the
-/// engine's.
+/// What to do if the previous run is still building. The numbers are Temporal's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Overlap {
-    /// It is left out.
+    /// Skip the run.
     #[default]
     Skip = 1,
-    /// One run waits; more are left out.
+    /// Let one run wait and skip the others.
     BufferOne = 2,
-    /// Every run waits.
+    /// Let every run wait.
     BufferAll = 3,
-    /// The one before is cancelled.
+    /// Cancel the previous run.
     CancelOther = 4,
-    /// The one before is terminated.
+    /// Terminate the previous run.
     TerminateOther = 5,
-    /// Both build.
+    /// Run both.
     AllowAll = 6,
 }
 
@@ -112,9 +111,9 @@ impl From<Overlap> for ScheduleOverlapPolicy {
 /// `kiln schedule list`.
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
-    /// Form of the list.
+    /// Output format.
     #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputFormat,
 }
 
 /// `kiln schedule describe`.
@@ -122,9 +121,9 @@ pub(crate) struct ListArgs {
 pub(crate) struct DescribeArgs {
     /// Name of the schedule.
     pub(crate) name: String,
-    /// Form of the answer.
+    /// Output format.
     #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputFormat,
 }
 
 /// `kiln schedule trigger`.
@@ -132,7 +131,7 @@ pub(crate) struct DescribeArgs {
 pub(crate) struct TriggerArgs {
     /// Name of the schedule.
     pub(crate) name: String,
-    /// What becomes of it where a build of the schedule runs already. Default: as for every run.
+    /// What to do if the previous run is still building. Default: the policy of the schedule.
     #[arg(long, value_enum)]
     pub(crate) overlap: Option<Overlap>,
 }
@@ -142,7 +141,7 @@ pub(crate) struct TriggerArgs {
 pub(crate) struct PauseArgs {
     /// Name of the schedule.
     pub(crate) name: String,
-    /// Why.
+    /// The reason.
     #[arg(long, value_name = "TEXT")]
     pub(crate) note: Option<String>,
 }
@@ -152,13 +151,13 @@ pub(crate) struct PauseArgs {
 pub(crate) struct BackfillArgs {
     /// Name of the schedule.
     pub(crate) name: String,
-    /// Beginning of the time, as `2026-01-31T02:00:00Z`.
+    /// Start of the period, such as `2026-01-31T02:00:00Z`.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_rfc3339)]
     pub(crate) from: std::time::SystemTime,
-    /// Its end.
+    /// End of the period.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_rfc3339)]
     pub(crate) to: std::time::SystemTime,
-    /// What becomes of a run while the one before it still builds.
+    /// What to do if the previous run is still building.
     #[arg(long, value_enum, default_value_t = Overlap::BufferAll)]
     pub(crate) overlap: Overlap,
 }

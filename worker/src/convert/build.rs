@@ -1,4 +1,4 @@
-//! `build` of a container: how its image is built.
+//! The field `build` of a container.
 
 use std::collections::BTreeSet;
 
@@ -6,14 +6,15 @@ use kilnworks_workflows::checks;
 use serde_json::{Map, Value, json};
 
 use super::{
-    container::{Container, Means},
     fields::Fields,
     flags::Flags,
+    means::Means,
+    parts::Container,
     reading::Reading,
     texts::{literal, values_of},
 };
 
-/// Reads how an image is built, field by field in the order of the spec's.
+/// Reads the field `build`, in the order of the fields of the spec.
 pub(super) fn built(means: &mut Means<'_>, build: &mut Fields, made: &mut Container) {
     let branch = build.text(means.reading, "branch");
     if let Some(source) = source(means, build, branch.as_deref(), &mut made.comments) {
@@ -56,7 +57,8 @@ pub(super) fn built(means: &mut Means<'_>, build: &mut Fields, made: &mut Contai
     }
 }
 
-/// The source. A commit wins over the branch: the predecessor cloned the one and reset to the other.
+/// The source. A commit has precedence over the branch, because SREWorks cloned the branch and reset it
+/// to the commit.
 pub(super) fn source(
     means: &mut Means<'_>,
     build: &mut Fields,
@@ -73,11 +75,12 @@ pub(super) fn source(
     if let Some(commit) = &commit {
         let is_hex = commit.bytes().all(|c| c.is_ascii_hexdigit());
         if is_hex && !matches!(commit.len(), 40 | 64) {
-            let what = format!("`{commit}` looks like a short commit id; only a full one is found");
+            let what =
+                format!("`{commit}` looks like a short commit id; Kilnworks needs a full one");
             reading.note(&build.at("commit"), &what);
         }
         if let Some(branch) = branch {
-            comments.push(format!("the commit wins over the branch `{branch}`"));
+            comments.push(format!("the commit has precedence over the branch `{branch}`"));
         }
     }
     if let Some(revision) = commit.as_deref().or(branch) {
@@ -112,8 +115,8 @@ fn push(
     }
 }
 
-/// The Dockerfile, which the predecessor rendered whatever its name: where nothing else tells that
-/// it is a template, an empty map of values does.
+/// The Dockerfile. SREWorks rendered every Dockerfile. If the name does not mark it as a template, an
+/// empty map of values does.
 fn dockerfile(means: &mut Means<'_>, build: &mut Fields, made: &mut Container) {
     let file = build.needed(means.reading, "dockerfileTemplate").unwrap_or_default();
     let file = file.trim_start_matches('/').trim_start_matches("./").to_owned();
@@ -123,30 +126,28 @@ fn dockerfile(means: &mut Means<'_>, build: &mut Fields, made: &mut Container) {
     }
     let path = build.at("dockerfileTemplateArgs");
     let values = values_of(means, build, "dockerfileTemplateArgs", |_, _, value| Some(value));
-    for name in values.keys().filter(|name| OURS.contains(&name.as_str())) {
-        let message = "the name belongs to Kilnworks; choose another in the Dockerfile and here";
+    for name in values.keys().filter(|name| RESERVED_NAMES.contains(&name.as_str())) {
+        let message = "the name is reserved by Kilnworks; rename it in the Dockerfile and here";
         means.reading.fault(&format!("{path}.{name}"), message);
     }
     if values.is_empty() && !by_name {
-        made.comments.push("the Dockerfile is a template, as every one was".to_owned());
+        made.comments.push("the Dockerfile is a template, as in SREWorks".to_owned());
     }
     if !values.is_empty() || !by_name {
         made.own.insert("template".to_owned(), json!(values));
     }
 }
 
-/// Names that every template knows, and no value may take.
-const OURS: [&str; 5] = ["app", "commit", "component", "container", "version"];
+/// Names that every template defines. Values cannot use them.
+const RESERVED_NAMES: [&str; 5] = ["app", "commit", "component", "container", "version"];
 
 fn tags(reading: &mut Reading, build: &mut Fields, branch: Option<String>) -> Vec<String> {
     let mut tags = build.texts(reading, "imagePushTags");
     if build.flag(reading, "imagePushUseBranchAsTag") == Some(true) {
         match branch.filter(|branch| checks::tag(branch).is_ok()) {
             Some(branch) => tags.push(branch),
-            None => reading.left_out(
-                &build.at("imagePushUseBranchAsTag"),
-                "the branch cannot be the name of a tag",
-            ),
+            None => reading
+                .left_out(&build.at("imagePushUseBranchAsTag"), "the branch is not a valid tag"),
         }
     }
     let mut seen = BTreeSet::new();

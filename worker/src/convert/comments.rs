@@ -1,33 +1,32 @@
-//! What the author of a build file wrote beside it for people.
+//! Comments of a build file.
 
-/// Whether a text holds a comment.
+/// Whether a text has a comment.
 pub(super) fn any(text: &str) -> bool {
     text.lines().any(|line| !comment(line).is_empty())
 }
 
-/// The comments that explain something, each with the name of the field that it stands above or
-/// behind. Those that are a part of the file switched off explain nothing; a credential in one must
-/// not be carried over either.
+/// The comments that explain something, each with the name of the field below or before it. Commented
+/// out YAML is left out, and so are comments that may contain credentials.
 pub(super) fn prose(text: &str) -> Vec<String> {
     let mut all = Vec::new();
     let mut above = String::new();
     for line in text.lines() {
         let comment = comment(line);
-        let told = is_prose(comment, !above.is_empty()).then_some(comment);
+        let prose = is_prose(comment, !above.is_empty()).then_some(comment);
         if line.trim_start().starts_with('#') {
-            if let Some(comment) = told {
+            if let Some(comment) = prose {
                 above = format!("{above} {comment}");
             }
             continue;
         }
         all.extend(about(line, &std::mem::take(&mut above)));
-        all.extend(told.and_then(|comment| about(line, comment)));
+        all.extend(prose.and_then(|comment| about(line, comment)));
     }
     all.extend(about("", &above));
     all
 }
 
-/// A comment with what it is about: a field, or of a list the item that the field names.
+/// A comment with its subject: a field, or the name of a list item.
 fn about(line: &str, comment: &str) -> Option<String> {
     let comment = Some(comment.trim()).filter(|comment| !comment.is_empty())?;
     let indented = line.trim_start_matches([' ', '-']);
@@ -42,7 +41,7 @@ fn about(line: &str, comment: &str) -> Option<String> {
     }
 }
 
-/// The comment of a line. A `#` behind a quote may be a part of a value, so it counts as one.
+/// The comment of a line. A `#` after a quote may belong to a value, so it does not start a comment.
 fn comment(line: &str) -> &str {
     let (before, comment) = match line.trim_start().strip_prefix('#') {
         Some(comment) => ("", comment),
@@ -54,15 +53,15 @@ fn comment(line: &str) -> &str {
     }
 }
 
-/// Whether a comment is a sentence, or goes on with one.
-fn is_prose(comment: &str, goes_on: bool) -> bool {
+/// Whether a comment is a sentence, or continues one.
+fn is_prose(comment: &str, continues: bool) -> bool {
     let lower = comment.to_lowercase();
     let is_secret = ["token", "account", "password", "://"].iter().any(|word| lower.contains(word));
     let words = comment.split_whitespace().count();
     let is_key = comment.split_whitespace().next().is_some_and(|word| word.ends_with(':'));
     let fewest = match is_key || comment.starts_with("- ") {
         true => 4,
-        false if goes_on => 1,
+        false if continues => 1,
         false => 2,
     };
     !is_secret && words >= fewest
@@ -73,7 +72,7 @@ mod tests {
     use super::{any, prose};
 
     #[test]
-    fn what_explains_is_kept_with_its_field() {
+    fn prose_is_kept_with_its_field() {
         let text = "# The server, and what migrates its\n# tables.\na: 1 # kept for the old nodes\n\
                     b:\n  - name: server # see the other one\n    # note: keep the order of these\n    \
                     c: 1\n    d: \"x # no comment\"\n# The last word.\n";
@@ -88,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_switched_off_explains_nothing() {
+    fn commented_out_yaml_is_not_prose() {
         let text = "#c: 1\n#  - name: x\n# ciToken: abc def ghi jkl\n#\n######\n# word\na: 1\n";
         assert_eq!(prose(text), Vec::<String>::new());
         assert!(any("a: 1\n#b\n") && !any("a: '1 #b'\n---\n"));

@@ -1,70 +1,20 @@
-//! A document of a build file: a component, as far as it has images or a chart.
+//! Reads a document of a build file, which becomes a component if it has images or a chart.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
-    build,
-    container::{self, Container, Means},
+    build, container,
     documents::Document,
     fields::Fields,
+    means::Means,
+    parts::{Component, Container, Part},
 };
 
-/// What a document comes to, in the order of the file.
-#[derive(Debug)]
-pub(super) enum Part {
-    /// A component with its images, or its chart.
-    Component(Component),
-    /// Why it is none.
-    LeftOut(String),
-}
-
-/// A component as the spec will have it.
-#[derive(Debug)]
-pub(super) struct Component {
-    /// Where it was.
-    pub(super) path: String,
-    pub(super) name: String,
-    /// Whether it was a job.
-    pub(super) is_job: bool,
-    /// What is to be said of it.
-    pub(super) comments: Vec<String>,
-    pub(super) containers: Vec<Container>,
-    /// The source of its chart.
-    pub(super) source: Option<Value>,
-    /// Directory of its chart.
-    pub(super) chart: Option<String>,
-    /// Names of the variables that it wants where it runs: a file of its package.
-    pub(super) env: Vec<String>,
-}
-
-impl Component {
-    /// The fields before its containers, in the order of the spec's.
-    pub(super) fn head(&self) -> Value {
-        let mut head = json!({"name": self.name});
-        if let Some(source) = &self.source {
-            head["source"] = source.clone();
-        }
-        if let Some(chart) = &self.chart {
-            head["chart"] = json!(chart);
-        }
-        head
-    }
-
-    /// The files of its package: a list of names, as whoever installs it reads it.
-    pub(super) fn files(&self) -> Option<Value> {
-        // JSON is YAML too.
-        let content = serde_saphyr::to_string(&self.env);
-        let content = content.unwrap_or_else(|_| json!(self.env).to_string());
-        (!self.env.is_empty())
-            .then(|| json!([{"name": "env.yaml", "content": content, "template": false}]))
-    }
-}
-
-/// Fields of `options` that hold containers.
+/// Fields of `options` with containers.
 const OF_IMAGES: [&str; 3] = ["containers", "initContainers", "job"];
 
-/// Reads a document. One whose type has images by nature may hold nothing that is not known; of
-/// the others only the images and the chart are looked at.
+/// Reads a document. A type that always has images must not have unknown fields. From other types only
+/// the images and the chart are converted.
 pub(super) fn read(means: &mut Means<'_>, document: Document) -> Part {
     let mut fields = Fields::of(means.reading, &document.place, document.content);
     let kind = fields.needed(means.reading, "componentType").unwrap_or_default();
@@ -110,7 +60,7 @@ pub(super) fn read(means: &mut Means<'_>, document: Document) -> Part {
     })
 }
 
-/// The chart of a HELM component that has one in a repository, with its source.
+/// The source and directory of the chart of a HELM component, if the chart is in a repository.
 fn chart(
     means: &mut Means<'_>,
     kind: &str,
@@ -129,30 +79,32 @@ fn chart(
 
 fn chart_only(means: &mut Means<'_>, options: Fields) {
     for name in options.names() {
-        means.reading.left_out(&options.at(&name), "it says how the chart is installed");
+        means
+            .reading
+            .left_out(&options.at(&name), "the field configures the installation of the chart");
     }
 }
 
 fn all_taken(means: &mut Means<'_>, mut options: Fields) {
     if options.take("kind").is_some() {
-        let why = "it says what runs the containers, not how their images are built";
+        let why = "the field configures how the containers run, not how their images are built";
         means.reading.left_out(&options.at("kind"), why);
     }
     options.finish(means.reading);
 }
 
 fn images_only(means: &mut Means<'_>, place: &str, kind: &str, options: Fields) -> String {
-    means.reading.note(place, &format!("of a {kind}, only the images are converted"));
+    means.reading.note(place, &format!("only the images of a {kind} are converted"));
     for name in options.names() {
-        means.reading.left_out(&options.at(&name), "it is no image");
+        means.reading.left_out(&options.at(&name), "it is not an image");
     }
     format!("was a {kind}; only its images are here")
 }
 
 fn left_out(means: &mut Means<'_>, place: &str, kind: &str, name: &str) -> Part {
     let why = match kind {
-        "HELM" => "it has no `repo`: a chart of another place stays where it is",
-        "RESOURCE_ADDON" => "a resource of the platform is no image",
+        "HELM" => "it has no `repo`, so its chart is not in a Git repository",
+        "RESOURCE_ADDON" => "a resource of the platform has no image",
         _ => "it has no image: neither `containers`, nor `initContainers`, nor `job`",
     };
     means.reading.left_out(place, &format!("{kind}: {why}"));
@@ -182,15 +134,15 @@ fn is_empty(value: &Value) -> bool {
     value.as_object().is_some_and(serde_json::Map::is_empty)
 }
 
-/// The names of the variables that the component's containers get where they run.
+/// The names of the variables that the containers of the component get at run time.
 fn env(means: &mut Means<'_>, options: &mut Fields) -> Vec<String> {
     let path = options.at("env");
     let mut names: Vec<String> = Vec::new();
     for given in options.texts(means.reading, "env") {
-        // A value behind the name may be a credential.
+        // A value after the name may be a credential.
         let name = given.split('=').next().unwrap_or_default().trim().to_owned();
         if names.contains(&name) {
-            means.reading.note(&path, &format!("`{name}` is there twice; it is kept once"));
+            means.reading.note(&path, &format!("`{name}` is listed twice"));
         } else if !name.is_empty() {
             names.push(name);
         }

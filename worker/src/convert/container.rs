@@ -1,43 +1,10 @@
-//! A container of a build file: an image that is built, or one that is there already.
+//! Reads a container of a build file: an image to build, or an existing image.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{build, credentials::Credentials, fields::Fields, reading::Reading};
+use super::{build, fields::Fields, means::Means, parts::Container, reading::Reading};
 
-/// A container as the spec will have it.
-#[derive(Debug, Default)]
-pub(super) struct Container {
-    /// Where it was.
-    pub(super) path: String,
-    /// What is to be said of it.
-    pub(super) comments: Vec<String>,
-    /// `source`, `registry` and `pushSecret`, which others may share.
-    pub(super) shared: Map<String, Value>,
-    /// Its other fields, in the order of the spec's.
-    pub(super) own: Map<String, Value>,
-}
-
-impl Container {
-    /// All its fields, in the order of the spec's.
-    pub(super) fn fields(&self) -> Map<String, Value> {
-        let (first, last): (Vec<_>, Vec<_>) = self
-            .own
-            .iter()
-            .partition(|(name, _)| ["name", "init", "image"].contains(&name.as_str()));
-        let all = first.into_iter().chain(&self.shared).chain(last);
-        all.map(|(name, value)| (name.clone(), value.clone())).collect()
-    }
-}
-
-/// What every container is read with.
-pub(super) struct Means<'a> {
-    pub(super) reading: &'a mut Reading,
-    pub(super) credentials: &'a mut Credentials,
-    /// Secret for the images of containers that name none.
-    pub(super) push_secret: Option<&'a str>,
-}
-
-/// Fields that say how a container runs, not how its image is built.
+/// Fields that configure how a container runs, not how its image is built.
 const OF_RUNNING: [&str; 11] = [
     "args",
     "command",
@@ -52,7 +19,7 @@ const OF_RUNNING: [&str; 11] = [
     "volumeMounts",
 ];
 
-/// Reads a container. `unnamed` is its name where it gives none.
+/// Reads a container. `unnamed` is the default name.
 pub(super) fn read(
     means: &mut Means<'_>,
     path: &str,
@@ -69,7 +36,7 @@ pub(super) fn read(
     }
     for name in OF_RUNNING {
         if fields.take(name).is_some() {
-            let why = "it says how the container runs, not how its image is built";
+            let why = "the field configures how the container runs, not how its image is built";
             means.reading.left_out(&fields.at(name), why);
         }
     }
@@ -99,24 +66,24 @@ fn name(reading: &mut Reading, fields: &mut Fields, unnamed: Option<&str>) -> St
     match fields.text(reading, "name") {
         Some(name) => label(reading, &fields.at("name"), name),
         None => {
-            reading.note(&fields.at("name"), &format!("none is given; it is `{unnamed}`"));
+            reading.note(&fields.at("name"), &format!("missing; the name is `{unnamed}`"));
             unnamed.to_owned()
         }
     }
 }
 
-/// A name as the DNS label that a spec wants.
+/// A name as a DNS label, which the spec requires.
 pub(super) fn label(reading: &mut Reading, path: &str, name: String) -> String {
     let label = name.to_lowercase().replace(['_', '.'], "-");
     if label != name {
-        let what = format!("`{name}` is written `{label}`, as names are DNS labels");
+        let what = format!("`{name}` becomes `{label}`, because names are DNS labels");
         reading.note(path, &what);
     }
     label
 }
 
-/// Builds, or uses what is there. Without a push an image that is named was used; Kilnworks pushes
-/// whatever it builds.
+/// Builds an image, or uses an existing one. SREWorks used `useExistImage` only without a push.
+/// Kilnworks pushes every image that it builds.
 fn image_of(means: &mut Means<'_>, mut build: Fields, made: &mut Container) {
     let pushes = build.flag(means.reading, "imagePush");
     match (build.text(means.reading, "useExistImage"), pushes) {
@@ -124,7 +91,7 @@ fn image_of(means: &mut Means<'_>, mut build: Fields, made: &mut Container) {
             use_image(made, &image);
             for name in build.names().iter().filter(|name| KNOWN.contains(&name.as_str())) {
                 if build.take(name).is_some() {
-                    means.reading.left_out(&build.at(name), "the image is used as it is");
+                    means.reading.left_out(&build.at(name), "the image is used unchanged");
                 }
             }
         }
@@ -172,7 +139,7 @@ fn use_image(made: &mut Container, image: &str) {
     made.own.insert("image".to_owned(), json!(full));
 }
 
-/// An image as every client completes it: its registry and tag written out.
+/// The full reference of an image: with registry and tag, as every client completes it.
 fn full_reference(image: &str) -> String {
     let (host, path) = image.split_once('/').unwrap_or(("", image));
     let has_host = host == "localhost" || host.contains(['.', ':']);

@@ -1,5 +1,5 @@
-//! Credentials of a build file. None of them enters the spec: it names Secrets, and the commands
-//! that make these take the values from the variables of whoever runs them.
+//! Credentials of a build file. The spec never contains credentials, only names of Secrets. The printed
+//! commands create the Secrets from variables of the shell.
 
 use std::{collections::BTreeSet, fmt::Write};
 
@@ -12,7 +12,7 @@ use super::{
     values,
 };
 
-/// The Secrets that a spec names, and the texts that it must not hold.
+/// The Secrets of a spec, and the texts that it must not contain.
 #[derive(Debug, Default)]
 pub(super) struct Credentials {
     tokens: BTreeSet<String>,
@@ -25,12 +25,12 @@ pub(super) struct Credentials {
 struct GitSecret {
     name: String,
     host: String,
-    /// The two as the file writes them: a name of a value, or the credential itself.
+    /// Account and token as written in the file: the name of a value, or the credential itself.
     given: [Option<String>; 2],
 }
 
 impl Credentials {
-    /// Those of a file, whose tokens are looked for wherever they may have been written again.
+    /// The credentials of a file. Tokens are collected first, because other fields may repeat them.
     pub(super) fn of(documents: &[Document], reading: &Reading) -> Self {
         let mut tokens = BTreeSet::new();
         for document in documents {
@@ -39,18 +39,18 @@ impl Credentials {
         Self { tokens, ..Self::default() }
     }
 
-    /// Whether a text holds a token.
+    /// Whether a text contains a token.
     pub(super) fn are_in(&self, text: &str) -> bool {
         self.tokens.iter().any(|token| text.contains(token))
     }
 
-    /// A text without tokens: what is told of a wrong value repeats it.
+    /// Redacts tokens in a text. Messages about invalid values repeat the values.
     pub(super) fn redact(&self, text: &str) -> String {
         self.tokens.iter().fold(text.to_owned(), |text, token| text.replace(token, "…"))
     }
 
-    /// The URL of a repository, and the Secret with which it is read; none where nothing is given
-    /// or an ssh URL has no use for it. Two containers that give the same share one.
+    /// The URL of a repository and its Secret. There is no Secret without credentials or for an ssh
+    /// URL. Containers with equal credentials share a Secret.
     pub(super) fn of_git(
         &mut self,
         reading: &mut Reading,
@@ -62,7 +62,7 @@ impl Credentials {
         let is_web = |url: &Url| matches!(url.scheme(), "http" | "https");
         let Some(mut parsed) = Url::parse(url).ok().filter(is_web) else {
             if given.iter().any(Option::is_some) {
-                let why = "ssh takes a key; name its Secret in `source.git.secret` of the spec";
+                let why = "ssh uses a key; set its Secret in `source.git.secret` of the spec";
                 reading.left_out(path, &format!("its `ciAccount` and `ciToken`: {why}"));
             }
             return (url.to_owned(), None);
@@ -79,8 +79,8 @@ impl Credentials {
         let url = match in_url {
             false => url.to_owned(),
             true => {
-                reading.left_out(path, "the credentials in the URL; a Secret holds them");
-                // Neither fails for a URL with a host.
+                reading.left_out(path, "the credentials in the URL; they belong into a Secret");
+                // Neither call fails for a URL with a host.
                 let _ = parsed.set_username("");
                 let _ = parsed.set_password(None);
                 parsed.to_string()
@@ -100,7 +100,7 @@ impl Credentials {
         if let Some(known) = self.git.iter().find(same) {
             return known.name.clone();
         }
-        self.doubt(reading, path, &given);
+        self.note_unknown(reading, path, &given);
         let name = match self.git.iter().filter(|one| one.host == host).count() {
             0 => secret_name(&host),
             others => format!("{}-{}", secret_name(&host), others + 1),
@@ -109,22 +109,22 @@ impl Credentials {
         name
     }
 
-    /// A Secret may be named for nothing where no value tells that there is no credential.
-    fn doubt(&self, reading: &mut Reading, path: &str, given: &[Option<String>; 2]) {
+    /// Notes that the Secret may be unnecessary, if the values of the credentials are unknown.
+    fn note_unknown(&self, reading: &mut Reading, path: &str, given: &[Option<String>; 2]) {
         let mut unknown = Vec::new();
         for text in given.iter().flatten() {
             reading.values().fill(text, |name| unknown.push(format!("`{name}=`")));
         }
         if !unknown.is_empty() {
             let what = format!(
-                "a Secret is named; where the repository is public, give the values {}",
+                "the spec uses a Secret; if the repository is public, set the values {}",
                 unknown.join(" and ")
             );
             reading.note(path, &what);
         }
     }
 
-    /// Notes a Secret with which images are pushed to a registry.
+    /// Adds a push Secret of a registry.
     pub(super) fn add_push(&mut self, name: &str, registry: &str) {
         let host = registry.split('/').next().unwrap_or_default().to_owned();
         match self.push.iter_mut().find(|(known, _)| known == name) {
@@ -135,7 +135,7 @@ impl Credentials {
         }
     }
 
-    /// The commands that make every Secret ready.
+    /// The commands that create and annotate every Secret.
     pub(super) fn commands(&self, namespace: &str) -> String {
         let mut text = String::new();
         for GitSecret { name, host, given } in &self.git {
@@ -162,12 +162,12 @@ impl Credentials {
     }
 }
 
-/// The variable of a shell that holds a credential: the one that the file names, where it does.
+/// The shell variable of a credential: the name from the file, if there is one.
 fn variable<'a>(given: Option<&'a str>, otherwise: &'a str) -> &'a str {
     given.and_then(values::only_name).unwrap_or(otherwise)
 }
 
-/// A public repository is often given by values that are there and empty.
+/// Whether a text is empty with all values filled in. Public repositories often have empty values.
 fn is_known_to_be_empty(reading: &Reading, marked: &str) -> bool {
     let mut all_known = true;
     let filled = reading.values().fill(marked, |_| all_known = false);
@@ -179,7 +179,7 @@ fn host(url: &Url) -> String {
     url.port().map_or(host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// A name for the Secret of a host: no Kubernetes object has a `:` or a bracket in its name.
+/// The name of the Secret of a host. Names of Kubernetes objects cannot contain `:` or brackets.
 fn secret_name(host: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '.';
     let name: String = host.chars().map(|c| if allowed(c) { c } else { '-' }).collect();
@@ -187,7 +187,7 @@ fn secret_name(host: &str) -> String {
     if name.starts_with("git") { name.to_owned() } else { format!("git-{name}") }
 }
 
-/// A text shorter than this is in too many places to be told from others.
+/// Minimum length of a token. A shorter text would match unrelated values.
 const SHORTEST_TOKEN: usize = 6;
 
 fn find_tokens(value: &Value, reading: &Reading, tokens: &mut BTreeSet<String>) {

@@ -1,25 +1,25 @@
-//! The documents of a build file, each read on its own, so that one message can tell what is wrong
-//! with every one.
+//! The documents of a build file. Each is parsed on its own, so that one error can list the faults of
+//! all.
 
 use serde_json::Value;
 
 use super::{comments, reading::Reading, values};
 
-/// One document that says something.
+/// A document that is not empty.
 #[derive(Debug)]
 pub(super) struct Document {
     /// Where it is: `document 2`, counted by the `---` of the file.
     pub(super) place: String,
-    /// What it says.
+    /// The parsed document.
     pub(super) content: Value,
-    /// What its author wrote beside it for people.
+    /// The comments that explain something.
     pub(super) comments: Vec<String>,
 }
 
-/// The documents of a file. Empty ones are nothing; of one that is commented out it is told.
+/// The documents of a file, without empty ones. A commented-out document is reported.
 pub(super) fn read(text: &str, reading: &mut Reading) -> Vec<Document> {
     let mut documents = Vec::new();
-    // A byte order mark is no part of a text.
+    // A byte order mark does not belong to the text.
     let text = text.trim_start_matches('\u{feff}');
     for (index, piece) in pieces(text).into_iter().enumerate() {
         let place = format!("document {}", index + 1);
@@ -39,7 +39,7 @@ pub(super) fn read(text: &str, reading: &mut Reading) -> Vec<Document> {
     documents
 }
 
-/// The text of one document, with the marker before it.
+/// The text of one document, including its marker.
 #[derive(Default)]
 struct Piece {
     /// Lines of the file before it.
@@ -48,8 +48,8 @@ struct Piece {
 }
 
 impl Piece {
-    /// An error of the reader, told with the line of the file. No part of the text is repeated: it
-    /// may hold a token.
+    /// A parser error with the line in the file. It repeats no text, because the text may contain a
+    /// token.
     fn fault(&self, error: &serde_saphyr::Error) -> String {
         let bare = error.without_snippet();
         let what = bare.render_with_formatter(&serde_saphyr::UserMessageFormatter);
@@ -57,14 +57,14 @@ impl Piece {
         match error.location() {
             Some(at) => {
                 let line = self.above as u64 + at.line();
-                format!("it is no YAML: line {line}, column {}: {what}", at.column())
+                format!("invalid YAML: line {line}, column {}: {what}", at.column())
             }
-            None => format!("it is no YAML: {what}"),
+            None => format!("invalid YAML: {what}"),
         }
     }
 }
 
-/// Cuts a file at its `---`. No scalar can hold a line that begins so, whatever its style.
+/// Splits a file at its `---` lines. No YAML scalar can contain such a line.
 fn pieces(text: &str) -> Vec<Piece> {
     let mut pieces = vec![Piece::default()];
     for (above, line) in text.lines().enumerate() {
@@ -84,7 +84,7 @@ fn pieces(text: &str) -> Vec<Piece> {
     pieces
 }
 
-/// Whether a text only says, as `%YAML 1.2` does, how to read the document below.
+/// Whether a text has only directives, such as `%YAML 1.2`, for the document below.
 fn is_directives(text: &str) -> bool {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
     let first = lines.next();
@@ -102,18 +102,18 @@ mod tests {
         let mut reading = Reading::new(Values::default());
         let documents = read(text, &mut reading);
         let contents = documents.into_iter().map(|one| (one.place, one.content)).collect();
-        (contents, reading.told())
+        (contents, reading.report())
     }
 
     #[test]
-    fn empty_and_commented_documents_are_passed_over() {
+    fn empty_and_commented_documents_are_skipped() {
         let text = "---\na: 1\n---\n\n---\n# b: 2\n--- # why\n---\nc: |\n  text\n  --- more\n...\n";
-        let (contents, told) = contents(text);
+        let (contents, report) = contents(text);
         let expected =
             [("document 1", json!({"a": 1})), ("document 5", json!({"c": "text\n--- more\n"}))];
         assert_eq!(contents, expected.map(|(place, value)| (place.to_owned(), value)));
         assert_eq!(
-            told,
+            report,
             "left out: document 3: it is empty or commented out\n\
              left out: document 4: it is empty or commented out\n"
         );
@@ -121,14 +121,14 @@ mod tests {
 
     #[test]
     fn a_directive_belongs_to_the_document_below() {
-        let (contents, told) = contents("%YAML 1.2\n---\na: 1\n");
+        let (contents, report) = contents("%YAML 1.2\n---\na: 1\n");
         assert_eq!(contents, [("document 1".to_owned(), json!({"a": 1}))]);
-        assert_eq!(told, "");
+        assert_eq!(report, "");
     }
 
     #[test]
-    fn every_broken_document_is_told_with_its_line() {
-        let (_, told) = contents("a: 1\n---\nb: [1\n---\nc: 1\nc: 2\n");
-        insta::assert_snapshot!(told);
+    fn every_invalid_document_is_reported_with_its_line() {
+        let (_, report) = contents("a: 1\n---\nb: [1\n---\nc: 1\nc: 2\n");
+        insta::assert_snapshot!(report);
     }
 }

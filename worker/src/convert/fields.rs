@@ -1,21 +1,21 @@
-//! The fields of a build file are taken out one by one, and whatever is left then is a fault. So every
-//! field is either converted, or left out by name, or refused.
+//! The fields of a build file. Each is taken once, and a field that is left at the end is a fault. So
+//! every field is converted, reported as left out, or rejected.
 
 use kilnworks_workflows::{document::member, fault::quoted};
 use serde_json::{Map, Value};
 
 use super::reading::{Reading, wrong};
 
-/// The fields of a map that were not taken yet.
+/// The remaining fields of a map.
 #[derive(Debug)]
 pub(super) struct Fields {
-    /// Where the map is.
+    /// Path of the map.
     pub(super) path: String,
     map: Map<String, Value>,
 }
 
 impl Fields {
-    /// The fields of a value, which must be a map. A `null` has none.
+    /// The fields of a value, which must be a map or `null`.
     pub(super) fn of(reading: &mut Reading, path: impl Into<String>, value: Value) -> Self {
         let path = path.into();
         let map = match value {
@@ -31,7 +31,7 @@ impl Fields {
 
     /// The path of a field.
     pub(super) fn at(&self, name: &str) -> String {
-        // The document's own fields stand behind its place.
+        // The path of a document has no `: `; its fields follow after one.
         match self.path.contains(": ") {
             true => member(&self.path, name),
             false => format!("{}: {name}", self.path),
@@ -43,40 +43,40 @@ impl Fields {
         self.map.keys().cloned().collect()
     }
 
-    /// Whether a field is there. A `null` is as good as none.
+    /// Whether a field exists and is not `null`.
     pub(super) fn has(&self, name: &str) -> bool {
         self.map.get(name).is_some_and(|value| !value.is_null())
     }
 
-    /// Takes a field. A `null` is as good as none.
+    /// Takes a field. A `null` counts as missing.
     pub(super) fn take(&mut self, name: &str) -> Option<Value> {
         self.map.shift_remove(name).filter(|value| !value.is_null())
     }
 
-    /// Takes a text, its values not filled in; numbers and booleans are texts too.
+    /// Takes a text without filling in values. Numbers and booleans are texts, too.
     pub(super) fn raw_text(&mut self, reading: &mut Reading, name: &str) -> Option<String> {
         let value = self.take(name)?;
         reading.text_of(&self.at(name), &value)
     }
 
-    /// Takes a text; none where it is empty.
+    /// Takes a text. An empty text counts as missing.
     pub(super) fn text(&mut self, reading: &mut Reading, name: &str) -> Option<String> {
         let text = self.raw_text(reading, name)?;
         let text = reading.fill(&self.at(name), &text);
         Some(text).filter(|text| !text.is_empty())
     }
 
-    /// Takes a text that must be there.
+    /// Takes a required text.
     pub(super) fn needed(&mut self, reading: &mut Reading, name: &str) -> Option<String> {
         let text = self.text(reading, name);
         let path = self.at(name);
-        if text.is_none() && !reading.has_told_of(&path) {
+        if text.is_none() && !reading.has_fault_at(&path) {
             reading.fault(&path, "missing; this field is required");
         }
         text
     }
 
-    /// Takes a yes or no, which a value may have written as a text.
+    /// Takes a boolean, which may be a text.
     pub(super) fn flag(&mut self, reading: &mut Reading, name: &str) -> Option<bool> {
         let text = self.text(reading, name)?;
         match text.to_lowercase().as_str() {
@@ -90,7 +90,7 @@ impl Fields {
         }
     }
 
-    /// Takes a list of anything, each with its path.
+    /// Takes a list, each item with its path.
     pub(super) fn list(&mut self, reading: &mut Reading, name: &str) -> Vec<(String, Value)> {
         let path = self.at(name);
         let items = match self.take(name) {
@@ -123,7 +123,7 @@ impl Fields {
         Self::of(reading, path, value)
     }
 
-    /// Every field must have been taken by now.
+    /// Reports every field that was not taken.
     pub(super) fn finish(self, reading: &mut Reading) {
         for name in self.map.keys() {
             reading.fault(&self.at(name), "unknown field");

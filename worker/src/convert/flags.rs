@@ -1,4 +1,4 @@
-//! `configKanikoFlags`: flags that the spec has a field for become that field.
+//! `configKanikoFlags`. A flag becomes a field of the spec if there is one.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::{reading::Reading, texts::literal};
 
-/// What the flags of a container come to.
+/// The flags of a container.
 #[derive(Debug, Default)]
 pub(super) struct Flags {
-    /// Those that are handed to Kaniko as they are.
+    /// Flags that are passed to Kaniko unchanged.
     pub(super) kaniko: Vec<String>,
     /// `--target`.
     pub(super) target: Option<String>,
@@ -21,7 +21,7 @@ pub(super) struct Flags {
     /// `--insecure`, or `--insecure-registry` of the registry itself.
     pub(super) insecure: bool,
     cache: bool,
-    /// `repo` and `ttl` of the cache, each with its place.
+    /// `repo` and `ttl` of the cache, each with its path and value.
     cache_fields: BTreeMap<&'static str, (String, String)>,
 }
 
@@ -73,11 +73,11 @@ impl Flags {
         }
     }
 
-    /// The layer cache; none where it was off.
+    /// The layer cache, if it is on.
     pub(super) fn cache(&mut self, reading: &mut Reading) -> Option<Value> {
         if !self.cache {
             for (path, _) in self.cache_fields.values() {
-                reading.left_out(path, "the layer cache was off without `--cache`");
+                reading.left_out(path, "the layer cache is off without `--cache`");
             }
             return None;
         }
@@ -94,11 +94,11 @@ fn pair_into(reading: &mut Reading, path: &str, pair: &str, into: &mut Map<Strin
         Some((name, value)) => {
             into.insert(name.to_owned(), json!(literal(value)));
         }
-        None => reading.left_out(path, "it took its value from Kaniko's own environment"),
+        None => reading.left_out(path, "its value came from the environment of Kaniko"),
     }
 }
 
-/// A flag as Kaniko writes it today: `--snapshotMode` was once `--snapshot-mode`.
+/// A flag in kebab case: Kaniko renamed `--snapshotMode` to `--snapshot-mode`.
 fn kebab(flag: &str) -> String {
     let part = |c: char| match c.is_ascii_uppercase() {
         true => format!("-{}", c.to_ascii_lowercase()),

@@ -1,4 +1,4 @@
-//! Reading a build file: the values that are filled in, and everything that there is to tell.
+//! The state of reading a build file: values, faults, and the report.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -7,48 +7,48 @@ use serde_json::Value;
 
 use super::values::{Values, unmark};
 
-/// The values to fill in, and what was found so far.
+/// The values to fill in, and everything found so far.
 #[derive(Debug)]
 pub(super) struct Reading {
     values: Values,
     faults: Faults,
-    /// Where each unknown name was wanted.
+    /// The paths that use each unknown name.
     unknown: BTreeMap<String, Vec<String>>,
-    told: String,
+    report: String,
 }
 
 impl Reading {
-    /// A reading with these values.
+    /// Starts with these values.
     pub(super) fn new(values: Values) -> Self {
-        Self { values, faults: Faults::default(), unknown: BTreeMap::new(), told: String::new() }
+        Self { values, faults: Faults::default(), unknown: BTreeMap::new(), report: String::new() }
     }
 
-    /// Notes what is wrong.
+    /// Adds a fault.
     pub(super) fn fault(&mut self, path: &str, message: impl Into<String>) {
         self.faults.add(unmark(path), unmark(&message.into()));
     }
 
-    /// Says that something has no equivalent.
+    /// Reports what has no equivalent.
     pub(super) fn left_out(&mut self, path: &str, why: &str) {
-        self.tell("left out", path, why);
+        self.add("left out", path, why);
     }
 
-    /// Says what was chosen.
+    /// Reports a choice.
     pub(super) fn note(&mut self, path: &str, what: &str) {
-        self.tell("note", path, what);
+        self.add("note", path, what);
     }
 
-    fn tell(&mut self, kind: &str, path: &str, what: &str) {
-        // Writing to a string does not fail.
-        let _ = writeln!(self.told, "{kind}: {}: {}", unmark(path), unmark(what));
+    fn add(&mut self, kind: &str, path: &str, what: &str) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.report, "{kind}: {}: {}", unmark(path), unmark(what));
     }
 
-    /// The text of a single value; numbers and booleans are texts too. A fraction is not repeated as
-    /// it was spelled, which is told.
+    /// The text of a scalar. Numbers and booleans are texts, too. A fraction may lose its spelling, so
+    /// it is reported.
     pub(super) fn text_of(&mut self, path: &str, value: &Value) -> Option<String> {
         if value.is_f64() {
             let what =
-                format!("a number for YAML, {value}; quote it if that is not how it is spelled");
+                format!("YAML reads it as the number {value}; quote it to keep its spelling");
             self.note(path, &what);
         }
         let text = scalar(value);
@@ -69,36 +69,37 @@ impl Reading {
         })
     }
 
-    /// The values, where a text must not be filled in.
+    /// The values, for texts that are not filled in.
     pub(super) fn values(&self) -> &Values {
         &self.values
     }
 
-    pub(super) fn has_told_of(&self, path: &str) -> bool {
+    /// Whether there is a fault or an unknown name at this path.
+    pub(super) fn has_fault_at(&self, path: &str) -> bool {
         let wanted = self.unknown.values().flatten().any(|place| place == path);
         wanted || self.faults.0.iter().any(|fault| fault.path == path)
     }
 
-    /// Every fault; an unknown name is one, with all its places.
+    /// Every fault. An unknown name is one fault with all its paths.
     pub(super) fn faults(&self) -> Faults {
         let mut faults = self.faults.clone();
         for (name, places) in &self.unknown {
             let places = places.join("\n    ");
-            let message = format!("no value is given; it is used in\n    {places}");
+            let message = format!("missing value; it is used in\n    {places}");
             faults.add(format!("${{{name}}}"), message);
         }
         faults
     }
 
-    /// What there is to tell, a line each. Where there are faults, they end it.
-    pub(super) fn told(&self) -> String {
+    /// The report, one line each, with the faults at the end.
+    pub(super) fn report(&self) -> String {
         let faults = self.faults();
         let lines = faults.0.iter().map(|fault| format!("{}: {}\n", fault.path, fault.message));
-        self.told.clone() + &lines.collect::<String>()
+        self.report.clone() + &lines.collect::<String>()
     }
 }
 
-/// The text of a scalar; none of a list or map.
+/// The text of a scalar. None for a list or a map.
 pub(super) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -109,7 +110,7 @@ pub(super) fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// What is wrong with a value of another type. Only its kind is told: it may hold a credential.
+/// The fault for a value of another type. It does not repeat the value, which may be a credential.
 pub(super) fn wrong(found: &Value, wanted: &str) -> String {
     let found = match found {
         Value::Array(_) => "a list",

@@ -1,4 +1,4 @@
-//! The spec that a build file comes to: what its containers share is written once.
+//! The converted spec, with shared values as defaults.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +7,13 @@ use serde_json::{Map, Value, json};
 use kilnworks_workflows::spec::API_VERSION;
 
 use super::{
-    component::{Component, Part},
+    parts::{Component, Part},
     reading::Reading,
 };
 
-/// Moves what containers share into the defaults, and gives these. A source and a registry are
-/// shared by most, as those that differ have their own; a Secret only by all, as one without must
-/// not get any.
+/// Moves shared values to the defaults, and returns the defaults. For a source and a registry the most
+/// frequent value counts. A Secret must be the same for all, because a container without one must not
+/// get one.
 pub(super) fn share(parts: &mut [Part]) -> Map<String, Value> {
     let mut defaults = Map::new();
     for (field, by_all) in [("registry", false), ("source", false), ("pushSecret", true)] {
@@ -28,8 +28,8 @@ pub(super) fn share(parts: &mut [Part]) -> Map<String, Value> {
     defaults
 }
 
-/// Takes a value out that the defaults have. What a component has of its own its containers would
-/// have too, so they keep theirs then.
+/// Removes a value that is in the defaults. If the component has its own source, its containers keep
+/// theirs, because they would inherit the source of the component.
 fn leave_to_defaults(component: &mut Component, field: &str, value: &Value) {
     if field == "source" {
         component.source.take_if(|source| source == value);
@@ -44,15 +44,15 @@ fn leave_to_defaults(component: &mut Component, field: &str, value: &Value) {
     }
 }
 
-/// Says what enters packages. These go to a registry: where no image names one there is no package,
-/// and so neither a chart nor a file.
+/// Reports what is part of packages. A package needs a registry, so without a registry the charts and
+/// files are left out.
 pub(super) fn packages(parts: &mut [Part], reading: &mut Reading) {
     let has_registry = |one: &Component| {
         one.containers.iter().any(|container| container.shared.contains_key("registry"))
     };
     if components(parts).any(has_registry) {
         for component in components(parts).filter(|one| !one.env.is_empty()) {
-            let what = "the names are the file `env.yaml` of the component's package";
+            let what = "the names are in the file `env.yaml` of the component's package";
             reading.note(&format!("{}: options.env", component.path), what);
         }
         return;
@@ -61,7 +61,7 @@ pub(super) fn packages(parts: &mut [Part], reading: &mut Reading) {
 }
 
 fn drop_packages(parts: &mut [Part], reading: &mut Reading) {
-    let why = "no image of the file names a registry, where its package would go";
+    let why = "no image of the file has a registry for the package";
     for part in parts {
         let Part::Component(component) = part else {
             continue;
@@ -79,13 +79,13 @@ fn drop_packages(parts: &mut [Part], reading: &mut Reading) {
     }
 }
 
-/// Whether an image is built for which no Secret is named: the predecessor had one of its own then.
+/// Whether an image is pushed without a Secret. SREWorks then used a Secret of its own.
 pub(super) fn some_push_without_secret(parts: &[Part]) -> bool {
     let shared = components(parts).flat_map(|one| &one.containers).map(|one| &one.shared);
     shared.into_iter().any(|it| it.contains_key("registry") && !it.contains_key("pushSecret"))
 }
 
-/// The value that most containers have, the first of these; none where all must have it and do not.
+/// The most frequent value of a field, the first of several. With `by_all`, only if all have it.
 fn most_frequent(parts: &[Part], field: &str, by_all: bool) -> Option<Value> {
     let built = components(parts).flat_map(|one| &one.containers);
     let built = built.filter(|container| !container.own.contains_key("image"));
@@ -93,18 +93,21 @@ fn most_frequent(parts: &[Part], field: &str, by_all: bool) -> Option<Value> {
     let built = built.map(|container| container.shared.get(field));
     let values: Vec<_> = built.chain(charts.filter(Option::is_some)).collect();
     let count = |value: &Value| values.iter().filter(|one| **one == Some(value)).count();
-    // Of equal ones `max_by_key` takes the last.
+    // `max_by_key` returns the last of several maxima.
     let most = values.iter().rev().flatten().max_by_key(|value| count(value))?;
     (!by_all || count(most) == values.len()).then(|| (*most).clone())
 }
 
-/// A job may have the name of a service in a build file; in a spec it gets another.
-pub(super) fn tell_apart(parts: &mut [Part], reading: &mut Reading) {
+/// Renames a job with the name of another component, which SREWorks allows.
+pub(super) fn rename_duplicates(parts: &mut [Part], reading: &mut Reading) {
     let mut names = BTreeSet::new();
     for component in components_mut(parts) {
         if component.is_job && names.contains(&component.name) {
             let name = format!("{}-job", component.name);
-            let what = format!("`{}` is another component's name; it is `{name}`", component.name);
+            let what = format!(
+                "another component has the name `{}`; the job becomes `{name}`",
+                component.name
+            );
             reading.note(&component.path, &what);
             component.name = name;
         }
@@ -133,7 +136,7 @@ pub(super) fn document(app: &str, defaults: &Map<String, Value>, parts: &[Part])
     spec
 }
 
-/// The place in the build file of a place in the spec.
+/// The path in the build file for a path in the spec.
 pub(super) fn origin<'a>(parts: &'a [Part], path: &str) -> Option<&'a str> {
     let (component, rest) = index(path.strip_prefix("components[")?)?;
     let component = components(parts).nth(component)?;

@@ -1,9 +1,9 @@
-//! Whole files, and what they come to.
+//! Conversions of whole files.
 
 use kilnworks_workflows::{document::Kind, plan};
 
-use super::{Asked, Converted, sreworks, values::Values};
-use crate::end::{Error, Exit};
+use super::{Converted, Options, sreworks, values::Values};
+use crate::output::{Error, Exit};
 
 const MARKET: &str = include_str!("fixtures/market.yaml");
 const KEYS: &str = include_str!("fixtures/keys.yaml");
@@ -12,9 +12,9 @@ const FAULTS: &str = include_str!("fixtures/faults.yaml");
 fn convert(text: &str, values: &str, push_secret: Option<&str>) -> Result<Converted, Error> {
     let mut given = Values::default();
     given.add_file(values, "values.env").expect("the values are right");
-    let asked =
-        Asked { app: "market", name: "of/build.yaml", push_secret, namespace: "kiln-builds" };
-    sreworks(text, &asked, given)
+    let options =
+        Options { app: "market", name: "of/build.yaml", push_secret, namespace: "kiln-builds" };
+    sreworks(text, &options, given)
 }
 
 fn market(values: &str) -> Result<Converted, Error> {
@@ -27,7 +27,7 @@ const VALUES: &str = include_str!("fixtures/market.env");
 fn a_whole_app_is_converted() {
     let converted = market(VALUES).unwrap();
     insta::assert_snapshot!("market", converted.spec);
-    insta::assert_snapshot!("market_told", converted.told);
+    insta::assert_snapshot!("market_report", converted.report);
     let document = serde_saphyr::from_str(&converted.spec).unwrap();
     let (_, plan) = plan::read(Kind::App, document).expect("`kiln plan` accepts it");
     let names: Vec<_> =
@@ -36,19 +36,19 @@ fn a_whole_app_is_converted() {
 }
 
 #[test]
-fn every_key_is_converted_or_named() {
+fn every_key_is_converted_or_reported() {
     let converted = convert(KEYS, "NAME=n\n", Some("push-all")).unwrap();
     insta::assert_snapshot!("keys", converted.spec);
-    insta::assert_snapshot!("keys_told", converted.told);
+    insta::assert_snapshot!("keys_report", converted.report);
 }
 
 #[test]
-fn no_credential_passes() {
+fn no_credential_is_printed() {
     let all = [market(VALUES).unwrap(), convert(KEYS, "NAME=n\n", None).unwrap()];
-    for Converted { spec, told } in all {
+    for Converted { spec, report } in all {
         for planted in ["planted", "robot"] {
             assert!(!spec.contains(planted), "{spec}");
-            assert!(!told.contains(planted), "{told}");
+            assert!(!report.contains(planted), "{report}");
         }
     }
     let wrong = VALUES.replace("PUSH=true", "PUSH=planted-token-7319");
@@ -59,12 +59,12 @@ fn no_credential_passes() {
 }
 
 #[test]
-fn a_token_in_another_field_ends_it() {
+fn a_token_in_another_field_is_an_error() {
     let values = VALUES.replace("BRANCH=release", "BRANCH=planted-token-7319");
     let error = market(&values).unwrap_err();
     assert_eq!(error.exit, Exit::BadInput);
     let error = error.to_string();
-    assert!(error.contains("would hold the value of a `ciToken`"), "{error}");
+    assert!(error.contains("would contain the value of a `ciToken`"), "{error}");
     assert!(!error.contains("planted"), "{error}");
 }
 
@@ -73,7 +73,7 @@ fn a_public_repository_needs_no_secret() {
     let values = VALUES.replace("robot-of-the-market", "").replace("planted-token-7319", "");
     let converted = market(&values).unwrap();
     assert!(!converted.spec.contains("secret:"), "{}", converted.spec);
-    assert!(!converted.told.contains("kubectl"), "{}", converted.told);
+    assert!(!converted.report.contains("kubectl"), "{}", converted.report);
 }
 
 #[test]
@@ -81,19 +81,19 @@ fn credentials_need_no_values() {
     let values: Vec<_> = VALUES.lines().filter(|line| !line.contains("CI_")).collect();
     let converted = market(&values.join("\n")).unwrap();
     assert_eq!(converted.spec, market(VALUES).unwrap().spec);
-    let doubt = "where the repository is public, give the values `CI_USER=` and `CI_PASS=`";
-    assert_eq!(converted.told.matches(doubt).count(), 1, "{}", converted.told);
+    let note = "if the repository is public, set the values `CI_USER=` and `CI_PASS=`";
+    assert_eq!(converted.report.matches(note).count(), 1, "{}", converted.report);
 }
 
 #[test]
-fn every_unknown_name_is_told_with_its_places() {
+fn every_unknown_name_is_reported_with_its_paths() {
     let error = market("PUSH=true\n").unwrap_err();
     assert_eq!(error.exit, Exit::BadInput);
     insta::assert_snapshot!("unknown", error);
 }
 
 #[test]
-fn every_fault_is_told_with_its_place() {
+fn every_fault_is_reported_with_its_path() {
     let error = convert(FAULTS, "", None).unwrap_err();
     assert_eq!(error.exit, Exit::BadInput);
     insta::assert_snapshot!("faults", error);
@@ -107,7 +107,7 @@ fn faults_of_the_spec_are_traced_to_the_file() {
 }
 
 #[test]
-fn a_file_without_images_is_told_of() {
+fn a_file_without_images_is_an_error() {
     let text = "componentType: HELM\ncomponentName: chart\noptions: {}\n";
     insta::assert_snapshot!("no_images", convert(text, "", None).unwrap_err());
     insta::assert_snapshot!("no_documents", convert("# nothing\n---\n", "", None).unwrap_err());
@@ -120,12 +120,12 @@ fn without_a_registry_there_is_no_package() {
         "componentType: K8S_JOB\ncomponentName: used\noptions:\n  env: [A]\n  job: {{image: a}}\n{chart}"
     );
     let converted = convert(&text, "", None).unwrap();
-    insta::assert_snapshot!("no_registry", format!("{}{}", converted.spec, converted.told));
+    insta::assert_snapshot!("no_registry", format!("{}{}", converted.spec, converted.report));
     let error = convert(chart, "", None).unwrap_err().to_string();
-    assert!(error.contains("no image of the file names a registry"), "{error}");
+    assert!(error.contains("no image of the file has a registry"), "{error}");
 }
 
-/// What is not the chart's source keeps its own.
+/// An image with another source than the chart keeps its source.
 #[test]
 fn a_chart_and_images_of_one_component_have_their_sources() {
     let build = |repo: &str| {
@@ -147,13 +147,16 @@ fn a_chart_and_images_of_one_component_have_their_sources() {
 fn a_comment_cannot_become_a_part_of_the_spec() {
     let text = KEYS.replace("branch: release-2", "branch: \"a\\nfailFast: true\\r\\n#\"");
     let error = convert(&text, "NAME=n\n", None).map(|converted| converted.spec);
-    // A commit wins over this branch, so the branch is only told of.
+    // The commit has precedence, so the branch is only in a comment.
     let spec = error.unwrap();
-    assert!(spec.contains("# the commit wins over the branch `a failFast: true"), "{spec}");
+    assert!(
+        spec.contains("# the commit has precedence over the branch `a failFast: true"),
+        "{spec}"
+    );
 }
 
 #[test]
-fn any_text_arrives_as_it_was() {
+fn any_text_is_preserved() {
     let odd = [
         "yes",
         "1e3",

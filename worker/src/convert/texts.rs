@@ -1,10 +1,10 @@
-//! Values that a build is given, kept as they are: no template, and no credential among them.
+//! Values of build arguments and templates. They are never templates themselves and never credentials.
 
 use serde_json::{Map, Value, json};
 
-use super::{container::Means, fields::Fields, reading::Reading};
+use super::{fields::Fields, means::Means, reading::Reading};
 
-/// The values of a map, none of them a template and none of them a credential.
+/// The values of a map, without credentials and with template syntax escaped.
 pub(super) fn values_of(
     means: &mut Means<'_>,
     build: &mut Fields,
@@ -16,7 +16,7 @@ pub(super) fn values_of(
     for name in given.names() {
         let path = given.at(&name);
         let value = given.take(&name).unwrap_or_else(|| {
-            means.reading.note(&path, "nothing is given; it is an empty text");
+            means.reading.note(&path, "missing; the value is an empty text");
             json!("")
         });
         let Some(value) = accepted(means.reading, &path, value) else {
@@ -25,7 +25,7 @@ pub(super) fn values_of(
         let value = filled(means.reading, &path, value);
         match means.credentials.are_in(&value.to_string()) {
             true => {
-                let why = "it holds `ciToken`, which enters no spec; see `secrets` of a container";
+                let why = "it contains `ciToken`, which must not be in a spec; see `secrets` of a container";
                 means.reading.left_out(&path, why);
             }
             false => {
@@ -49,7 +49,7 @@ fn filled(reading: &mut Reading, path: &str, value: Value) -> Value {
     }
 }
 
-/// A text that the renderer of a spec leaves as it is: the predecessor rendered Dockerfiles only.
+/// Escapes a text, so that Kilnworks does not render it. SREWorks rendered only Dockerfiles.
 pub(super) fn literal(text: &str) -> String {
     match ["{{", "{%", "{#"].iter().any(|open| text.contains(open)) {
         true => format!("{{{{ {} }}}}", json!(text)),
@@ -62,7 +62,7 @@ mod tests {
     use super::literal;
 
     #[test]
-    fn what_looks_like_a_template_is_quoted() {
+    fn template_syntax_is_escaped() {
         assert_eq!(literal("$(x) ${x} {x} }}"), "$(x) ${x} {x} }}");
         assert_eq!(literal("{{.Id}} \"x\""), r#"{{ "{{.Id}} \"x\"" }}"#);
         assert_eq!(literal("{% x"), r#"{{ "{% x" }}"#);

@@ -1,25 +1,25 @@
-//! What the `${NAME}` of a build file stand for.
+//! Values for the `${NAME}` of a build file.
 
 use std::collections::BTreeMap;
 
-use crate::end::Error;
+use crate::output::Error;
 
-/// Stands for `${` and `}` while a file is read as YAML, where braces have a meaning of their own.
-/// These characters are for private use: no one's file has them.
+/// Replace `${` and `}` while a file is parsed, because braces are YAML syntax. The characters are from
+/// the private use area of Unicode, so no file contains them.
 const OPEN: &str = "\u{e000}\u{e000}";
 const CLOSE: &str = "\u{e001}";
 
-/// Marks each `${NAME}` of a text. Columns stay as they are.
+/// Marks each `${NAME}` of a text. Columns do not change.
 pub(super) fn mark(text: &str) -> String {
     replace(text, ("${", "}"), |name| Some(format!("{OPEN}{name}{CLOSE}")))
 }
 
-/// A text as the file has it.
+/// The original text.
 pub(super) fn unmark(text: &str) -> String {
     replace(text, (OPEN, CLOSE), |name| Some(format!("${{{name}}}")))
 }
 
-/// The name that a marked text is, where it is nothing else.
+/// The name, if a marked text is exactly one name.
 pub(super) fn only_name(text: &str) -> Option<&str> {
     let name = text.strip_prefix(OPEN)?.strip_suffix(CLOSE)?;
     is_name(name).then_some(name)
@@ -30,15 +30,15 @@ pub(super) fn only_name(text: &str) -> Option<&str> {
 pub(super) struct Values(BTreeMap<String, String>);
 
 impl Values {
-    /// Takes in the values of an environment; what is there already stays.
+    /// Adds variables of the environment. Existing values stay.
     pub(super) fn add_environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
         for (name, value) in variables {
             self.0.entry(name).or_insert(value);
         }
     }
 
-    /// Takes in a file of `NAME=value` lines, as a shell reads them: `export` before a name,
-    /// quotes around a value, and comments are understood. Nothing is expanded.
+    /// Adds a file of `NAME=value` lines in shell syntax: `export`, quotes and comments are allowed.
+    /// Nothing is expanded.
     pub(super) fn add_file(&mut self, text: &str, name: &str) -> Result<(), Error> {
         let mut faults = Vec::new();
         for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
@@ -64,7 +64,7 @@ impl Values {
         self.0.get(name).map(String::as_str)
     }
 
-    /// A marked text with its values; `unknown` is told each name that has none.
+    /// Fills in a marked text. Calls `unknown` for each name without a value.
     pub(super) fn fill(&self, text: &str, mut unknown: impl FnMut(&str)) -> String {
         replace(text, (OPEN, CLOSE), |name| {
             let value = self.value(name);
@@ -76,7 +76,7 @@ impl Values {
     }
 }
 
-/// Replaces each name between two brackets. What comes in is not looked at again.
+/// Replaces each name between two brackets. Replacements are not expanded again.
 fn replace(
     text: &str,
     (open, close): (&str, &str),
@@ -99,8 +99,8 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(inner) && !name.starts_with(|c: char| c.is_ascii_digit())
 }
 
-/// The name and value of a line; none where it says nothing. A fault repeats no value: the file
-/// holds credentials.
+/// The name and value of a line. None for an empty line or a comment. A fault does not repeat the value,
+/// which may be a credential.
 fn assignment(line: &str) -> Result<Option<(String, String)>, &'static str> {
     if line.is_empty() || line.starts_with('#') {
         return Ok(None);
@@ -123,7 +123,7 @@ fn unquoted(value: &str) -> Result<&str, &'static str> {
     };
     let rest = rest.trim_start();
     if !rest.is_empty() && !rest.starts_with('#') {
-        return Err("there is something behind the closing quote of its value");
+        return Err("there is text after the closing quote of its value");
     }
     if quote != Some('\'') && value.contains(['$', '`', '\\']) {
         return Err("a shell would expand its value; write it out, or in single quotes");
@@ -137,12 +137,12 @@ mod tests {
 
     fn values(file: &str) -> Values {
         let mut values = Values::default();
-        values.add_file(file, "values.env").expect("it is right");
+        values.add_file(file, "values.env").expect("it is valid");
         values
     }
 
     #[test]
-    fn names_are_filled_in_once_and_all_else_stays() {
+    fn names_are_filled_in_once() {
         let values = values("A=one\nB='${A}'\nEMPTY=\n");
         let mut unknown = Vec::new();
         let text = mark("${A}-${B}/${EMPTY}$(A) $A ${A:-x} ${} ${1} ${C} ${A");
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_line_is_told_and_no_value_is() {
+    fn every_invalid_line_is_reported_without_its_value() {
         let file = "A=1\nwhat\n2B=hidden\nC=\"hidden\nD='hidden'x\nE=${hidden}\n";
         let error = Values::default().add_file(file, "values.env").unwrap_err().to_string();
         assert!(!error.contains("hidden"), "{error}");

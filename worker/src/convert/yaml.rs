@@ -1,16 +1,16 @@
-//! The spec as YAML for people: comments stand above what they are about.
+//! The spec as YAML with comments.
 
 use kilnworks_workflows::spec::API_VERSION;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::component::{Component, Part};
-use crate::end::Error;
+use super::parts::{Component, Part};
+use crate::output::Error;
 
-/// Columns of a comment's line.
+/// Width of a comment line.
 const WIDTH: usize = 100;
 
-/// Writes a spec. `head` is said of all of it.
+/// Writes a spec. `head` is the comment at the top.
 pub(super) fn write(
     head: &str,
     app: &str,
@@ -59,12 +59,12 @@ fn item(value: &Value, indent: usize) -> Result<String, Error> {
     Ok(text)
 }
 
-/// A value as lines that are indented.
+/// A value as indented lines.
 fn block(value: &impl Serialize, indent: usize) -> Result<String, Error> {
     in_lines(value, indent, false)
 }
 
-/// The same. Where asked for, a text of several lines is written as such.
+/// A value as indented lines. With `texts`, multi-line texts become block scalars.
 fn in_lines(value: &impl Serialize, indent: usize, texts: bool) -> Result<String, Error> {
     let options = serde_saphyr::ser_options! { prefer_block_scalars: texts };
     let text = serde_saphyr::to_string_with_options(value, options).map_err(anyhow::Error::from)?;
@@ -75,7 +75,7 @@ fn comments(all: &[String], indent: usize) -> String {
     all.iter().map(|one| comment(one, indent)).collect()
 }
 
-/// A comment, in as many lines as it needs. What it says may be a user's: nothing in it ends a line.
+/// A comment, wrapped. Control characters of the text cannot end a comment line.
 fn comment(text: &str, indent: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {

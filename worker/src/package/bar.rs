@@ -1,4 +1,4 @@
-//! Bytes that move, on stderr: a bar on a terminal, else nothing.
+//! A progress bar of bytes on stderr, if it is a terminal.
 
 use std::io::IsTerminal;
 
@@ -8,7 +8,7 @@ const KNOWN: &str =
     "{prefix} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}";
 const UNKNOWN: &str = "{prefix} {binary_bytes} {binary_bytes_per_sec}";
 
-/// A bar for so many bytes; none where nobody knows how many. It goes away with its value.
+/// A bar for this number of bytes, if the number is known. Dropping the value removes the bar.
 pub(super) fn bar(what: &'static str, bytes: Option<u64>) -> Bar {
     let draw = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let (line, bar) = match bytes {
@@ -22,11 +22,11 @@ pub(super) fn bar(what: &'static str, bytes: Option<u64>) -> Bar {
     Bar(bar)
 }
 
-/// A bar.
+/// A progress bar.
 pub(super) struct Bar(ProgressBar);
 
 impl Bar {
-    /// So many bytes more.
+    /// Adds bytes.
     pub(super) fn add(&self, bytes: u64) {
         self.0.inc(bytes);
     }

@@ -1,4 +1,4 @@
-//! `kiln package export`: a package as one file.
+//! `kiln package export`: writes a package to one file.
 
 use std::path::Path;
 
@@ -7,33 +7,34 @@ use kilnworks_activities::package::{archive::write, read::Package, whole};
 use super::{bar, reach, sreworks};
 use crate::{
     cli::{ExportArgs, ExportFormat},
-    end::{Error, Exit},
-    units,
+    output::{Error, Exit, units},
 };
 
-/// Writes a package into a file. What was there stays until the new one is whole.
+/// Writes a package to a file. An existing file stays until the new file is complete.
 pub(crate) async fn export(args: ExportArgs) -> Result<Exit, Error> {
     let file = &args.output;
     check(file)?;
     let package = reach::open(&args.package).await?;
-    let told = match args.format {
+    let report = match args.format {
         ExportFormat::Oci => oci(&package, file, !args.no_referrers).await,
         ExportFormat::Sreworks => sreworks::export(&package, file),
     };
-    let told = told.map_err(|error| reach::explain(error, &args.package.reference))?;
-    eprintln!("{}: {told}", file.display());
+    let report = report.map_err(|error| reach::explain(error, &args.package.reference))?;
+    eprintln!("{}: {report}", file.display());
     Ok(Exit::Success)
 }
 
-/// Said before anything is read.
+/// Checks the path before the package is read.
 fn check(file: &Path) -> Result<(), Error> {
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
     if file.is_dir() {
-        return Err(Error::input("a directory is there").at(file.display().to_string()));
+        return Err(Error::input("the path is a directory").at(file.display().to_string()));
     }
     match directory.filter(|directory| !directory.is_dir()) {
         None => Ok(()),
-        Some(missing) => Err(Error::input("no such directory").at(missing.display().to_string())),
+        Some(missing) => {
+            Err(Error::input("the directory does not exist").at(missing.display().to_string()))
+        }
     }
 }
 
@@ -45,7 +46,7 @@ async fn oci(package: &Package, file: &Path, referrers: bool) -> anyhow::Result<
     drop(bar);
     let size = std::fs::metadata(file).map_or(0, |file| file.len());
     Ok(format!(
-        "{} of {} manifests and {} blobs, {} referrers among them",
+        "{}: {} manifests, {} blobs, {} referrers",
         units::bytes(size),
         whole.manifests.len() + 1,
         whole.blobs.len(),

@@ -1,4 +1,4 @@
-//! `kiln package import`: sends what `export` wrote to a registry.
+//! `kiln package import`: pushes an exported file to a registry.
 
 use kilnworks_activities::package::archive::open::{self, Archive};
 use kilnworks_workflows::names;
@@ -6,11 +6,10 @@ use kilnworks_workflows::names;
 use super::{bar, reach};
 use crate::{
     cli::ImportArgs,
-    end::{Error, Exit},
-    table,
+    output::{Error, Exit, stdout},
 };
 
-/// Sends a package. Nothing is sent before the whole file was found to be well.
+/// Pushes a package. The whole file is verified first.
 pub(crate) async fn import(args: ImportArgs) -> Result<Exit, Error> {
     let prefix = prefix(&args.prefix)?;
     let archive = open(&args).await?;
@@ -22,12 +21,12 @@ pub(crate) async fn import(args: ImportArgs) -> Result<Exit, Error> {
     let sent = archive.send(&repository, args.force, |bytes| bar.add(bytes)).await;
     drop(bar);
     let sent = sent.map_err(|error| reach::explain(error, &name))?;
-    eprintln!("{} blobs sent, {} were there", sent.sent, sent.there);
-    table::print(&format!("{}@{}", sent.reference, sent.digest))?;
+    eprintln!("{} blobs pushed, {} existed", sent.sent, sent.there);
+    stdout::print(&format!("{}@{}", sent.reference, sent.digest))?;
     Ok(Exit::Success)
 }
 
-/// Reading takes a while, and the disk.
+/// Reads the archive on a blocking thread.
 async fn open(args: &ImportArgs) -> Result<Archive, Error> {
     let (file, place) = (args.file.clone(), args.file.display().to_string());
     let length = std::fs::metadata(&file)
@@ -36,7 +35,7 @@ async fn open(args: &ImportArgs) -> Result<Archive, Error> {
     let reading = tokio::task::spawn_blocking(move || open::open(&file, |bytes| bar.add(bytes)));
     let opened = reading.await.map_err(anyhow::Error::from)?;
     opened.map_err(|error| {
-        Error::input(format!("the archive is refused, nothing was sent: {error:#}")).at(place)
+        Error::input(format!("the archive is invalid, nothing was pushed: {error:#}")).at(place)
     })
 }
 
@@ -47,7 +46,8 @@ fn prefix(text: &str) -> Result<&str, Error> {
     let is_host = host.contains(['.', ':']) || host == "localhost";
     match is_host && !rest.contains([':', '@']) {
         true => Ok(plain),
-        false => Err(Error::input(format!("`{text}` is not a registry and a prefix"))
-            .hint("it is as `registry.example.com/team`: the package's own name comes below")),
+        false => Err(Error::input(format!("`{text}` is not a registry with a prefix")).hint(
+            "an example is `registry.example.com/team`; the name of the package is appended",
+        )),
     }
 }

@@ -1,4 +1,4 @@
-//! `kiln package inspect`: what is in a package.
+//! `kiln package inspect`: shows the content of a package.
 
 use kilnworks_activities::package::{
     read::Package,
@@ -11,20 +11,21 @@ use serde_json::Value;
 use super::reach;
 use crate::{
     cli::InspectArgs,
-    document,
-    end::{Error, Exit},
-    table::{self, short},
-    units,
+    output::{
+        Error, Exit, document, stdout,
+        table::{self, short},
+        units,
+    },
 };
 
-/// The record, and what only the registry knows.
+/// The record, and facts of the registry.
 #[derive(Serialize)]
 struct Inspected {
     reference: String,
     digest: String,
-    /// What refers to the package or to something in it.
+    /// Number of referrers of the package and of its content.
     referrers: usize,
-    /// As it is in the package, whatever a later version has put in.
+    /// The record as stored, including fields of later versions.
     #[serde(flatten)]
     record: Value,
 }
@@ -35,7 +36,7 @@ pub(crate) async fn inspect(args: InspectArgs) -> Result<Exit, Error> {
     let package = reach::open(&args.package).await?;
     let whole = whole::in_repository(&package.repository, package.manifest.clone(), true).await;
     let whole = whole.map_err(|error| {
-        reach::explain(error, reference).hint("`kiln package verify` says all that is wrong")
+        reach::explain(error, reference).hint("`kiln package verify` lists every fault")
     })?;
     let explain = |error| reach::explain(error, reference);
     let inspected = Inspected {
@@ -47,7 +48,7 @@ pub(crate) async fn inspect(args: InspectArgs) -> Result<Exit, Error> {
     };
     let record = package.record().map_err(explain)?;
     let text = text(&package, &record, &whole).map_err(explain)?;
-    document::show(args.output, &inspected, || table::print(&text))?;
+    document::show(args.output, &inspected, || stdout::print(&text))?;
     Ok(Exit::Success)
 }
 
@@ -80,13 +81,13 @@ fn text(package: &Package, record: &Record, whole: &Whole) -> anyhow::Result<Str
     Ok(parts.join("\n\n"))
 }
 
-/// `sha256:` and twelve digits.
+/// Length of `sha256:` and twelve digits.
 const DIGEST: usize = 7 + 12;
 
-/// An image as it is in the package, and below it that of each of several platforms.
+/// A row for an image, and one row for each platform of a multi-platform image.
 fn rows(package: &Package, image: &ContainerImage) -> anyhow::Result<Vec<Vec<String>>> {
-    let held = package.digest_of(&image.component, &image.container)?;
-    let mut rows = vec![row(image, held.as_deref().unwrap_or("missing"))];
+    let stored = package.digest_of(&image.component, &image.container)?;
+    let mut rows = vec![row(image, stored.as_deref().unwrap_or("missing"))];
     rows.extend(image.platforms.iter().map(|one| {
         let name = format!("  {}/{}", image.component, image.container);
         let digest = short(&one.digest, DIGEST);

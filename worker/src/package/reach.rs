@@ -1,4 +1,4 @@
-//! Reaching a registry as this person, and errors with what to do about them.
+//! Access to a registry with the user's credentials, and hints for its errors.
 
 use std::path::PathBuf;
 
@@ -11,13 +11,13 @@ use kilnworks_workflows::{failure::FailureType, names, plan::Registry};
 
 use crate::{
     cli::{Ref, RegistryFlags},
-    end::{Error, Exit},
+    output::{Error, Exit},
 };
 
-/// Registries as the flags say, with Docker's credentials.
+/// A registry client with these flags and Docker's credentials.
 pub(super) fn client(flags: &RegistryFlags) -> Result<RegistryClient, Error> {
     if let Some(ca) = flags.ca.as_ref().filter(|ca| !ca.is_file()) {
-        return Err(Error::input("no such file").at(format!("--ca {}", ca.display())));
+        return Err(Error::input("the file does not exist").at(format!("--ca {}", ca.display())));
     }
     let docker_config = docker_config().filter(|path| path.is_file());
     let (ca, insecure) = (flags.ca.clone(), flags.insecure);
@@ -39,19 +39,19 @@ pub(super) async fn open(package: &Ref) -> Result<Package, Error> {
     opened.map_err(|error| explain(error, reference))
 }
 
-/// The manifest under a reference, whatever it is, and its repository.
+/// The manifest of a reference, of any type, and its repository.
 pub(super) async fn manifest(package: &Ref) -> Result<(Repository, Manifest), Error> {
     let reference = &package.reference;
     check(reference)?;
     let name = names::repository_of(reference);
     let repository = repository(&package.registry, &name).await?;
     let rest = reference.strip_prefix(&name).unwrap_or_default();
-    // Of `name:tag@digest` the digest counts.
+    // In `name:tag@digest` the digest has precedence.
     let tag = rest.rsplit_once('@').map_or(rest.trim_start_matches(':'), |(_, digest)| digest);
     let found = repository.manifest(tag).await.map_err(|error| explain(error, reference))?;
     match found {
         Some(manifest) => Ok((repository, manifest)),
-        None => Err(Error::new(Exit::Failed, "there is no such package").at(reference)),
+        None => Err(Error::new(Exit::Failed, "the package does not exist").at(reference)),
     }
 }
 
@@ -61,31 +61,31 @@ pub(super) async fn repository(flags: &RegistryFlags, name: &str) -> Result<Repo
     opened.map_err(|error| explain(error, name))
 }
 
-/// A reference names its registry, and a tag or a digest.
+/// Checks that a reference has a registry, and a tag or a digest.
 fn check(reference: &str) -> Result<(), Error> {
     let (host, rest) = reference.split_once('/').unwrap_or_default();
     let is_host = host.contains(['.', ':']) || host == "localhost";
     match is_host && rest.contains([':', '@']) {
         true => Ok(()),
-        false => Err(Error::input(format!("`{reference}` is not the reference of a package"))
-            .hint("it is `host/name:tag` or `host/name@sha256:…`")),
+        false => Err(Error::input(format!("`{reference}` is not a reference of a package"))
+            .hint("accepted are `host/name:tag` and `host/name@sha256:…`")),
     }
 }
 
-/// What a registry's failure means here, and what to do about it.
+/// The error for a failure, with a hint.
 pub(super) fn explain(error: anyhow::Error, at: &str) -> Error {
     let kind = failure_of(&error).map(|failure| failure.kind);
     let ended = Error::new(Exit::Failed, format!("{error:#}")).at(at);
     match kind {
         Some(FailureType::RegistryDenied) => ended.hint(
-            "credentials are Docker's, in $DOCKER_CONFIG or ~/.docker: `docker login` or `crane \
-             auth login` makes them",
+            "credentials are Docker's, in $DOCKER_CONFIG or ~/.docker: run `docker login` or `crane \
+             auth login`",
         ),
         Some(FailureType::RegistryUnavailable) => ended.hint(
-            "`--insecure` is for a registry of plain http, `--ca FILE` for one with an authority \
-             of its own",
+            "use `--insecure` for a registry with plain HTTP, and `--ca FILE` for a registry with a \
+             private certificate authority",
         ),
-        Some(FailureType::VersionExists) => ended.hint("`--force` puts this one in its place"),
+        Some(FailureType::VersionExists) => ended.hint("`--force` replaces it"),
         _ => ended,
     }
 }
@@ -95,7 +95,7 @@ mod tests {
     use super::check;
 
     #[test]
-    fn a_reference_names_its_registry_and_more() {
+    fn a_reference_has_a_registry_and_a_tag_or_digest() {
         for (reference, good) in [
             ("localhost:5000/team/shop:1.0.0", true),
             ("ghcr.io/shop@sha256:00", true),

@@ -1,7 +1,7 @@
-//! `kiln package render`: a package's files again, for the place where the package is.
+//! `kiln package render`: renders the files of a package again, for the registry that it is in.
 //!
-//! Each image is named in the package's own repository, by its digest: so a package that was copied
-//! stands on nothing but the registry that it was copied to.
+//! Each image is referenced by its digest in the repository of the package. So a copied package needs
+//! only the registry that it was copied to.
 
 mod files;
 mod images;
@@ -12,22 +12,14 @@ use kilnworks_workflows::{
     record::{PackagedFile, Record},
 };
 
-use self::images::references;
+use self::{files::Rendered, images::references};
 use super::reach;
 use crate::{
     cli::RenderArgs,
-    end::{Error, Exit},
-    table,
+    output::{Error, Exit, stdout},
 };
 
-/// A file as it was rendered again.
-struct Rendered {
-    /// A relative path; a file of a component is below the component's name in an app's package.
-    name: String,
-    text: String,
-}
-
-/// Renders a package. Nothing is written before everything is rendered.
+/// Renders a package. It writes files only after every file is rendered.
 pub(crate) async fn render(args: RenderArgs) -> Result<Exit, Error> {
     let reference = &args.package.reference;
     let package = reach::open(&args.package).await?;
@@ -43,23 +35,23 @@ pub(crate) async fn render(args: RenderArgs) -> Result<Exit, Error> {
         rendered.push(Rendered { name: name(&record, file), text });
     }
     if rendered.is_empty() {
-        eprintln!("the package has no file that is rendered");
+        eprintln!("the package has no files to render");
         return Ok(Exit::Success);
     }
     match &args.output {
-        None => table::print(documents(&rendered).trim_end())?,
+        None => stdout::print(documents(&rendered).trim_end())?,
         Some(directory) => files::write(directory, &rendered, args.force)?,
     }
     Ok(Exit::Success)
 }
 
 async fn template(package: &Package, file: &PackagedFile) -> anyhow::Result<String> {
-    let held = |digest: &String| package.templates.iter().find(|it| it.blob.digest == *digest);
-    let held = file.template.as_ref().and_then(held);
-    let held = held.ok_or_else(|| {
+    let stored = |digest: &String| package.templates.iter().find(|it| it.blob.digest == *digest);
+    let stored = file.template.as_ref().and_then(stored);
+    let stored = stored.ok_or_else(|| {
         anyhow::anyhow!("the template of the file `{}` is not in the package", file.name)
     })?;
-    let bytes = package.bytes(held, bounds::TEMPLATE_FILE_BYTES as u64).await?;
+    let bytes = package.bytes(stored, bounds::TEMPLATE_FILE_BYTES as u64).await?;
     String::from_utf8(bytes)
         .map_err(|_| anyhow::anyhow!("the template of the file `{}` is not UTF-8", file.name))
 }
@@ -69,7 +61,7 @@ fn name(record: &Record, file: &PackagedFile) -> String {
     below.into_iter().chain([&file.name]).cloned().collect::<Vec<_>>().join("/")
 }
 
-/// All in one text, as `kubectl apply -f -` reads it.
+/// All files as one text for `kubectl apply -f -`.
 fn documents(rendered: &[Rendered]) -> String {
     let document = |Rendered { name, text }: &Rendered| {
         let text = text.strip_prefix("---\n").unwrap_or(text);

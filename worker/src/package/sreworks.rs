@@ -1,4 +1,4 @@
-//! A package as SREWorks' appmanager takes it over its own import.
+//! A package in the format that the appmanager of SREWorks imports.
 //!
 //! ```text
 //! <file>.zip
@@ -7,16 +7,16 @@
 //! └── meta.yaml                 appId, packageVersion, tags, and each component's name and MD5
 //! ```
 //!
-//! Of a component's package the file is that component's zip alone.
+//! For the package of a component the file is only the zip of that component.
 //!
-//! Known from its sources: the names of the files and of the fields of both kinds of `meta.yaml`,
-//! that `relativePath` is a file beside the app's `meta.yaml`, that `packageExt` holds the
-//! component's own, and that its import compares the app's version with the one in the request.
-//! Assumed, as its importer was not run: that a Microservice without ports and environment is
-//! accepted, that empty `packageOptions` are `{}`, and that a version needs no build number.
+//! Known from the sources of SREWorks: the names of the files and fields of both kinds of `meta.yaml`.
+//! `relativePath` is a file next to the `meta.yaml` of the app, and `packageExt` contains the `meta.yaml`
+//! of the component. The import compares the version of the app with the version in the request.
 //!
-//! It has no word for Helm charts out of a registry and for a package's own files: these are named
-//! as left out.
+//! Not tested with its importer: that a Microservice without ports and environment is accepted, that
+//! empty `packageOptions` are `{}`, and that a version needs no build number.
+//!
+//! The format has no Helm charts from a registry and no files. The command reports them as left out.
 
 mod meta;
 
@@ -32,10 +32,10 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 use self::meta::{Component, components};
 
-/// What each zip says of itself.
+/// The description file of each zip.
 const META: &str = "meta.yaml";
 
-/// Writes a package, and says what there is to tell of it.
+/// Writes a package, and returns a report.
 pub(super) fn export(package: &Package, file: &Path) -> anyhow::Result<String> {
     let record = package.record()?;
     let components = components(package, &record)?;
@@ -65,7 +65,7 @@ fn app(package: &Package, components: &[Component]) -> anyhow::Result<Vec<u8>> {
     zip(&files)
 }
 
-/// The same files make the same zip: no time is in it.
+/// Equal files give equal bytes, because the zip has no timestamps.
 fn zip(files: &[(String, Vec<u8>)]) -> anyhow::Result<Vec<u8>> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default()
@@ -87,7 +87,7 @@ mod tests {
     use super::{md5, zip};
 
     #[test]
-    fn a_zip_has_no_time_and_is_read() {
+    fn a_zip_has_no_timestamps_and_is_readable() {
         let files = [("meta.yaml".to_owned(), b"appId: shop\n".to_vec())];
         let bytes = zip(&files).unwrap();
         assert_eq!(bytes, zip(&files).unwrap());

@@ -1,4 +1,4 @@
-//! `kiln package verify`: is everything there, and right?
+//! `kiln package verify`: checks that a package is complete and intact.
 
 use kilnworks_activities::package::verify::{self, Verified};
 use kilnworks_workflows::names;
@@ -6,11 +6,10 @@ use kilnworks_workflows::names;
 use super::{bar, reach};
 use crate::{
     cli::VerifyArgs,
-    end::{Error, Exit},
-    table, units,
+    output::{Error, Exit, stdout, table, units},
 };
 
-/// Checks a package, and says every fault.
+/// Checks a package. An error lists every fault.
 pub(crate) async fn verify(args: VerifyArgs) -> Result<Exit, Error> {
     let reference = &args.package.reference;
     let (repository, package) = reach::manifest(&args.package).await?;
@@ -25,17 +24,17 @@ pub(crate) async fn verify(args: VerifyArgs) -> Result<Exit, Error> {
         return Err(Error::new(Exit::Failed, what).at(reference));
     }
     let at = names::reference(repository.name(), &package.digest);
-    table::print(&checked(&verified, &at, args.deep))?;
+    stdout::print(&checked(&verified, &at, args.deep))?;
     Ok(Exit::Success)
 }
 
-/// What was checked, and is well.
+/// The report of a valid package.
 fn checked(verified: &Verified, at: &str, deep: bool) -> String {
-    let how = if deep { "read, their digests are right" } else { "there, their sizes are right" };
+    let how = if deep { "digests verified" } else { "exist, sizes verified" };
     let record = &verified.record;
     let rows = [
         ("package", at.to_owned()),
-        ("manifests", format!("{}: read, their digests are right", verified.manifests)),
+        ("manifests", format!("{}: digests verified", verified.manifests)),
         ("blobs", format!("{}, {}: {how}", verified.blobs, units::bytes(verified.bytes))),
         (
             "record",

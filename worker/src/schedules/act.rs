@@ -1,4 +1,4 @@
-//! What is done with a schedule that is there.
+//! `kiln schedule trigger`, `pause`, `unpause`, `backfill` and `delete`.
 
 use std::time::{Duration, Instant};
 
@@ -7,93 +7,94 @@ use temporalio_client::schedules::{
     ScheduleDescription, ScheduleOverlapPolicy, TriggerScheduleOptions, UnpauseScheduleOptions,
 };
 
-use super::Schedule;
+use super::handle::Schedule;
 use crate::{
     cli::{BackfillArgs, DeleteArgs, PauseArgs, TriggerArgs},
-    connect::Engine,
-    end::{Error, Exit},
-    table,
+    engine::Engine,
+    output::{Error, Exit, stdout},
 };
 
-/// How long a run that was asked for may take to start.
+/// How long a triggered run may take to start.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Pause between two looks.
+/// Pause between two polls.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Starts a run, and prints its id.
+/// Triggers a run and prints its id.
 pub(super) async fn trigger(engine: &Engine, args: TriggerArgs) -> Result<(), Error> {
     let (schedule, before) = Schedule::find(engine, &args.name).await?;
     let overlap = args.overlap.map_or(ScheduleOverlapPolicy::Unspecified, Into::into);
     let asked = schedule.handle.trigger(overlap, TriggerScheduleOptions::default()).await;
-    schedule.done(asked)?;
+    schedule.checked(asked)?;
     let asked = Instant::now();
     while asked.elapsed() < PATIENCE {
-        let now = schedule.look().await?;
-        match came(&before, &now) {
-            Some(Came::Started(id)) => return table::print(&id),
-            Some(Came::Skipped) => return Err(skipped(&args.name, &now)),
-            Some(Came::Waits) => {
-                eprintln!("it starts when the build before it has ended");
+        let now = schedule.describe().await?;
+        match triggered(&before, &now) {
+            Some(Triggered::Started(id)) => return stdout::print(&id),
+            Some(Triggered::Skipped) => return Err(skipped(&args.name, &now)),
+            Some(Triggered::Waits) => {
+                eprintln!("the run starts when the previous build has ended");
                 return Ok(());
             }
             None => tokio::time::sleep(PAUSE).await,
         }
     }
-    let what = format!("the engine has not started a run of `{}` yet", args.name);
+    let what = format!("Temporal has not started a run of `{}` yet", args.name);
     Err(Error::new(Exit::Failed, what).hint(
-        "`kiln schedule describe` shows whether it does; of two runs in one second the engine \
-         starts one, as they have one id",
+        "`kiln schedule describe` shows the runs; Temporal starts only one run per second, as two \
+         would have the same id",
     ))
 }
 
-/// What came of a run that was asked for.
+/// The result of a trigger.
 #[derive(Debug, PartialEq)]
-enum Came {
+enum Triggered {
     Started(String),
     Skipped,
     Waits,
 }
 
-fn came(before: &ScheduleDescription, now: &ScheduleDescription) -> Option<Came> {
+fn triggered(before: &ScheduleDescription, now: &ScheduleDescription) -> Option<Triggered> {
     let waiting = |it: &ScheduleDescription| it.raw().info.as_ref().map_or(0, |it| it.buffer_size);
     if now.action_count() > before.action_count() {
-        return now.recent_actions().pop().map(|run| Came::Started(run.workflow_id));
+        return now.recent_actions().pop().map(|run| Triggered::Started(run.workflow_id));
     }
     if now.overlap_skipped() > before.overlap_skipped() {
-        return Some(Came::Skipped);
+        return Some(Triggered::Skipped);
     }
-    // Whatever waits behind nothing is about to start.
-    let held = waiting(now) > waiting(before) && !now.running_actions().is_empty();
-    held.then_some(Came::Waits)
+    // A buffered run without a running build is about to start.
+    let is_buffered = waiting(now) > waiting(before) && !now.running_actions().is_empty();
+    is_buffered.then_some(Triggered::Waits)
 }
 
 fn skipped(name: &str, now: &ScheduleDescription) -> Error {
     let running = now.running_actions().into_iter().next().map(|run| run.workflow_id);
-    let running = running.map(|id| format!(": `{id}` still builds")).unwrap_or_default();
-    Error::new(Exit::Failed, format!("the run of `{name}` is left out{running}"))
-        .hint("`--overlap allow-all` starts it beside that, `--overlap buffer-one` after it")
+    let running = running.map(|id| format!(": `{id}` is still running")).unwrap_or_default();
+    Error::new(Exit::Failed, format!("the run of `{name}` is skipped{running}")).hint(
+        "`--overlap allow-all` starts it at once, `--overlap buffer-one` after the running build",
+    )
 }
 
-/// Lets a schedule start nothing more by itself.
+/// Pauses a schedule.
 pub(super) async fn pause(engine: &Engine, args: PauseArgs) -> Result<(), Error> {
     let (schedule, _) = Schedule::find(engine, &args.name).await?;
     let note = args.note.unwrap_or_else(|| "by kiln schedule pause".to_owned());
-    schedule.done(schedule.handle.pause(Some(note), PauseScheduleOptions::default()).await)?;
+    schedule.checked(schedule.handle.pause(Some(note), PauseScheduleOptions::default()).await)?;
     eprintln!("paused: `{}`", args.name);
     Ok(())
 }
 
-/// Lets it go on.
+/// Resumes a schedule.
 pub(super) async fn unpause(engine: &Engine, args: PauseArgs) -> Result<(), Error> {
     let (schedule, _) = Schedule::find(engine, &args.name).await?;
     let note = args.note.unwrap_or_else(|| "by kiln schedule unpause".to_owned());
-    schedule.done(schedule.handle.unpause(Some(note), UnpauseScheduleOptions::default()).await)?;
-    eprintln!("goes on: `{}`", args.name);
+    schedule
+        .checked(schedule.handle.unpause(Some(note), UnpauseScheduleOptions::default()).await)?;
+    eprintln!("resumed: `{}`", args.name);
     Ok(())
 }
 
-/// Starts the runs of a time that is over.
+/// Starts the runs of a past period.
 pub(super) async fn backfill(engine: &Engine, args: BackfillArgs) -> Result<(), Error> {
     if args.from > args.to {
         return Err(Error::input("`--from` is later than `--to`"));
@@ -101,15 +102,15 @@ pub(super) async fn backfill(engine: &Engine, args: BackfillArgs) -> Result<(), 
     let (schedule, _) = Schedule::find(engine, &args.name).await?;
     let time = ScheduleBackfill::new(args.from, args.to).overlap_policy(args.overlap.into());
     let options = BackfillScheduleOptions::default();
-    schedule.done(schedule.handle.backfill([time.build()], options).await)?;
-    eprintln!("asked for the runs; `kiln schedule describe {}` shows them", args.name);
+    schedule.checked(schedule.handle.backfill([time.build()], options).await)?;
+    eprintln!("requested the runs; `kiln schedule describe {}` shows them", args.name);
     Ok(())
 }
 
 /// Deletes a schedule.
 pub(super) async fn delete(engine: &Engine, args: DeleteArgs) -> Result<(), Error> {
     let (schedule, _) = Schedule::find(engine, &args.name).await?;
-    schedule.done(schedule.handle.delete(DeleteScheduleOptions::default()).await)?;
+    schedule.checked(schedule.handle.delete(DeleteScheduleOptions::default()).await)?;
     eprintln!("deleted: `{}`", args.name);
     Ok(())
 }

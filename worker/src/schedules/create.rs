@@ -21,29 +21,35 @@ use temporalio_common::protos::temporal::api::{
 };
 use uuid::Uuid;
 
-use super::{Schedule, refusal, when};
+use super::{
+    handle::{Schedule, rejected},
+    when,
+};
 use crate::{
-    build::{found_by, summary},
+    builds::{
+        search_attributes,
+        spec::{self, Overrides, Spec},
+        summary,
+    },
     cli::CreateArgs,
-    connect::{self, Engine},
-    end::Error,
+    engine::{Engine, connect},
+    output::Error,
     settings::Common,
-    spec::{self, Instead, Spec},
 };
 
-/// What the engine appends to the id of each run: `-2026-01-31T02:00:00Z`.
+/// Length of what the engine appends to the id of each run: `-2026-01-31T02:00:00Z`.
 const APPENDED: usize = 21;
 
-/// Makes a schedule, or replaces one.
+/// Creates or replaces a schedule.
 pub(super) async fn create(args: CreateArgs, common: &Common) -> Result<(), Error> {
-    let instead = Instead {
+    let overrides = Overrides {
         version: args.version.as_deref(),
         only_if_changed: args.only_if_changed,
-        ..Instead::default()
+        ..Overrides::default()
     };
-    let spec = spec::read(&args.spec, instead)?;
+    let spec = spec::read(&args.spec, overrides)?;
     let id = id_of(&spec.plan.app, &args.name)?;
-    let attributes = found_by(&spec.plan).to_proto();
+    let attributes = search_attributes(&spec.plan).to_proto();
     let action = action(&spec, id, &common.task_queue, attributes.clone());
     let wanted = Wanted {
         spec: Some(times(&args)),
@@ -52,18 +58,19 @@ pub(super) async fn create(args: CreateArgs, common: &Common) -> Result<(), Erro
         state: None,
     };
     let engine = connect::once().await?;
-    let made = match make(&engine, &args.name, wanted.clone(), attributes.clone()).await {
+    let created = match create_new(&engine, &args.name, wanted.clone(), attributes.clone()).await {
         Err(status) if status.code() == Code::AlreadyExists && args.replace => {
             replace(&engine, &args.name, wanted, attributes).await?;
             "replaced"
         }
-        Err(status) => return Err(refusal(&status, &engine, &args.name)),
-        Ok(()) => "made",
+        Err(status) => return Err(rejected(&status, &engine, &args.name)),
+        Ok(()) => "created",
     };
-    tell(&engine, &args.name, made, &spec.plan).await
+    report(&engine, &args.name, created, &spec.plan).await
 }
 
-/// Beginning of the ids of the runs. Two schedules of an app may start at the same second.
+/// Prefix of the ids of the runs. It contains the name of the schedule, because two schedules of an app
+/// may start a run in the same second.
 fn id_of(app: &str, name: &str) -> Result<String, Error> {
     let id = match name.strip_prefix(app) {
         Some(rest) if rest.is_empty() || rest.starts_with('-') => name.to_owned(),
@@ -72,26 +79,26 @@ fn id_of(app: &str, name: &str) -> Result<String, Error> {
     let most = bounds::WORKFLOW_ID - 2 * (1 + bounds::NAME) - APPENDED;
     match id.len() {
         length if length > most => Err(Error::input(format!(
-            "the ids of its builds would begin with {length} bytes; at most {most} are accepted"
+            "the prefix of its build ids has {length} bytes; accepted are at most {most}"
         ))
         .hint("give the schedule a shorter name")),
         _ => Ok(id),
     }
 }
 
-/// The start of a build, as `kiln build` starts it.
+/// Starts a build with the same options as `kiln build`.
 fn action(
     spec: &Spec,
     id: String,
     queue: &str,
-    found_by: SearchAttributes,
+    search_attributes: SearchAttributes,
 ) -> NewWorkflowExecutionInfo {
     NewWorkflowExecutionInfo {
         workflow_id: id,
         workflow_type: Some(WorkflowType { name: "BuildApp".to_owned() }),
         task_queue: Some(TaskQueue { name: queue.to_owned(), ..TaskQueue::default() }),
         input: Some(Payloads { payloads: raw(&spec.document).payloads }),
-        search_attributes: Some(found_by),
+        search_attributes: Some(search_attributes),
         user_metadata: Some(UserMetadata {
             summary: payload(&summary(&spec.plan)),
             ..UserMetadata::default()
@@ -124,30 +131,30 @@ fn policies(args: &CreateArgs) -> SchedulePolicies {
     }
 }
 
-async fn make(
+async fn create_new(
     engine: &Engine,
     name: &str,
     schedule: Wanted,
-    found_by: SearchAttributes,
+    search_attributes: SearchAttributes,
 ) -> Result<(), temporalio_client::tonic::Status> {
     let request = CreateScheduleRequest {
         namespace: engine.namespace.clone(),
         schedule_id: name.to_owned(),
         schedule: Some(schedule),
         request_id: Uuid::new_v4().to_string(),
-        search_attributes: Some(found_by),
+        search_attributes: Some(search_attributes),
         ..CreateScheduleRequest::default()
     };
     let mut service = engine.client.connection().clone();
     service.create_schedule(request.into_request()).await.map(drop)
 }
 
-/// Replaces a schedule of builds. Who paused it wants it paused: that stays.
+/// Replaces a schedule of builds. A paused schedule stays paused.
 async fn replace(
     engine: &Engine,
     name: &str,
     schedule: Wanted,
-    found_by: SearchAttributes,
+    search_attributes: SearchAttributes,
 ) -> Result<(), Error> {
     let (_, found) = Schedule::find(engine, name).await?;
     let state = found.raw().schedule.as_ref().and_then(|schedule| schedule.state.clone());
@@ -157,28 +164,28 @@ async fn replace(
         schedule: Some(Wanted { state, ..schedule }),
         conflict_token: found.conflict_token().to_vec(),
         request_id: Uuid::new_v4().to_string(),
-        search_attributes: Some(found_by),
+        search_attributes: Some(search_attributes),
         ..UpdateScheduleRequest::default()
     };
     let mut service = engine.client.connection().clone();
     let replaced = service.update_schedule(request.into_request()).await;
-    replaced.map(drop).map_err(|status| refusal(&status, engine, name))
+    replaced.map(drop).map_err(|status| rejected(&status, engine, name))
 }
 
-/// Says when it builds next, and what may surprise.
-async fn tell(engine: &Engine, name: &str, made: &str, plan: &Plan) -> Result<(), Error> {
+/// Reports the next run, and warns about a fixed version.
+async fn report(engine: &Engine, name: &str, created: &str, plan: &Plan) -> Result<(), Error> {
     let (_, found) = Schedule::find(engine, name).await?;
     let next = found.future_action_times().into_iter().next().map(when::time);
     let next = match (found.paused(), next) {
-        (true, _) => "it is paused".to_owned(),
+        (true, _) => "the schedule is paused".to_owned(),
         (false, Some(next)) => format!("the next run is at {next}"),
-        (false, None) => "it never starts by itself".to_owned(),
+        (false, None) => "the schedule has no next run".to_owned(),
     };
-    eprintln!("{made}: `{name}`; {next}");
+    eprintln!("{created}: `{name}`; {next}");
     if let Some(version) = &plan.version {
         eprintln!(
-            "hint: every run has the version {version}, and fails once something has changed; \
-             `--version auto` gives each a new one"
+            "hint: every run has the version {version} and fails once something has changed; \
+             `--version auto` gives each run a new version"
         );
     }
     Ok(())
@@ -189,7 +196,7 @@ mod tests {
     use super::id_of;
 
     #[test]
-    fn runs_begin_with_their_app() {
+    fn run_ids_start_with_the_app() {
         assert_eq!(id_of("shop", "nightly").unwrap(), "shop-nightly");
         assert_eq!(id_of("shop", "shop").unwrap(), "shop");
         assert_eq!(id_of("shop", "shop-nightly").unwrap(), "shop-nightly");

@@ -8,15 +8,18 @@ use temporalio_client::schedules::{ScheduleDescription, ScheduleDescriptionActio
 use temporalio_common::protos::temporal::api::schedule::v1::SchedulePolicies;
 
 use super::{
-    Schedule,
+    handle::Schedule,
     run::{Run, keyword, runs},
     when,
 };
 use crate::{
-    cli::DescribeArgs, connect::Engine, document, end::Error, settings::Common, table, units,
+    cli::DescribeArgs,
+    engine::Engine,
+    output::{Error, document, stdout, table, units},
+    settings::Common,
 };
 
-/// A schedule of builds, in full.
+/// A schedule of builds.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Described {
@@ -30,12 +33,12 @@ struct Described {
     pause_on_failure: bool,
     paused: bool,
     note: Option<String>,
-    /// How many runs were left out because the one before them still built.
+    /// Number of runs that were skipped because the previous run was still building.
     skipped: i64,
-    /// How many were missed while the engine was down.
+    /// Number of runs that were missed while the engine was down.
     missed: i64,
     next: Vec<String>,
-    /// The latest first.
+    /// The latest run comes first.
     runs: Vec<Run>,
     ui: Option<String>,
 }
@@ -56,7 +59,7 @@ pub(super) async fn describe(
 
 fn read(name: String, found: &ScheduleDescription) -> Described {
     let ScheduleDescriptionAction::StartWorkflow(action) = found.action() else {
-        unreachable!("it was found by what it starts")
+        unreachable!("`Schedule::find` checked the action")
     };
     let schedule = found.raw().schedule.clone().unwrap_or_default();
     let policies = schedule.policies.unwrap_or_default();
@@ -88,7 +91,7 @@ fn read(name: String, found: &ScheduleDescription) -> Described {
     }
 }
 
-/// The policy as it is typed.
+/// The policy, as the value of `--overlap`.
 fn overlap(policies: &SchedulePolicies) -> String {
     use clap::ValueEnum;
     let number = policies.overlap_policy.max(1);
@@ -113,20 +116,20 @@ fn show(described: &Described) -> Result<(), Error> {
         ("WHEN", one.when.clone()),
         ("STATE", state),
         ("NEXT", next.join(", ")),
-        ("OVERLAP", format!("{}, {} left out so far", one.overlap, one.skipped)),
+        ("OVERLAP", format!("{}, {} skipped so far", one.overlap, one.skipped)),
         (
             "CATCH-UP",
             format!("{}, {} missed so far", one.catch_up.as_deref().unwrap_or("-"), one.missed),
         ),
-        ("ON FAILURE", if one.pause_on_failure { "pauses" } else { "goes on" }.to_owned()),
+        ("ON FAILURE", if one.pause_on_failure { "pauses" } else { "continues" }.to_owned()),
     ];
     for (name, value) in facts {
-        table::print(format!("{name:<12}{value}").trim_end())?;
+        stdout::print(format!("{name:<12}{value}").trim_end())?;
     }
-    table::print("")?;
+    stdout::print("")?;
     let row = |run: &Run| {
         let or_dash = |text: &Option<String>| text.as_deref().unwrap_or("-").to_owned();
         vec![or_dash(&run.started), or_dash(&run.outcome), run.id.clone()]
     };
-    table::print(&table::rows(&["STARTED", "OUTCOME", "BUILD"], one.runs.iter().map(row)))
+    stdout::print(&table::rows(&["STARTED", "OUTCOME", "BUILD"], one.runs.iter().map(row)))
 }

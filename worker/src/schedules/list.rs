@@ -6,11 +6,15 @@ use serde::Serialize;
 use temporalio_client::schedules::{ListSchedulesOptions, ScheduleSummary};
 
 use super::{
-    BUILDS, not_done,
+    handle::{BUILDS, call_failed},
     run::{Run, keyword, runs},
     when,
 };
-use crate::{cli::ListArgs, connect::Engine, document, end::Error, table};
+use crate::{
+    cli::ListArgs,
+    engine::Engine,
+    output::{Error, document, stdout, table},
+};
 
 /// A schedule of builds.
 #[derive(Serialize)]
@@ -26,10 +30,10 @@ struct Listed {
     last: Option<Run>,
 }
 
-/// Lists the schedules of builds, by name.
+/// Lists the schedules of builds, sorted by name.
 pub(super) async fn list(engine: &Engine, args: ListArgs) -> Result<(), Error> {
     let all = engine.client.list_schedules(ListSchedulesOptions::default());
-    let all: Vec<_> = all.try_collect().await.map_err(|error| not_done(error, engine, ""))?;
+    let all: Vec<_> = all.try_collect().await.map_err(|error| call_failed(error, engine, ""))?;
     let is_build = |one: &ScheduleSummary| one.workflow_type().is_some_and(is_build);
     let ours: Vec<_> = all.into_iter().filter(is_build).collect();
     let last: Vec<_> = ours.iter().map(|one| one.recent_actions().pop()).collect();
@@ -61,7 +65,7 @@ fn read(summary: &ScheduleSummary, last: Option<Run>) -> Listed {
 
 fn show(listed: &[Listed]) -> Result<(), Error> {
     if listed.is_empty() {
-        eprintln!("there is no schedule of builds; `kiln schedule create` makes one");
+        eprintln!("there is no schedule of builds; `kiln schedule create` creates one");
         return Ok(());
     }
     let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
@@ -78,5 +82,5 @@ fn show(listed: &[Listed]) -> Result<(), Error> {
         ]
     };
     let header = ["NAME", "APP", "WHEN", "NEXT", "LAST", "OUTCOME"];
-    table::print(&table::rows(&header, listed.iter().map(row)))
+    stdout::print(&table::rows(&header, listed.iter().map(row)))
 }

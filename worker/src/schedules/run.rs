@@ -1,4 +1,4 @@
-//! A run of a schedule: the build that it started.
+//! A run of a schedule, which is a build.
 
 use futures::{StreamExt, stream};
 use kilnworks_workflows::build::{APP, OUTCOME};
@@ -14,29 +14,29 @@ use temporalio_common::protos::temporal::api::{
 };
 
 use super::when;
-use crate::connect::Engine;
+use crate::engine::Engine;
 
-/// How many builds are looked up at once.
+/// Maximum number of lookups at the same time.
 const AT_ONCE: usize = 8;
 
-/// A build that a schedule started.
+/// A run of a schedule.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Run {
     /// Id of the build.
     pub(super) id: String,
-    /// Its run id.
+    /// Run id of the build.
     pub(super) run_id: String,
-    /// When it started, as RFC 3339.
+    /// Start time, RFC 3339.
     pub(super) started: Option<String>,
-    /// `running`, or how it ended; none where the engine knows it no more.
+    /// `running` or the outcome. None if the engine no longer has the build.
     pub(super) outcome: Option<String>,
     /// Name of its app.
     #[serde(skip)]
     pub(super) app: Option<String>,
 }
 
-/// Looks up builds, in their order.
+/// Looks up builds, in the given order.
 pub(super) async fn runs(engine: &Engine, actions: Vec<ScheduleRecentAction>) -> Vec<Run> {
     stream::iter(actions).map(|action| run(engine, action)).buffered(AT_ONCE).collect().await
 }
@@ -62,12 +62,12 @@ async fn run(engine: &Engine, action: ScheduleRecentAction) -> Run {
     }
 }
 
-/// How a build stands. One that was terminated could not say so itself.
+/// The outcome, or the status if the build is running or was terminated.
 fn outcome(info: &WorkflowExecutionInfo) -> String {
     let status = info.status();
-    let told = keyword(info.search_attributes.as_ref(), OUTCOME.name());
-    let told = told.filter(|_| status != WorkflowExecutionStatus::Running);
-    told.unwrap_or_else(|| format!("{status:?}").to_lowercase())
+    let outcome = keyword(info.search_attributes.as_ref(), OUTCOME.name());
+    let outcome = outcome.filter(|_| status != WorkflowExecutionStatus::Running);
+    outcome.unwrap_or_else(|| format!("{status:?}").to_lowercase())
 }
 
 /// A search attribute of the type Keyword.

@@ -1,13 +1,13 @@
-//! When a schedule starts its runs, in words.
+//! The times of a schedule, in words.
 
 use std::time::{Duration, SystemTime};
 
 use temporalio_common::protos::temporal::api::schedule::v1::{IntervalSpec, ScheduleSpec};
 
-use crate::units;
+use crate::output::units;
 
-/// A cron line that says itself what it is: the engine keeps what it means, not what was written,
-/// but it keeps the comment.
+/// A cron line with its own text as a comment. The engine stores the parsed calendar and the comment,
+/// but not the cron line.
 pub(super) fn commented(cron: &str) -> String {
     match cron.contains('#') {
         true => cron.to_owned(),
@@ -15,7 +15,7 @@ pub(super) fn commented(cron: &str) -> String {
     }
 }
 
-/// When runs start.
+/// The times of a schedule.
 pub(super) fn when(spec: &ScheduleSpec) -> String {
     let calendars = spec.structured_calendar.iter().map(|calendar| match calendar.comment.trim() {
         "" => "by calendar".to_owned(),
@@ -24,7 +24,7 @@ pub(super) fn when(spec: &ScheduleSpec) -> String {
     let mut whens: Vec<_> = calendars.chain(spec.interval.iter().filter_map(every)).collect();
     whens.dedup();
     let mut when = match whens.is_empty() {
-        true => "never by itself".to_owned(),
+        true => "never".to_owned(),
         false => whens.join("; "),
     };
     if !spec.timezone_name.is_empty() {
@@ -42,7 +42,7 @@ fn every(interval: &IntervalSpec) -> Option<String> {
     Some(format!("every {}", units::time(time)))
 }
 
-/// A time, as RFC 3339 in seconds.
+/// A time, RFC 3339 in seconds.
 pub(super) fn time(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
@@ -58,7 +58,7 @@ mod tests {
     use super::{commented, when};
 
     #[test]
-    fn a_spec_reads_as_it_was_given() {
+    fn a_spec_is_shown_as_it_was_given() {
         let time = |seconds| Duration::from_secs(seconds).try_into().ok();
         let calendar = |comment: &str| StructuredCalendarSpec {
             comment: comment.to_owned(),
@@ -75,11 +75,11 @@ mod tests {
         let interval = IntervalSpec { interval: time(6 * 3600), phase: None };
         let often = ScheduleSpec { interval: vec![interval], ..ScheduleSpec::default() };
         assert_eq!(when(&often), "every 6h");
-        assert_eq!(when(&ScheduleSpec::default()), "never by itself");
+        assert_eq!(when(&ScheduleSpec::default()), "never");
     }
 
     #[test]
-    fn a_comment_stays() {
+    fn an_existing_comment_stays() {
         assert_eq!(commented("0 2 * * *"), "0 2 * * * # 0 2 * * *");
         assert_eq!(commented("0 2 * * * # nights"), "0 2 * * * # nights");
     }

@@ -1,4 +1,4 @@
-//! Where a setting comes from: a flag, else the environment, else the file.
+//! The sources of a setting, in order of precedence: flag, environment variable, settings file.
 
 use std::{
     collections::BTreeMap,
@@ -10,16 +10,16 @@ use serde_json::{Map, Value};
 
 use crate::{
     cli::{Cli, CommonFlags, InstallationFlags},
-    end::Error,
+    output::Error,
 };
 
-/// What was given for each setting, by its flag's name without the dashes. An empty value counts
-/// as not given: a script that passes an unset variable on means just that.
+/// The given value of each setting, by the name of its flag without the dashes. An empty value counts
+/// as not given, so that scripts can pass unset variables.
 #[derive(Debug, Default)]
 pub(crate) struct Values(BTreeMap<String, String>);
 
 impl Values {
-    /// What was typed, over what the file says.
+    /// Flags and variables, and the settings file for the rest.
     pub(crate) fn of(cli: &Cli) -> Result<Self, Error> {
         let mut values = match &cli.common.config {
             Some(path) => Self::file(path)?,
@@ -35,25 +35,25 @@ impl Values {
         Ok(values)
     }
 
-    /// What was given for a setting.
+    /// The given value of a setting.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
     fn file(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            Error::input(format!("cannot read the file of settings: {error}"))
+            Error::input(format!("cannot read the settings file: {error}"))
                 .at(path.display().to_string())
         })?;
         let given: Value = serde_saphyr::from_str(&text).map_err(|error| {
-            Error::input(format!("the file of settings is not YAML: {error}"))
+            Error::input(format!("the settings file is not valid YAML: {error}"))
                 .at(path.display().to_string())
         })?;
         let given = match given {
             Value::Object(given) => given,
             Value::Null => Map::new(),
             _ => {
-                let what = "the file of settings is not a mapping of setting to value";
+                let what = "the settings file is not a mapping of settings to values";
                 return Err(Error::input(what).at(path.display().to_string()));
             }
         };
@@ -68,7 +68,7 @@ impl Values {
             let text = match value {
                 Value::String(text) => text.clone(),
                 Value::Null => continue,
-                // A number or a switch of the file; whatever else is refused where it is read.
+                // A number or a boolean. Lowering reports a list or a map as a fault.
                 other => other.to_string(),
             };
             if !text.is_empty() {
@@ -80,7 +80,7 @@ impl Values {
 
 #[cfg(test)]
 impl Values {
-    /// These, where they are not empty.
+    /// These values, without the empty ones.
     pub(crate) fn given(given: Vec<(&str, &str)>) -> Self {
         let given = given.into_iter().filter(|(_, value)| !value.is_empty());
         Self(given.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
@@ -101,7 +101,7 @@ fn table(flags: &impl Serialize) -> Map<String, Value> {
     }
 }
 
-/// The names of all settings, as they are in a file.
+/// The names of all settings, as in the settings file.
 pub(crate) fn known() -> Vec<String> {
     let mut known = table(&CommonFlags::default());
     known.extend(table(&InstallationFlags::default()));
@@ -116,10 +116,10 @@ fn refuse_unknown(given: &Map<String, Value>) -> Result<(), Error> {
         return Ok(());
     }
     let what = format!("unknown setting: {}", unknown.join(", "));
-    Err(Error::input(what).hint(format!("known are {}", known.join(", "))))
+    Err(Error::input(what).hint(format!("known settings are {}", known.join(", "))))
 }
 
-/// The variable that a setting is read from.
+/// The environment variable of a setting.
 pub(crate) fn variable(name: &str) -> String {
     let upper = name.replace('-', "_").to_uppercase();
     match name {
@@ -128,7 +128,7 @@ pub(crate) fn variable(name: &str) -> String {
     }
 }
 
-/// Where mirrors are kept if nobody says otherwise.
+/// The default directory of the Git mirrors.
 pub(crate) fn default_cache_dir() -> PathBuf {
     let of = |name: &str| std::env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
     of("XDG_CACHE_HOME")

@@ -1,4 +1,5 @@
-//! From text to a value, noting each fault and going on with a default, so that all are found.
+//! Lowers texts to values. After a fault it continues with a default value, so that one error lists
+//! every fault.
 
 use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
@@ -7,21 +8,21 @@ use kilnworks_workflows::fault::quoted;
 use url::Url;
 
 use super::layers::{Values, variable};
-use crate::{end::Error, units};
+use crate::output::{Error, units};
 
-/// The settings while they are read, and the faults found so far.
+/// The texts, and the faults found so far.
 pub(crate) struct Lowering<'a> {
     values: &'a Values,
     faults: Vec<String>,
 }
 
 impl<'a> Lowering<'a> {
-    /// Nothing was read yet.
+    /// Starts without faults.
     pub(crate) fn of(values: &'a Values) -> Self {
         Self { values, faults: Vec::new() }
     }
 
-    /// The value where nothing is wrong, otherwise every fault.
+    /// The value, or an error with every fault.
     pub(crate) fn or<T>(self, value: T) -> Result<T, Error> {
         if self.faults.is_empty() {
             return Ok(value);
@@ -29,22 +30,22 @@ impl<'a> Lowering<'a> {
         let count = self.faults.len();
         let plural = if count == 1 { "" } else { "s" };
         let what = format!("{count} fault{plural} in the settings\n  {}", self.faults.join("\n  "));
-        let hint = "a setting is a flag, a variable, or a key in the file of `--config`; \
+        let hint = "set a flag, a variable, or a key in the file of `--config`; \
                     see `kiln worker --help`";
         Err(Error::input(what).hint(hint))
     }
 
-    /// A text, where it was given.
+    /// A text, if it was given.
     pub(crate) fn text(&mut self, name: &str) -> Option<String> {
         self.values.get(name).map(str::to_owned)
     }
 
-    /// A path, where it was given.
+    /// A path, if it was given.
     pub(crate) fn path(&mut self, name: &str) -> Option<PathBuf> {
         self.values.get(name).map(PathBuf::from)
     }
 
-    /// A text that must be given; `accepted` says what for.
+    /// A required text. `accepted` describes it.
     pub(crate) fn needed(&mut self, name: &str, accepted: &str) -> String {
         self.text(name).unwrap_or_else(|| {
             self.fault(name, &format!("missing; set {}, {accepted}", variable(name)));
@@ -52,7 +53,7 @@ impl<'a> Lowering<'a> {
         })
     }
 
-    /// The one of two settings that was given, and its value.
+    /// The name and value of the one of two settings that was given.
     pub(crate) fn exactly_one<'n>(&mut self, first: &'n str, second: &'n str) -> (&'n str, String) {
         match (self.text(first), self.text(second)) {
             (Some(value), None) => (first, value),
@@ -68,14 +69,14 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Notes a fault where a given text fails a check.
+    /// Adds a fault if a given text fails the check.
     pub(crate) fn check(&mut self, name: &str, accepted: &str, check: impl Fn(&str) -> bool) {
         if let Some(given) = self.values.get(name).filter(|given| !check(given)) {
             self.wrong(name, given, accepted);
         }
     }
 
-    /// A name of the kind that Kubernetes and task queues both take.
+    /// A DNS label, which is valid for Kubernetes and for task queues.
     pub(crate) fn name(&mut self, name: &str, default: &str) -> String {
         let accepted = "1 to 63 lower-case letters, digits and `-`, not at an end";
         self.check(name, accepted, |given| {
@@ -86,7 +87,15 @@ impl<'a> Lowering<'a> {
         self.text(name).unwrap_or_else(|| default.to_owned())
     }
 
-    /// An address of a server.
+    /// Adds a fault if a given image does not name its registry.
+    pub(crate) fn check_image(&mut self, name: &str, such_as: &str) {
+        let accepted = format!("an image with its registry, such as `{such_as}`");
+        self.check(name, &accepted, |image| {
+            image.contains('/') && !image.contains(char::is_whitespace)
+        });
+    }
+
+    /// The URL of a server.
     pub(crate) fn url(&mut self, name: &str) -> Option<Url> {
         let accepted = "an address such as `http://host:8080`";
         self.parsed(name, accepted, |given| {
@@ -108,7 +117,7 @@ impl<'a> Lowering<'a> {
         self.parsed(name, &accepted, parse).unwrap_or(default)
     }
 
-    /// A time.
+    /// A duration.
     pub(crate) fn time(
         &mut self,
         name: &str,
@@ -122,7 +131,7 @@ impl<'a> Lowering<'a> {
         self.parsed(name, &accepted, in_range).unwrap_or_else(|| parse(default).unwrap_or_default())
     }
 
-    /// A time, or `never`, which `0s` is, too.
+    /// A duration, or `never`. `0s` also means never.
     pub(crate) fn time_or_never(
         &mut self,
         name: &str,
@@ -146,7 +155,7 @@ impl<'a> Lowering<'a> {
             .unwrap_or_else(|| units::parse_bytes(default).unwrap_or_default())
     }
 
-    /// One of a few words.
+    /// One of several words.
     pub(crate) fn choice<T: ValueEnum + Clone>(&mut self, name: &str, default: T, all: &[T]) -> T {
         let words: Vec<String> = all
             .iter()

@@ -1,5 +1,4 @@
-//! `docs/settings.md` says what the settings are: its tables are made of the flags, of the checks
-//! that a wrong value fails, and of the defaults that a missing one takes. `INSTA_UPDATE=always
+//! Generates the tables of `docs/settings.md` from the flags, their defaults and their checks. `INSTA_UPDATE=always
 //! cargo test --workspace settings::page` writes them.
 
 use std::{fs, path::Path};
@@ -11,7 +10,7 @@ use crate::cli::{Cli, CommonFlags, InstallationFlags};
 
 const MARKS: (&str, &str) = ("<!-- settings -->\n", "<!-- end of settings -->");
 
-/// What no setting accepts that accepts anything in particular.
+/// A value that every setting with a check rejects.
 const WRONG: &str = "=?=";
 
 fn settings(flags: fn(Command) -> Command) -> Vec<Arg> {
@@ -27,15 +26,15 @@ fn name(arg: &Arg) -> &str {
     arg.get_long().expect("a flag")
 }
 
-/// What a setting is, and its default.
-fn told(arg: &Arg) -> (String, String) {
+/// The description of a setting, and its default.
+fn description(arg: &Arg) -> (String, String) {
     let help = arg.get_help().expect("help").to_string();
     let (what, default) = help.split_once(" Default: ").unwrap_or((&help, ""));
     let end = |text: &str| text.trim_end_matches('.').to_owned();
     (end(what), end(default))
 }
 
-/// Some settings in which one has this value, and all others are right.
+/// Valid settings, one of which has this value.
 fn given(name: &str, value: &str) -> Values {
     let mut given = Vec::new();
     if name.starts_with("volume") {
@@ -48,7 +47,7 @@ fn given(name: &str, value: &str) -> Values {
     Values::given(given)
 }
 
-/// What is accepted, as the message for a wrong value says it.
+/// The accepted values, from the error message for an invalid value.
 fn accepted(name: &str) -> String {
     let error = installation(&given(name, WRONG)).err().map(|error| error.to_string());
     let fault = error.and_then(|error| {
@@ -63,7 +62,7 @@ fn table(args: &[Arg]) -> String {
     let mut table =
         "| flag | variable | default | accepted | |\n|---|---|---|---|---|\n".to_owned();
     for arg in args {
-        let (what, default) = told(arg);
+        let (what, default) = description(arg);
         let default = match default.as_str() {
             "" => "none".to_owned(),
             words if words.contains(' ') || words == "none" => words.to_owned(),
@@ -84,7 +83,7 @@ fn tables() -> String {
     let of_all = table(&settings(CommonFlags::augment_args));
     let of_installation = table(&settings(InstallationFlags::augment_args));
     format!(
-        "Of every command:\n\n{of_all}\nOf an installation, for `kiln worker`, `kiln logs` and \
+        "Settings of every command:\n\n{of_all}\nSettings of an installation, for `kiln worker`, `kiln logs` and \
          `kiln plan --show pods`:\n\n{of_installation}"
     )
 }
@@ -99,15 +98,18 @@ fn the_page_has_the_settings() {
     if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
         fs::write(&path, &right).expect("the page");
     } else {
-        assert!(page == right, "docs/settings.md is old: run this test with INSTA_UPDATE=always");
+        assert!(
+            page == right,
+            "docs/settings.md is outdated: run this test with INSTA_UPDATE=always"
+        );
     }
 }
 
 #[test]
-fn a_default_is_what_a_missing_setting_comes_to() {
+fn a_documented_default_is_the_real_default() {
     let mut checked = 0;
     for arg in all() {
-        let (name, (_, default)) = (name(&arg).to_owned(), told(&arg));
+        let (name, (_, default)) = (name(&arg).to_owned(), description(&arg));
         if default.is_empty() || default.contains(' ') || default == "none" {
             continue;
         }
@@ -118,7 +120,7 @@ fn a_default_is_what_a_missing_setting_comes_to() {
         assert_eq!(shown(&given(&name, &default)), shown(&given(&name, "")), "{name}");
         checked += 1;
     }
-    assert!(checked >= 15, "only {checked} defaults were told");
+    assert!(checked >= 15, "only {checked} defaults were checked");
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn a_sweep_has_its_times() {
 }
 
 #[test]
-fn a_version_is_asked_for() {
+fn a_version_is_optional() {
     let bucket = ("s3-bucket", "b");
     assert_eq!(installation(&Values::from([bucket])).unwrap().version, None);
     let named = [bucket, ("versioning", "pinned"), ("build-id", "1.2.0"), ("install", "shop")];
@@ -63,7 +63,7 @@ fn a_volume_is_a_claim_or_a_host_path() {
 }
 
 #[test]
-fn a_context_is_fetched_by_an_image_where_that_is_wanted() {
+fn presigned_delivery_needs_an_image() {
     let bucket = ("s3-bucket", "b");
     let presigned = ("context-delivery", "presigned");
     let image = ("fetch-image", "registry.example/kiln:1");
@@ -89,7 +89,7 @@ fn a_context_is_fetched_by_an_image_where_that_is_wanted() {
 }
 
 #[test]
-fn each_wrong_setting_has_its_message() {
+fn each_invalid_setting_has_its_message() {
     let bucket = ("s3-bucket", "b");
     for (name, given, accepted) in [
         ("install", "My Kiln", "lower-case"),
@@ -142,9 +142,9 @@ fn a_missing_bucket_is_named() {
 }
 
 #[test]
-fn a_flag_goes_before_the_environment_before_the_file() {
-    // Tests share one environment, so the layers are tried by a file and flags; that a flag goes
-    // before its variable is clap's own promise.
+fn a_flag_overrides_the_settings_file() {
+    // Tests share one environment, so this test uses a file and flags only. clap itself gives a flag
+    // precedence over its variable.
     let file = tempfile("install: from-file\nmax-builds: 7\ns3-bucket: b\n");
     let config = file.path().to_str().unwrap();
     let cli = ["kiln", "worker", "--config", config, "--install", "typed"];
@@ -161,7 +161,7 @@ fn an_unknown_key_of_the_file_is_named_with_the_known_ones() {
     let error = Values::of(&Cli::try_parse_from(cli).unwrap()).unwrap_err();
     let message = error.to_string();
     assert!(message.starts_with("error: unknown setting: `max-bulids`\n  at: "));
-    assert!(message.contains("hint: known are task-queue, "));
+    assert!(message.contains("hint: known settings are task-queue, "));
     assert!(message.contains(", max-builds, "));
 }
 

@@ -169,6 +169,11 @@ pub(super) async fn follow(ctx: &Ctx, decision: Decision) -> Result<String, Refu
             Err(why) => refusal = Some(why),
         }
     }
+    if refusal.is_some() && changed.is_empty() {
+        // Its component may have ended meanwhile: then the app itself follows the decision.
+        let is_valid = ctx.state(|s| s.check(&decision)).is_ok();
+        changed = ctx.state_mut(|s| if is_valid { s.take(&decision) } else { Vec::new() });
+    }
     ctx.set_current_details(ctx.state(|s| s.progress.markdown()));
     match refusal {
         Some(why) if changed.is_empty() => Err(why.into()),

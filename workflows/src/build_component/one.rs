@@ -5,7 +5,7 @@ use temporalio_workflow::{WaitConditionOptions, WorkflowCancellationToken, Workf
 
 use super::{BuildComponent, of_one, work::cancelled};
 use crate::{
-    build::{COMMIT, attributes, child, summary, tell},
+    build::{COMMIT, attributes, child, report, summary},
     build_container::BuildContainer,
     desk::grant,
     document::inherit,
@@ -123,7 +123,7 @@ impl One<'_> {
         self.note(State::Packing, None, None);
         let outcome = match document {
             Ok(document) => {
-                self.tell_begin().await;
+                self.report_begin().await;
                 self.child(document).await
             }
             Err(stop) => Err(stop),
@@ -160,8 +160,8 @@ impl One<'_> {
         child(self.ctx, run, container, summary, document, found_by, &self.token).await
     }
 
-    /// Tells the root that it waits no more for others of its component.
-    async fn tell_begin(&self) {
+    /// Shows the root that it no longer waits for others of its component.
+    async fn report_begin(&self) {
         let waited = self.component().own(self.container()).next().is_some();
         if waited && self.root != self.ctx.workflow_id() {
             let seen = Observed {
@@ -170,7 +170,7 @@ impl One<'_> {
                 state: State::Packing,
                 ..Observed::default()
             };
-            tell(self.ctx, self.root, seen).await;
+            report(self.ctx, self.root, seen).await;
         }
     }
 

@@ -10,7 +10,7 @@ use temporalio_workflow::{
 
 use super::BuildComponent;
 use crate::{
-    build::{now, tell},
+    build::{now, report},
     desk::{CANCELLED, DONE, FAILED, Standing},
     failure::FailureType,
     output::BuildOutput,
@@ -103,9 +103,24 @@ impl Work<'_> {
         self.ctx.state_mut(|s| s.desk.set(index, standing));
         if undecided {
             self.ask(component, name).await;
-        } else if self.ctx.state(|s| s.tells() && !s.desk.is_over()) {
-            super::tell_ends(self.ctx, self.root, Some(name)).await;
+        } else if self.root != self.ctx.workflow_id() && !self.ctx.state(|s| s.desk.is_over()) {
+            self.report_end(component, name).await;
         }
+    }
+
+    /// Shows the root how a container ended. The last one ends the component, which the root sees.
+    async fn report_end(&self, component: &str, name: &str) {
+        let row = self.ctx.state_mut(|s| s.progress.rows(component, Some(name)).next().cloned());
+        let Some(row) = row else { return };
+        let end = Observed {
+            component: row.component,
+            container: row.container,
+            state: row.state,
+            reason: row.reason.unwrap_or_default(),
+            reference: row.reference,
+            ..Observed::default()
+        };
+        report(self.ctx, self.root, end).await;
     }
 
     /// Says that someone has to decide about a container.
@@ -125,7 +140,7 @@ impl Work<'_> {
             let state = State::Undecided;
             let seen =
                 Observed { component, container, state, reason, since, ..Observed::default() };
-            tell(self.ctx, self.root, seen).await;
+            report(self.ctx, self.root, seen).await;
         }
     }
 

@@ -1,68 +1,66 @@
 //! A container for several platforms: a Pod for each, side by side, and an index of their images.
 
-use std::cell::Cell;
-
 use temporalio_workflow::{WorkflowCancellationToken, join_all};
 
-use super::{Build, Done, show};
+use super::{
+    show,
+    walk::{Made, Walk},
+};
 use crate::{
     bounds,
     output::PlatformImage,
     plan::BuildPlan,
     policy::Step,
     progress::State,
-    steps::{Built, Context, IndexInput, Rendered, RenderedPlatform, Steps},
+    steps::{
+        Built, Context, FoundImage, IndexInput, PlatformSource, Rendered, RenderedPlatform, Steps,
+    },
     stop::Stop,
 };
 
-impl<'a> Build<'a> {
-    /// The image of each platform, then their index. One platform that fails ends the others: an
-    /// index that lacks one is not what was asked for.
-    pub(super) async fn on_every_platform(
+impl<'a> Walk<'a> {
+    /// The image of each platform, then their index. The first platform that fails ends the others:
+    /// an index that lacks one is not what was asked for. `found` are the images that are there.
+    pub(super) async fn platforms(
         &self,
         build: &BuildPlan,
         rendered: &Rendered,
         context: &Context,
-    ) -> Result<Done, Stop> {
-        let group = self.token.child_token();
-        let group = &group;
-        let building = rendered.platforms.iter().map(|one| async move {
+        found: Vec<Option<FoundImage>>,
+    ) -> Result<Made, Stop> {
+        let group = &self.token.child_token();
+        let found = found.into_iter().chain(std::iter::repeat(None));
+        let building = rendered.platforms.iter().zip(found).map(|(one, found)| async move {
             let own = self.on(&one.platform, group);
-            let outcome = own.one(build, &rendered.of(one), context, one).await;
+            let outcome = own.one(build, &rendered.of(one), context, found).await;
             if outcome.is_err() {
                 group.cancel_with_reason("another platform failed");
             }
             outcome.map_err(|stop| stop.on(&one.platform))
         });
-        let outcomes = join_all(building).await;
-        let done = all(outcomes)?;
-        let images = rendered.platforms.iter().zip(&done).map(|(one, done)| PlatformImage {
-            platform: one.platform.clone(),
-            digest: done.built.digest.clone(),
-            size: done.built.size,
-        });
-        let built = self.index(build, rendered, images.collect()).await?;
-        let pods = done.iter().map(|one| one.built.pod_seconds);
-        let pod_seconds = pods.fold(0.0, f64::max);
-        let attempts = done.iter().map(|one| one.attempts).sum();
-        let mut earlier: Vec<_> = done.into_iter().flat_map(|one| one.earlier).collect();
+        let made = all(join_all(building).await)?;
+        let images = rendered.platforms.iter().zip(&made);
+        let built =
+            self.index(build, images.map(|(one, made)| source(one, made)).collect()).await?;
+        let seconds = made.iter().map(|one| one.image.built.pod_seconds).fold(0.0, f64::max);
+        let attempts = made.iter().map(|one| one.attempts).sum();
+        let mut earlier: Vec<_> = made.into_iter().flat_map(|one| one.earlier).collect();
         earlier.drain(..earlier.len().saturating_sub(bounds::EARLIER));
-        Ok(Done { built: Built { pod_seconds, ..built }, attempts, earlier })
+        let built = Built { pod_seconds: seconds, ..built };
+        let image = FoundImage { repository: build.repository.clone(), built };
+        Ok(Made { image, attempts, earlier })
     }
 
     /// The same build for one platform alone, which ends with its group.
-    fn on(&self, platform: &str, group: &WorkflowCancellationToken) -> Build<'a> {
-        Build {
+    fn on(&self, platform: &str, group: &WorkflowCancellationToken) -> Walk<'a> {
+        Walk {
             ctx: self.ctx,
             plan: self.plan,
             split: self.split,
             policy: self.policy.clone(),
             token: group.clone(),
             platform: platform.to_owned(),
-            launching: self.launching.clone(),
-            again: Cell::new(false),
-            tidied: Cell::new(false),
-            over: Cell::new(false),
+            launches: self.launches.clone(),
         }
     }
 
@@ -72,10 +70,10 @@ impl<'a> Build<'a> {
         build: &BuildPlan,
         rendered: &Rendered,
         context: &Context,
-        one: &RenderedPlatform,
-    ) -> Result<Done, Stop> {
-        let outcome = match one.reused.clone() {
-            Some(built) => Ok(Done { built, attempts: 0, earlier: Vec::new() }),
+        found: Option<FoundImage>,
+    ) -> Result<Made, Stop> {
+        let outcome = match found {
+            Some(image) => Ok(Made::found(image)),
             None => self.attempts(build, rendered, context).await,
         };
         match &outcome {
@@ -86,23 +84,16 @@ impl<'a> Build<'a> {
         outcome
     }
 
-    async fn index(
-        &self,
-        build: &BuildPlan,
-        rendered: &Rendered,
-        images: Vec<PlatformImage>,
-    ) -> Result<Built, Stop> {
+    async fn index(&self, build: &BuildPlan, images: Vec<PlatformSource>) -> Result<Built, Stop> {
         let why = "the index of its platforms is put".to_owned();
         show(self.ctx, |row| (row.state, row.reason) = (State::Building, Some(why)));
         let input = IndexInput {
             id: self.id(0),
             repository: build.repository.clone(),
-            tags: rendered.tags.clone(),
             images,
             registry: self.plan.registry.clone(),
         };
-        let summary = self.summary("index");
-        let options = self.policy().options(Step::Index, summary, self.token.clone());
+        let options = self.options(Step::Index, "put the index of");
         Ok(self.ctx.execute_activity(Steps::index, input, options).await?)
     }
 
@@ -119,13 +110,23 @@ impl<'a> Build<'a> {
     }
 }
 
-/// What every platform came to. Of those that ended without an image the first one that failed
-/// tells why: the others were cancelled for it.
-fn all(outcomes: Vec<Result<Done, Stop>>) -> Result<Vec<Done>, Stop> {
+fn source(one: &RenderedPlatform, made: &Made) -> PlatformSource {
+    let FoundImage { repository, built } = &made.image;
+    let image = PlatformImage {
+        platform: one.platform.clone(),
+        digest: built.digest.clone(),
+        size: built.size,
+    };
+    PlatformSource { repository: repository.clone(), image }
+}
+
+/// What every platform made. Of those that ended without an image the first one that failed says why:
+/// the others were cancelled for it.
+fn all(outcomes: Vec<Result<Made, Stop>>) -> Result<Vec<Made>, Stop> {
     let (mut all, mut stop) = (Vec::new(), None);
     for outcome in outcomes {
         match (outcome, &stop) {
-            (Ok(done), _) => all.push(done),
+            (Ok(made), _) => all.push(made),
             (Err(failed @ Stop::Failed(_)), None | Some(Stop::Cancelled)) => stop = Some(failed),
             (Err(Stop::Cancelled), None) => stop = Some(Stop::Cancelled),
             (Err(_), _) => {}

@@ -2,15 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BuildId, RenderInput};
-use crate::plan::GitSource;
+use crate::{build_id::BuildId, plan::GitSource};
 
 /// A context to put into the store.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UploadInput {
-    /// Whose it is.
-    #[serde(default)]
+    /// The build that needs it.
     pub id: BuildId,
     /// Where the code is.
     pub source: GitSource,
@@ -22,20 +20,6 @@ pub struct UploadInput {
     pub lfs: bool,
 }
 
-impl UploadInput {
-    /// The context of what is rendered, where it is wanted with that.
-    pub fn of(input: &RenderInput) -> Option<Self> {
-        let build = input.plan.work.as_build().filter(|_| input.with_context)?;
-        Some(Self {
-            id: input.id.clone(),
-            source: build.source.clone(),
-            commit: input.commit.clone(),
-            context_dir: build.context_dir.clone(),
-            lfs: build.lfs,
-        })
-    }
-}
-
 /// A context in the store.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,9 +28,7 @@ pub struct Context {
     pub key: String,
     /// Size of the packed context in bytes.
     pub size: u64,
-    /// The directory in the archive that is the context; empty where the archive itself is, as
-    /// earlier versions packed it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    /// The directory in the archive that is the context.
     pub root: String,
     /// SHA-256 of the packed context, where the store keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::BuildId;
 use crate::{
+    build_id::BuildId,
     output::{ContainerImage, Package},
     plan::{Delivery, Place, Registry},
 };
@@ -14,8 +14,7 @@ use crate::{
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliverInput {
-    /// Who waits for it; its container is empty.
-    #[serde(default)]
+    /// The build that needs it; its container is empty.
     pub id: BuildId,
     /// Name of the app.
     pub app: String,

@@ -4,39 +4,21 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BuildId, Built, Context, Launched};
-use crate::{
-    output::Base,
-    plan::{Clocks, ContainerPlan},
-};
+use super::Built;
+use crate::{build_id::BuildId, names, output::Base, plan::ContainerPlan};
 
 /// A Dockerfile to render.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct RenderInput {
-    /// Whose it is.
-    #[serde(default)]
+    /// The build that needs it.
     pub id: BuildId,
     /// The container.
     pub plan: ContainerPlan,
     /// The commit.
     pub commit: String,
-    /// The package that is published under this version already, as `name@sha256:…`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub published: Option<String>,
     /// The images that it is built from, as `name@sha256:…`, by `component/container`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub images: BTreeMap<String, String>,
-    /// Whether the context is put into the store, too, where the image is not there already: one
-    /// step less.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub with_context: bool,
-    /// The clocks of its first attempt, where that may be launched and awaited, too, if there is
-    /// room for it at once: one step less.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub launch: Option<Clocks>,
-    /// Whether an earlier rendering, which gave nothing, may have launched it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub again: bool,
 }
 
 /// What is rendered for a container.
@@ -62,50 +44,52 @@ pub struct Rendered {
     /// The images that the build stands on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bases: Vec<Base>,
-    /// Content key of the image: what has the same key is the same image, up to what its
-    /// instructions fetch. None where that cannot be said.
+    /// Content key of the image; of several platforms, of their index. What has the same key is the
+    /// same image, up to what its instructions fetch. None where something from outside may change
+    /// the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// The image, where it is there already.
+    /// The platform that the key is for, where the spec names none: nodes are taken to be like the
+    /// worker's machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reused: Option<Built>,
-    /// The platforms, where there are several. The key above tells their index.
+    pub key_platform: Option<String>,
+    /// The platforms, where there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub platforms: Vec<RenderedPlatform>,
-    /// The context, where it was put into the store.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub context: Option<Context>,
-    /// The first attempt's Pod or Job, where it was launched, too.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub launched: Option<Launched>,
-    /// Whether it may have been launched, and nobody can say so.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub again: bool,
 }
 
 impl Rendered {
     /// What is rendered for one of its platforms alone. It has no tags: those are the index's.
     pub fn of(&self, one: &RenderedPlatform) -> Self {
-        Self {
-            tags: Vec::new(),
-            key: one.key.clone(),
-            reused: None,
-            platforms: Vec::new(),
-            ..self.clone()
-        }
+        Self { tags: Vec::new(), key: one.key.clone(), platforms: Vec::new(), ..self.clone() }
+    }
+
+    /// A hash of what is built: an object or a tag of an earlier rendering has another one.
+    pub fn identity(&self) -> String {
+        let parts = (&self.key, &self.content, &self.dockerfile, &self.dockerignore);
+        names::hex(format!("{parts:?}").as_bytes())
+    }
+
+    /// The key under which an image is kept; none where a node of another platform than expected
+    /// built it.
+    pub fn key_of(&self, image: &Built) -> Option<&String> {
+        let is_expected = self.key_platform.as_ref().is_none_or(|it| *it == image.platform);
+        self.key.as_ref().filter(|_| is_expected)
+    }
+
+    /// The key under which the image of one of several platforms is kept.
+    pub fn key_for(&self, platform: &str) -> Option<&String> {
+        self.platforms.iter().find(|one| one.platform == platform)?.key.as_ref()
     }
 }
 
-/// What is known of the image of one of several platforms before it is built.
+/// One of several platforms of a container.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RenderedPlatform {
     /// As the spec names it.
     pub platform: String,
-    /// Content key of its image; none where that cannot be said.
+    /// Content key of its image; none where something from outside may change the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// The image, where it is there already.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reused: Option<Built>,
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::BuildId;
+use super::ImageTags;
 use crate::{
+    build_id::BuildId,
     document::Kind,
     output::ContainerImage,
     plan::{GitSource, Place},
@@ -15,15 +16,28 @@ use crate::{
 /// A source to fetch.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct FetchInput {
-    /// Who waits for it.
-    #[serde(default)]
+    /// The build that needs it.
     pub id: BuildId,
     /// Where the code is.
     pub source: GitSource,
-    /// Containers whose images are looked for, too, once it is fetched: those that are there already
-    /// need no workflow of their own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wanted: Option<Wanted>,
+}
+
+/// A fetched source.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Fetched {
+    /// The commit that the revision is.
+    pub commit: String,
+}
+
+/// Images to look for: those of the containers of one source.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct FindImagesInput {
+    /// The build that needs them.
+    pub id: BuildId,
+    /// The commit of the source.
+    pub commit: String,
+    /// The containers.
+    pub wanted: Wanted,
 }
 
 /// Containers whose images may be there already.
@@ -41,21 +55,27 @@ pub struct Wanted {
     pub published: BTreeMap<String, String>,
 }
 
-/// A fetched source.
+/// Images that are there already.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub struct Fetched {
-    /// The commit that the revision is.
-    pub commit: String,
-    /// The images that are there already. They have the build's own name and tags.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub found: Vec<ContainerImage>,
+pub struct ReadyImages {
+    /// The images.
+    pub images: Vec<ReadyImage>,
+}
+
+/// An image that is there already, once it has its names.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ReadyImage {
+    /// What the build returns of it.
+    pub image: ContainerImage,
+    /// The names that it still needs.
+    pub tags: ImageTags,
 }
 
 /// A version to look up.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VersionInput {
-    /// Who waits for it.
+    /// The build that needs it.
     pub id: BuildId,
     /// The version; none where one is to be found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,10 +96,10 @@ pub struct Versioned {
     pub published: Vec<Option<String>>,
 }
 
-/// A document, of which it is asked whether it comes to anything new.
+/// A document to compare with what is published.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct CompareInput {
-    /// Who waits for it.
+    /// The build that needs it.
     pub id: BuildId,
     /// An app or a component.
     pub kind: Kind,

@@ -1,5 +1,5 @@
-//! The blocks of a tar. Read here, as the crate for it goes on where an archive must be refused: at
-//! an end without end marker, at extensions that change an entry's name, at a damaged padding.
+//! Reads the blocks of a tar. The `tar` crate is not used, because it accepts archives that must be
+//! refused: without end marker, with extensions that change an entry's name, with damaged padding.
 
 use std::io::{self, Read};
 
@@ -14,13 +14,13 @@ const NONE: [u8; BLOCK as usize] = [0; BLOCK as usize];
 pub(super) struct Entry {
     pub name: String,
     pub directory: bool,
-    /// Where its bytes begin in the file.
+    /// Offset of its bytes in the file.
     pub begin: u64,
     pub size: u64,
 }
 
-/// Reads every entry of a tar of `length` bytes, to its very end. `take` reads an entry's bytes;
-/// where it fails, the error gets the place.
+/// Reads every entry of a tar of `length` bytes, to its very end. `take` reads an entry's bytes. An
+/// error of `take` gets the entry's name.
 pub(super) fn read<R: Read>(
     mut from: R,
     length: u64,
@@ -41,7 +41,7 @@ pub(super) fn read<R: Read>(
         let mut rest = Vec::new();
         (&mut from).take(padding).read_to_end(&mut rest).with_context(place)?;
         ensure!(rest.len() as u64 == padding, "{} ends too early", place());
-        ensure!(rest.iter().all(|byte| *byte == 0), "something is behind the end of {}", place());
+        ensure!(rest.iter().all(|byte| *byte == 0), "there is data after the end of {}", place());
         at = entry.begin + entry.size + padding;
     }
 }
@@ -57,7 +57,7 @@ fn block(from: &mut impl Read, at: u64) -> anyhow::Result<[u8; BLOCK as usize]> 
     Ok(block)
 }
 
-/// The end: at least one more empty block, and nothing else.
+/// Checks the end: at least one more empty block, and nothing else.
 fn end(mut from: impl Read, at: u64) -> anyhow::Result<()> {
     block(&mut from, at + BLOCK).and_then(|second| {
         ensure!(second == NONE, "half an end marker at byte {at}");
@@ -65,14 +65,13 @@ fn end(mut from: impl Read, at: u64) -> anyhow::Result<()> {
     })?;
     let mut chunk = [0; 8192];
     loop {
-        let read =
-            from.read(&mut chunk).with_context(|| format!("cannot read behind byte {at}"))?;
+        let read = from.read(&mut chunk).with_context(|| format!("cannot read after byte {at}"))?;
         if read == 0 {
             return Ok(());
         }
         ensure!(
             chunk[..read].iter().all(|byte| *byte == 0),
-            "something is behind the end marker at byte {at}"
+            "there is data after the end marker at byte {at}"
         );
     }
 }
@@ -80,7 +79,7 @@ fn end(mut from: impl Read, at: u64) -> anyhow::Result<()> {
 fn entry(block: &[u8; BLOCK as usize], at: u64, length: u64) -> anyhow::Result<Entry> {
     let header = Header::from_byte_slice(block);
     let sum = header.cksum().ok();
-    // The sum counts its own field as eight spaces.
+    // In the sum, its own field counts as eight spaces.
     let counted = block[..148].iter().chain(&[b' '; 8]).chain(&block[156..]);
     let counted: u32 = counted.map(|byte| u32::from(*byte)).sum();
     ensure!(sum == Some(counted), "the header is damaged: its checksum is wrong");
@@ -91,7 +90,7 @@ fn entry(block: &[u8; BLOCK as usize], at: u64, length: u64) -> anyhow::Result<E
         EntryType::Directory => true,
         other => bail!("`{name}` is {}, not a file", word(other)),
     };
-    let size = header.size().context("the header is damaged: its size is no number")?;
+    let size = header.size().context("the header is damaged: its size is not a number")?;
     let begin = at + BLOCK;
     ensure!(
         size <= length.saturating_sub(begin) && !(directory && size > 0),

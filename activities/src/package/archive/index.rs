@@ -1,4 +1,4 @@
-//! `index.json`: what an archive holds, by name.
+//! `index.json`: what an archive contains, by name.
 
 use anyhow::{Context, ensure};
 use oci_client::manifest::{OCI_IMAGE_INDEX_MEDIA_TYPE, OciDescriptor};
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{LAYOUT_VERSION, REF_NAME};
 use crate::{package::whole::Whole, registry::Manifest};
 
-/// What is read of it.
+/// The fields that are read.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Index {
@@ -24,7 +24,7 @@ struct Layout {
     image_layout_version: String,
 }
 
-/// The index of a package: it comes first, and is the only entry with a name.
+/// The index of an archive. The package comes first, and is the only entry with a name.
 pub(super) fn of(whole: &Whole) -> anyhow::Result<Vec<u8>> {
     let name = [(REF_NAME.to_owned(), whole.tag.clone())];
     let package = OciDescriptor {
@@ -43,7 +43,7 @@ pub(super) fn of(whole: &Whole) -> anyhow::Result<Vec<u8>> {
     Ok(serde_json::to_vec(&index)?)
 }
 
-/// Reads an index.
+/// Parses an index.
 pub(super) fn read(bytes: &[u8]) -> anyhow::Result<Index> {
     let index: Index = serde_json::from_slice(bytes).context("it is not an index")?;
     ensure!(index.schema_version == 2, "its `schemaVersion` is {}, not 2", index.schema_version);
@@ -52,7 +52,7 @@ pub(super) fn read(bytes: &[u8]) -> anyhow::Result<Index> {
     Ok(index)
 }
 
-/// Whether a layout file is of the only version that there is.
+/// Fails unless a layout file has the only existing version.
 pub(super) fn check_layout(bytes: &[u8]) -> anyhow::Result<()> {
     let layout: Layout = serde_json::from_slice(bytes).context("it is not a layout file")?;
     let version = layout.image_layout_version;
@@ -60,7 +60,7 @@ pub(super) fn check_layout(bytes: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the layout file says.
+/// The content of the layout file.
 pub(super) fn layout() -> String {
     json!({"imageLayoutVersion": LAYOUT_VERSION}).to_string()
 }

@@ -1,4 +1,4 @@
-//! Opens an archive: nothing of it is used before all of it was found to be well.
+//! Opens an archive. Nothing in it is used before all of it is verified.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,34 +14,36 @@ use oci_client::manifest::OciDescriptor;
 use super::{
     INDEX, LAYOUT,
     index::{self, Index, name},
-    scan::{self, Place, Scan},
+    scan::{self, BlobRange, Scan},
 };
 use crate::{
     package::whole::{Whole, size, subject},
     registry::{Body, MANIFEST_BYTES, Manifest},
 };
 
-/// An archive that is well.
+/// A verified archive.
 #[derive(Debug)]
 pub struct Archive {
     path: PathBuf,
-    /// What is in it.
+    /// The package and everything in it.
     pub whole: Whole,
-    places: BTreeMap<String, Place>,
+    places: BTreeMap<String, BlobRange>,
 }
 
-/// Opens an archive and reads all of it. `read` is told how many bytes were read.
+/// Opens an archive and verifies all of it. `read` receives the numbers of bytes read. Nothing is
+/// written.
 ///
-/// It is refused whole where anything is amiss: where a name is not one of a layout's, a digest is
-/// not that of the bytes, sizes disagree, something that is named is not there or something that is
-/// there is not named, where it is cut off, or holds no package of ours. Nothing is written.
+/// # Errors
+/// If a name is not one of a layout's, a digest does not match, a size is wrong, something named is
+/// missing, something is there that nothing names, the file is cut off, or it contains no package of
+/// ours.
 pub fn open(path: &Path, read: impl FnMut(u64)) -> anyhow::Result<Archive> {
     let scan = scan::scan(path, read)?;
     index::check_layout(&scan.layout).context(LAYOUT)?;
     let index = index::read(&scan.index).context(INDEX)?;
     let file = File::open(path).context("cannot open it")?;
     let manifests = Manifests { file: &file, scan: &scan };
-    // Nothing of this waits: the manifests are in the file.
+    // This never waits, because the manifests are in the file.
     let whole = manifests.whole(&index).now_or_never().context("a read that waits")??;
     check_blobs(&whole, &scan)?;
     Ok(Archive { path: path.to_owned(), whole, places: scan.blobs })
@@ -51,7 +53,7 @@ impl Archive {
     /// The bytes of a blob.
     pub fn body(&self, blob: &OciDescriptor) -> anyhow::Result<Body> {
         let place = self.places.get(&blob.digest);
-        let Place { begin, size } = place.with_context(|| format!("no `{}`", blob.digest))?;
+        let BlobRange { begin, size } = place.with_context(|| format!("no `{}`", blob.digest))?;
         Ok(Body::Part(self.path.clone(), *begin, *size))
     }
 }
@@ -64,7 +66,7 @@ struct Manifests<'a> {
 impl Manifests<'_> {
     fn read(&self, digest: &str) -> anyhow::Result<Manifest> {
         let place = self.scan.blobs.get(digest);
-        let Place { begin, size } =
+        let BlobRange { begin, size } =
             place.with_context(|| format!("the manifest `{digest}` is missing"))?;
         ensure!(
             *size <= MANIFEST_BYTES as u64,
@@ -77,7 +79,7 @@ impl Manifests<'_> {
         Ok(manifest)
     }
 
-    /// The package of an index, and what refers to it.
+    /// The package of an index, and its referrers.
     async fn whole(&self, index: &Index) -> anyhow::Result<Whole> {
         let mut read = async |digest: &str| self.read(digest);
         let entries = index.manifests.iter();
@@ -93,7 +95,7 @@ impl Manifests<'_> {
         let mut whole = Whole::of(package.clone(), &mut read).await?;
         let mut left: Vec<_> =
             found.into_iter().filter(|it| whole.find(&it.digest).is_none()).collect();
-        // What refers may be named before what it refers to.
+        // A referrer may be named before its subject.
         while let Some(next) = left.iter().position(|it| refers(&whole, it)) {
             whole.refer(left.remove(next), &mut read).await?;
         }
@@ -115,7 +117,7 @@ impl Manifests<'_> {
     }
 }
 
-/// Manifests that the index of an archive may name: a package, and what refers to it.
+/// Checks the manifests of an archive's index: a package, and its referrers.
 const ENTRIES: usize = 1000;
 
 fn refers(whole: &Whole, manifest: &Manifest) -> bool {
@@ -123,7 +125,7 @@ fn refers(whole: &Whole, manifest: &Manifest) -> bool {
     subject.is_some_and(|subject| whole.find(&subject.digest).is_some())
 }
 
-/// Whether what is named is there, with its size, and nothing else is.
+/// Fails unless everything that is named is there with its size, and nothing else.
 fn check_blobs(whole: &Whole, scan: &Scan) -> anyhow::Result<()> {
     for (digest, blob) in &whole.blobs {
         let place = scan.blobs.get(digest);

@@ -1,4 +1,4 @@
-//! What is in an archive, by name: every byte of it is read, every digest is checked.
+//! Scans an archive: reads every byte, and checks every digest.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,28 +16,28 @@ use super::{
 };
 use crate::{package::whole::is_digest, registry::MANIFEST_BYTES};
 
-/// Entries that an archive may have.
+/// The most entries of an archive.
 const ENTRIES: usize = 100_000;
 
-/// Where a blob is in the file, and its bytes.
+/// The range of a blob in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Where it begins.
+pub struct BlobRange {
+    /// Its first byte.
     pub begin: u64,
-    /// How many bytes it has.
+    /// Its number of bytes.
     pub size: u64,
 }
 
-/// What is in an archive.
+/// The contents of an archive.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     pub layout: Vec<u8>,
     pub index: Vec<u8>,
-    /// By digest.
-    pub blobs: BTreeMap<String, Place>,
+    /// The blobs, by digest.
+    pub blobs: BTreeMap<String, BlobRange>,
 }
 
-/// Reads an archive. `read` is told how many bytes were read.
+/// Scans an archive. `read` receives the numbers of bytes read.
 pub(super) fn scan(path: &Path, mut read: impl FnMut(u64)) -> anyhow::Result<Scan> {
     let file = File::open(path).context("cannot open it")?;
     let length = file.metadata().context("cannot read it")?.len();
@@ -62,7 +62,7 @@ fn refuse_compressed(from: &mut BufReader<File>) -> anyhow::Result<()> {
     let begin = from.fill_buf().context("cannot read it")?;
     let compressed = [&[0x1f, 0x8b][..], b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd"];
     let is_compressed = compressed.iter().any(|magic| begin.starts_with(magic));
-    ensure!(!is_compressed, "it is compressed: take that away first, as by `gunzip`");
+    ensure!(!is_compressed, "it is compressed; decompress it first, for example with `gunzip`");
     Ok(())
 }
 
@@ -85,7 +85,7 @@ impl Scan {
         io::copy(bytes, &mut hash).context("cannot read")?;
         let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         ensure!(digest.ends_with(&found), "damaged: its bytes have the digest `sha256:{found}`");
-        let place = Place { begin: entry.begin, size: entry.size };
+        let place = BlobRange { begin: entry.begin, size: entry.size };
         self.blobs.insert(digest.to_owned(), place);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Sends what is in an archive to a registry.
+//! Sends the contents of an archive to a registry.
 
 use anyhow::Context;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -11,28 +11,28 @@ use crate::{
     registry::Repository,
 };
 
-/// Blobs that are sent side by side.
+/// How many blobs are sent at the same time.
 const BLOBS: usize = 4;
 
-/// What came of it.
+/// The result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
     /// `host/path:tag` of the package.
     pub reference: String,
     /// `sha256:…` of its index.
     pub digest: String,
-    /// How many blobs were sent.
+    /// The number of blobs that were sent.
     pub sent: usize,
-    /// How many blobs were there.
+    /// The number of blobs that were there before.
     pub there: usize,
 }
 
 impl Archive {
-    /// Puts the package into a repository, with everything in it and what refers to it. `done` is
-    /// told how many bytes of blobs are there then.
+    /// Puts the package into a repository with everything in it and its referrers. `done` receives the
+    /// number of bytes of each blob that is there. The tag is put last. Sending twice changes nothing.
     ///
-    /// Whoever finds the tag finds all of it; doing it twice changes nothing. Where the tag has
-    /// something else, nothing is sent and it ends as `VersionExists`, unless `force`.
+    /// # Errors
+    /// `VersionExists` if the tag has something else, unless `force`. Nothing is sent then.
     pub async fn send(
         &self,
         to: &Repository,
@@ -59,7 +59,7 @@ impl Archive {
         Ok(Sent { reference, digest: whole.package.digest.clone(), sent, there })
     }
 
-    /// Puts every blob, and says how many were not there.
+    /// Puts every blob, and returns how many were missing.
     async fn blobs(&self, to: &Repository, done: impl Fn(u64)) -> anyhow::Result<usize> {
         let done = &done;
         let put = |blob| async move {
@@ -72,8 +72,8 @@ impl Archive {
         Ok(sent.into_iter().filter(|sent| *sent).count())
     }
 
-    /// Puts every manifest but referrers: the package's own parts under tags, as registries clear
-    /// away what has none.
+    /// Puts every manifest except referrers. The package's own parts get tags, because registries delete
+    /// manifests without a tag.
     async fn manifests(&self, to: &Repository) -> anyhow::Result<()> {
         let whole = &self.whole;
         let parts = whole.package.parts()?.manifests.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Writes an archive, blob by blob as the registry gives them.
+//! Writes an archive, blob by blob from the registry.
 
 use std::{
     collections::BTreeMap,
@@ -21,20 +21,20 @@ use crate::{
     registry::Repository,
 };
 
-/// Bytes that are kept before they go to the disk.
+/// Bytes of the write buffer.
 const BUFFER: usize = 256 * 1024;
 
-/// What becomes an entry.
+/// The content of an entry.
 enum Source<'a> {
     Bytes(&'a [u8]),
     Blob(&'a OciDescriptor),
 }
 
-/// Writes a package of a repository into a file, in place of one that is there. `wrote` is told
-/// how many bytes each write had.
+/// Writes a package of a repository into a file, and replaces an existing file. `wrote` receives the
+/// number of bytes of each write.
 ///
-/// The file appears when it is whole: until then what is written has another name, beside it. It
-/// goes away where this fails or is dropped.
+/// The file appears when it is complete. Until then the bytes are in a file beside it, which is deleted
+/// if this fails or is dropped.
 pub async fn write(
     whole: &Whole,
     from: &Repository,
@@ -53,11 +53,11 @@ pub async fn write(
     Ok(())
 }
 
-/// A file of another name in the same directory, which goes away unless it is renamed.
+/// A temporary file in the same directory. It is deleted unless it is renamed.
 pub fn beside(to: &Path) -> io::Result<NamedTempFile> {
     let directory = to.parent().filter(|parent| !parent.as_os_str().is_empty());
     let directory = directory.map_or_else(|| PathBuf::from("."), Path::to_owned);
-    // As for any new file, what the umask says is taken away.
+    // The umask applies, as for any new file.
     let mode = Permissions::from_mode(0o666);
     tempfile::Builder::new().prefix(".kiln-").permissions(mode).tempfile_in(directory)
 }
@@ -80,7 +80,7 @@ async fn entries<W: AsyncWrite + Unpin>(
         let hex = digest.trim_start_matches("sha256:");
         entry(from, out, &format!("{BLOBS}{hex}"), source).await?;
     }
-    // Two empty blocks are the end.
+    // A tar ends with two empty blocks.
     out.write_all(&[0; 2 * BLOCK as usize]).await?;
     Ok(())
 }
@@ -105,7 +105,7 @@ async fn entry<W: AsyncWrite + Unpin>(
     Ok(())
 }
 
-/// A header that says nothing of when and by whom.
+/// A header without time and owner.
 pub(super) fn header(name: &str, size: u64) -> io::Result<Header> {
     let mut header = Header::new_gnu();
     header.set_path(name)?;
@@ -119,7 +119,7 @@ pub(super) fn header(name: &str, size: u64) -> io::Result<Header> {
     Ok(header)
 }
 
-/// Bytes that an archive of a package has, but for its two small files.
+/// Bytes of a package's archive, without its two small files.
 pub fn length(whole: &Whole) -> u64 {
     let manifests = whole.manifests.iter().map(|manifest| manifest.bytes.len() as u64);
     let sizes = whole.blobs.values().map(size).chain(manifests);

@@ -1,11 +1,11 @@
-//! `Chart.yaml`: what Helm wants of it, and what a chart in a registry tells of itself.
+//! `Chart.yaml`: the fields that Helm requires, and those that a chart's manifest repeats.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use regex::Regex;
 use serde_json::{Map, Value};
 
-/// The line of the version: what is before it, the version, what is behind it.
+/// The line of the version: the text before, the version, the text after.
 static VERSION_LINE: LazyLock<Regex> = LazyLock::new(|| {
     #[allow(clippy::unwrap_used, reason = "the pattern is fixed")]
     Regex::new(r#"(?m)^(["']?version["']?[ \t]*:[ \t]+)([^ \t\r\n#][^ \t\r\n]*)([ \t]*(?:[ \t]#[^\r\n]*)?\r?)$"#)
@@ -33,22 +33,22 @@ const FIELDS: [&str; 17] = [
     "type",
 ];
 
-/// Those of them that are lists, maps or flags; the others are texts, however YAML reads them.
+/// The fields that are lists, maps or flags. The other fields are strings, however YAML reads them.
 const NO_TEXTS: [&str; 6] =
     ["sources", "keywords", "maintainers", "deprecated", "annotations", "dependencies"];
 
-/// What a `Chart.yaml` says.
+/// A `Chart.yaml`.
 #[derive(Debug)]
 pub(super) struct Metadata {
     pub(super) name: String,
     pub(super) version: String,
-    /// The file, with the version in it.
+    /// The text of the file, with the chart's version.
     pub(super) text: String,
     fields: Map<String, Value>,
 }
 
 impl Metadata {
-    /// Reads the file; where a version is given, its line alone is changed.
+    /// Parses the file. With `version` it changes the line of the version only.
     pub(super) fn read(content: Vec<u8>, version: Option<&str>) -> Result<Self, String> {
         let text = String::from_utf8(content).map_err(|_| "is not UTF-8".to_owned())?;
         let fields = parse(&text)?;
@@ -84,7 +84,7 @@ impl Metadata {
             }
             None => return Err("`apiVersion` is missing; accepted is `v1`, `v2`".to_owned()),
         }
-        // It is a part of a repository's name in a registry, and of a path in the archive.
+        // The name is part of a repository's name, and of paths in the archive.
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._".contains(c);
         let outer = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
         let name = &self.name;
@@ -96,7 +96,7 @@ impl Metadata {
             ));
         }
         semver::Version::parse(&self.version).map_err(|error| {
-            format!("`version` is `{}`, which is no semantic version: {error}", self.version)
+            format!("`version` is `{}`, which is not a semantic version: {error}", self.version)
         })?;
         match field(&self.fields, "type").as_deref() {
             None | Some("application" | "library") => Ok(()),
@@ -106,14 +106,14 @@ impl Metadata {
         }
     }
 
-    /// Names of the charts that it needs beside it.
+    /// Names of the charts that must be beside it.
     pub(super) fn dependencies(&self) -> impl Iterator<Item = &str> {
         let all = self.fields.get("dependencies").and_then(Value::as_array);
         all.into_iter().flatten().filter_map(|one| one.get("name")?.as_str())
     }
 
-    /// The config of the chart's manifest. Helm writes the repository of a dependency that has none
-    /// too.
+    /// The config of the chart's manifest. Like Helm, it writes the repository of each dependency, even an
+    /// empty one.
     pub(super) fn config(&self) -> Vec<u8> {
         let mut fields = self.fields.clone();
         let all = fields.get_mut("dependencies").and_then(Value::as_array_mut);
@@ -123,7 +123,7 @@ impl Metadata {
         Value::Object(fields).to_string().into_bytes()
     }
 
-    /// The annotations of the chart's manifest, as `helm push` writes them but for the time.
+    /// The annotations of the chart's manifest: those of `helm push`, without the time.
     pub(super) fn annotations(&self) -> BTreeMap<String, String> {
         let texts = |value: Option<&Value>| {
             let all = value.and_then(Value::as_object).into_iter().flatten();
@@ -159,7 +159,7 @@ impl Metadata {
     }
 }
 
-/// The fields that Helm knows, in its order; others say nothing to it.
+/// The fields that Helm knows, in its order, without others.
 fn parse(text: &str) -> Result<Map<String, Value>, String> {
     let mut all: Map<String, Value> = serde_saphyr::from_str(text)
         .map_err(|error| format!("cannot be read: {}", error.without_snippet()))?;
@@ -170,7 +170,7 @@ fn parse(text: &str) -> Result<Map<String, Value>, String> {
         };
         let value = match NO_TEXTS.contains(&name) {
             true => value,
-            false => Value::String(self::text(&value).ok_or(format!("`{name}` is no text"))?),
+            false => Value::String(self::text(&value).ok_or(format!("`{name}` is not a string"))?),
         };
         fields.insert(name.to_owned(), value);
     }
@@ -181,7 +181,7 @@ fn field(fields: &Map<String, Value>, name: &str) -> Option<String> {
     fields.get(name).and_then(text).filter(|text| !text.is_empty())
 }
 
-/// A scalar as a text.
+/// A scalar as a string.
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -233,8 +233,8 @@ mod tests {
             ("apiVersion: v3\nname: a\nversion: 1.0.0\n", None, "`apiVersion` is `v3`"),
             ("apiVersion: v2\nname: ../a\nversion: 1.0.0\n", None, "`name` is `../a`"),
             ("apiVersion: v2\nname: Shop\nversion: 1.0.0\n", None, "`name` is `Shop`"),
-            ("apiVersion: v2\nname: shop\nversion: 1.0\n", None, "no semantic version"),
-            ("apiVersion: v2\nname: shop\nversion: [1]\n", None, "`version` is no text"),
+            ("apiVersion: v2\nname: shop\nversion: 1.0\n", None, "not a semantic version"),
+            ("apiVersion: v2\nname: shop\nversion: [1]\n", None, "`version` is not a string"),
             ("{apiVersion: v2, name: shop, version: 1.0.0}", Some("2.0.0"), "cannot be replaced"),
             (&chart("type: operator\n"), None, "`type` is `operator`"),
             (&chart("name: again\n"), None, "cannot be read"),

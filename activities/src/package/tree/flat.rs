@@ -1,4 +1,4 @@
-//! The names in an image: what each layer adds and removes, from the first to the last.
+//! The names in an image: what each layer adds and removes, from the first layer to the last.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::{invalid, layer::Layer};
 
-/// How many names an image may have, wanted or not.
+/// The most names of an image.
 const MAX_NAMES: usize = 1_000_000;
 
-/// How many symlinks one path may lead through.
+/// The most symlinks on one path.
 const MAX_SYMLINKS: usize = 40;
 
 /// Where the bytes of a file are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Origin {
+pub(super) struct LayerEntry {
     pub(super) layer: usize,
-    /// Number of the entry in it.
+    /// Number of the entry in the layer.
     pub(super) entry: usize,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Origin {
 enum Node {
     Dir,
     File {
-        origin: Origin,
+        origin: LayerEntry,
         size: u64,
     },
     Symlink(Vec<u8>),
@@ -33,24 +33,24 @@ enum Node {
     Other,
 }
 
-/// The names of an image so far.
+/// The names of the layers so far.
 #[derive(Debug, Default)]
 pub(super) struct Flat {
     nodes: BTreeMap<Vec<u8>, Node>,
 }
 
-/// What one layer changes.
+/// The changes of one layer.
 #[derive(Default)]
 struct Change {
     added: BTreeMap<Vec<u8>, Node>,
-    /// Gone with all below it.
+    /// Paths that are removed with everything below them.
     removed: Vec<Vec<u8>>,
-    /// Emptied.
+    /// Directories that are emptied.
     opaque: Vec<Vec<u8>>,
 }
 
 impl Flat {
-    /// Lays one more layer on the others.
+    /// Adds one more layer on top.
     pub(super) fn add(
         &mut self,
         index: usize,
@@ -72,7 +72,7 @@ impl Flat {
                 (EntryType::Link, Some(target)) => self.linked(&change, &path, &target)?,
                 (EntryType::Symlink, Some(target)) => Node::Symlink(target),
                 (EntryType::Char | EntryType::Block | EntryType::Fifo, _) => Node::Other,
-                _ => Node::File { origin: Origin { layer: index, entry }, size: found.size() },
+                _ => Node::File { origin: LayerEntry { layer: index, entry }, size: found.size() },
             };
             change.added.insert(path, node);
             match self.nodes.len() + change.added.len() > MAX_NAMES {
@@ -84,16 +84,20 @@ impl Flat {
         Ok(())
     }
 
-    /// What a hard link stands for: a file of this layer, or of one below.
+    /// The target of a hard link: a file of this layer, or of a lower one.
     fn linked(&self, change: &Change, path: &[u8], target: &[u8]) -> anyhow::Result<Node> {
         let target = plain(target)?;
         let found = change.added.get(&target).or_else(|| self.nodes.get(&target));
         found.filter(|node| **node != Node::Dir).cloned().ok_or_else(|| {
-            invalid(format!("`{}` is a link to `{}`, which is no file", text(path), text(&target)))
+            invalid(format!(
+                "`{}` is a link to `{}`, which is not a file",
+                text(path),
+                text(&target)
+            ))
         })
     }
 
-    /// What a layer removes is gone from those below, wherever in the layer it is said.
+    /// Applies a layer. Removals concern lower layers only, wherever they are in this layer.
     fn apply(&mut self, change: Change) {
         for path in change.removed {
             self.clear(&path);
@@ -110,7 +114,7 @@ impl Flat {
         }
     }
 
-    /// Removes all below a path.
+    /// Removes everything below a path.
     fn clear(&mut self, path: &[u8]) {
         let before = below(path);
         let inside = self.nodes.range(before.clone()..).map(|(path, _)| path);
@@ -120,8 +124,8 @@ impl Flat {
         }
     }
 
-    /// All files and symlinks, by name, each with its size. A symlink has none: it stands for a file
-    /// that is counted.
+    /// All files and symlinks, sorted by name, each with its size. A symlink has size 0, because its file
+    /// is counted.
     pub(super) fn files(&self) -> impl Iterator<Item = (&[u8], u64)> {
         self.nodes.iter().filter_map(|(path, node)| match node {
             Node::File { size, .. } => Some((path.as_slice(), *size)),
@@ -130,13 +134,13 @@ impl Flat {
         })
     }
 
-    /// Where the bytes of a name are. It lies in directories alone; the last part may be a symlink
-    /// that leads, over others or not, to a file of the image.
-    pub(super) fn origin(&self, path: &[u8]) -> Result<Origin, String> {
+    /// Where the bytes of a name are. All its parents must be directories. The name itself may be a symlink
+    /// that leads, directly or through others, to a file of the image.
+    pub(super) fn origin(&self, path: &[u8]) -> Result<LayerEntry, String> {
         for (index, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
             if !matches!(self.nodes.get(&path[..index]), None | Some(Node::Dir)) {
                 let (path, above) = (text(path), text(&path[..index]));
-                return Err(format!("`{path}` is below `{above}`, which is no directory"));
+                return Err(format!("`{path}` is below `{above}`, which is not a directory"));
             }
         }
         self.follow(path).ok_or_else(|| {
@@ -144,7 +148,7 @@ impl Flat {
         })
     }
 
-    fn follow(&self, path: &[u8]) -> Option<Origin> {
+    fn follow(&self, path: &[u8]) -> Option<LayerEntry> {
         let mut at: Vec<Vec<u8>> = Vec::new();
         let mut todo = parts(path);
         let mut symlinks = 0;
@@ -175,14 +179,14 @@ impl Flat {
 }
 
 impl Change {
-    /// Whether a name is no file but says that something is removed.
+    /// Records a whiteout, a name that removes another. False if the name is an ordinary one.
     fn takes_away(&mut self, path: &[u8]) -> bool {
         let at = path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
         let (above, name) = path.split_at(at);
         let above_plain = above.strip_suffix(b"/").unwrap_or(above);
         match name.strip_prefix(b".wh.") {
             Some(b".wh..opq") => self.opaque.push(above_plain.to_vec()),
-            // Others of these names are a driver's own.
+            // Storage drivers use further names of this form.
             Some(hidden) if hidden.starts_with(b".wh.") => {}
             Some(hidden) => self.removed.push([above, hidden].concat()),
             None => return false,
@@ -191,18 +195,18 @@ impl Change {
     }
 }
 
-/// How the names below a directory begin; those below the root begin anyhow.
+/// The prefix of the names below a directory; empty for the root.
 fn below(path: &[u8]) -> Vec<u8> {
     if path.is_empty() { Vec::new() } else { [path, b"/"].concat() }
 }
 
-/// The parts of a path, the last one first.
+/// The parts of a path, the last part first.
 fn parts(path: &[u8]) -> Vec<Vec<u8>> {
     let parts = path.split(|byte| *byte == b'/');
     parts.filter(|part| !part.is_empty() && *part != b".").rev().map(<[u8]>::to_vec).collect()
 }
 
-/// A name without `.` and slashes at its ends. One that leads up is refused.
+/// A name without `.` and without slashes at its ends. A name with `..` is refused.
 fn plain(path: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut parts = parts(path);
     if parts.iter().any(|part| part == b"..") {

@@ -1,4 +1,4 @@
-//! One layer of an image, as it lies on the disk.
+//! One layer of an image, on the disk.
 
 use std::{
     fs::File,
@@ -23,7 +23,7 @@ pub(super) enum Compression {
     Gzip,
 }
 
-/// What a layer's media type says of it.
+/// The compression that a layer's media type names.
 pub(super) fn compression(media_type: &str) -> anyhow::Result<Compression> {
     match media_type {
         kind if kind.ends_with("tar+gzip") || kind.ends_with("tar.gzip") => Ok(Compression::Gzip),
@@ -35,16 +35,16 @@ pub(super) fn compression(media_type: &str) -> anyhow::Result<Compression> {
     }
 }
 
-/// Bytes that a layer may unpack to.
+/// The most bytes of an unpacked layer.
 const UNPACKED: u64 = 8 << 30;
 
-/// Bytes of an entry that says more of the next one: its name, where that is long.
+/// The most bytes of an extension header, such as a long name.
 const EXTENSION: u64 = 1 << 20;
 
-/// What an eStargz layer says of itself.
+/// The annotation of an eStargz layer.
 const STARGZ: &str = "containerd.io/snapshot/stargz/toc.digest";
 
-/// The files that such a layer has for its own use.
+/// The files that an eStargz layer has for itself.
 const OF_STARGZ: [&str; 3] = ["stargz.index.json", ".prefetch.landmark", ".no.prefetch.landmark"];
 
 /// An entry of a layer.
@@ -64,13 +64,13 @@ impl Layer {
         Self { path, compression, is_stargz }
     }
 
-    /// Whether a file is the layer's own.
+    /// Whether the layer has a file only for itself.
     pub(super) fn is_own(&self, path: &[u8]) -> bool {
         self.is_stargz && OF_STARGZ.iter().any(|name| name.as_bytes() == path)
     }
 
-    /// Refuses a layer that takes more room than it should: a name as large as a file, which is
-    /// read at once, or more bytes than a layer has.
+    /// Refuses a layer that would take too much memory or disk: by a very long name, which is read at once,
+    /// or by more bytes than a layer may have.
     pub(super) fn check(&self, cancel: &CancellationToken) -> anyhow::Result<()> {
         let mut archive = self.archive(cancel)?;
         for entry in archive.entries().map_err(damaged)?.raw(true) {
@@ -98,7 +98,7 @@ impl Layer {
         Ok(Archive::new(Box::new(bytes)))
     }
 
-    /// Shows all entries, each with its number. Only of a layer that was checked.
+    /// Visits all entries, each with its number. The layer must be checked before.
     pub(super) fn entries(
         &self,
         cancel: &CancellationToken,
@@ -113,7 +113,7 @@ impl Layer {
     }
 }
 
-/// A layer's bytes, of which there is an end whatever it was packed of.
+/// The unpacked bytes of a layer, cut at a bound.
 struct Bounded {
     inner: Box<dyn Read>,
     left: u64,
@@ -134,7 +134,7 @@ impl Read for Bounded {
     }
 }
 
-/// The error of a layer that is no archive, though it has the digest that it should have.
+/// The failure of a layer that is not an archive although its digest is right.
 pub(super) fn damaged(error: std::io::Error) -> anyhow::Error {
     let message = format!("yields: files: a layer of the image cannot be read: {error}");
     fail(FailureType::InvalidSpec, message)

@@ -1,4 +1,4 @@
-//! Is in a package what its record says?
+//! Compares the record of a package with the package.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::{
     registry::{Manifest, Repository},
 };
 
-/// What of a record is in its package.
+/// How much of a record is in its package.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Images.
@@ -23,7 +23,7 @@ pub struct Counts {
     pub charts: usize,
 }
 
-/// Compares the record with the package, and says what differs.
+/// Compares the record with the package, and returns what differs.
 pub(super) async fn check(
     repository: &Repository,
     package: &Manifest,
@@ -65,7 +65,7 @@ fn faults(package: &Package, record: &Record, indexes: &BTreeMap<Whose, Manifest
     faults
 }
 
-/// Both ways: an image that the record does not tell of is nobody's.
+/// In both directions: an image that the record does not name is a fault, too.
 fn images(
     package: &Package,
     record: &Record,
@@ -76,8 +76,8 @@ fn images(
         let names = (&one.component, &one.container);
         let held: Vec<_> =
             package.images.iter().filter(|it| (&it.component, &it.container) == names).collect();
-        // What was used as it is may be an index, of which the package holds an image. Of what was
-        // built for several platforms it holds each.
+        // An image that was used as it is may be an index, of which the package has one image. Of a
+        // build for several platforms it has all images.
         let of_several = indexes.get(&(names.0.clone(), names.1.clone()));
         let same = held.iter().any(|it| it.entry.digest == one.digest)
             || of_several.is_some_and(|index| index.digest == one.digest);

@@ -5,8 +5,9 @@ use std::{fs, io::Write};
 use flate2::{Compression, write::ZlibEncoder};
 use kilnworks_workflows::names;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
-use super::*;
+use super::{walk::Walk, *};
 use crate::error::failure_of;
 
 /// A mirror into which objects are put.

@@ -1,4 +1,4 @@
-//! Putting a large object in parts, a few at once.
+//! Puts a large object in parts, a few at the same time.
 
 mod part;
 
@@ -14,16 +14,16 @@ use futures::{StreamExt, TryStreamExt, stream};
 use self::part::Upload;
 use super::{Origin, Piece, S3Store, SHA256, Unfinished};
 
-/// Size of a part in bytes, and the size above which a file is put in parts.
+/// Size of a part in bytes. Larger files are put in parts.
 pub(super) const PART: u64 = 16 * 1024 * 1024;
 
-/// S3 takes no more parts of one object.
+/// The most parts of an object that S3 accepts.
 const MOST_PARTS: usize = 10_000;
 
-/// How many parts are sent at once.
+/// How many parts are sent at the same time.
 const AT_ONCE: usize = 4;
 
-/// Puts a file in parts, and gives its version.
+/// Puts a file in parts, and returns its version.
 pub(super) async fn put(
     store: &S3Store,
     key: &str,
@@ -35,7 +35,7 @@ pub(super) async fn put(
     whole(upload, &[Piece::Own(0..size)], Some(sha256)).await
 }
 
-/// Puts pieces together, and gives the version of what they are together.
+/// Puts the concatenation of pieces, and returns its version.
 pub(super) async fn compose(
     store: &S3Store,
     key: &str,
@@ -47,8 +47,8 @@ pub(super) async fn compose(
     whole(upload, pieces, None).await
 }
 
-/// The object is there once all parts are; when one fails, those that were sent are removed. Those of
-/// a worker that died are found by [`unfinished`].
+/// The object appears once all parts are sent. If a part fails, this deletes the parts that were
+/// sent. If the worker dies, [`unfinished`] finds them.
 async fn whole(
     upload: Upload<'_>,
     pieces: &[Piece],
@@ -98,7 +98,7 @@ async fn send(upload: &Upload<'_>, id: &str, parts: Vec<Piece>) -> anyhow::Resul
     }
 }
 
-/// Uploads in parts under a prefix that were begun before a time and never completed.
+/// Multipart uploads below a prefix that started before a time and did not complete.
 pub(super) async fn unfinished(
     store: &S3Store,
     prefix: &str,
@@ -113,7 +113,7 @@ pub(super) async fn unfinished(
         found.extend(page.uploads().iter().filter_map(|upload| {
             let begun = SystemTime::try_from(*upload.initiated()?).ok()?;
             let (key, id) = (upload.key()?.to_owned(), upload.upload_id()?.to_owned());
-            // Not every server heeds the prefix, and the bucket may be others', too.
+            // Some servers ignore the prefix, and others may use the bucket too.
             (begun < before && key.starts_with(prefix)).then_some(Unfinished { key, id })
         }));
         from = (page.next_key_marker, page.next_upload_id_marker);
@@ -123,7 +123,7 @@ pub(super) async fn unfinished(
     }
 }
 
-/// Removes the parts of an upload.
+/// Deletes the parts of an upload.
 pub(super) async fn discard(store: &S3Store, upload: &Unfinished) -> anyhow::Result<()> {
     let abort = store.client.abort_multipart_upload().bucket(&store.bucket.name);
     match abort.key(&upload.key).upload_id(&upload.id).send().await {

@@ -5,8 +5,8 @@ use std::{cell::Cell, collections::BTreeMap, time::Duration};
 use kilnworks_workflows::{
     BuildApp,
     build::raw,
-    failure::{Failure, FailureDetails},
-    output::{BuildOutput, ContainerImage},
+    failure::Failure,
+    output::{BuildOutput, ContainerImage, FailureDetails},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

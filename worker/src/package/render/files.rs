@@ -1,4 +1,4 @@
-//! Writes rendered files into a directory, and never outside it: a package may be anybody's.
+//! Writes rendered files to a directory, and never outside of it, because a package is untrusted input.
 
 use std::{
     fs::{self, OpenOptions},
@@ -6,16 +6,22 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use super::Rendered;
-use crate::end::{Error, Exit};
+use crate::output::{Error, Exit};
 
-/// Writes all files, or none where one of them cannot be: its name leads elsewhere, or something is
-/// there and `force` is not given.
+/// A rendered file.
+pub(super) struct Rendered {
+    /// A relative path. In the package of an app, a file of a component is below the name of the
+    /// component.
+    pub(super) name: String,
+    pub(super) text: String,
+}
+
+/// Writes all files, or none if a name is not safe or a file exists and `force` is not set.
 pub(super) fn write(directory: &Path, files: &[Rendered], force: bool) -> Result<(), Error> {
     let paths: Vec<_> = files.iter().map(|file| inside(directory, &file.name)).collect();
     let paths = paths.into_iter().collect::<Result<Vec<_>, _>>()?;
     if let Some(there) = paths.iter().find(|path| !force && path.symlink_metadata().is_ok()) {
-        return Err(Error::input("something is there already")
+        return Err(Error::input("the file already exists")
             .at(there.display().to_string())
             .hint("`--force` replaces it"));
     }
@@ -31,20 +37,20 @@ fn cannot(error: &io::Error, path: &Path) -> Error {
     Error::new(Exit::Failed, format!("cannot write: {error}")).at(path.display().to_string())
 }
 
-/// Where a file goes: below the directory by name, and not by a link that is there.
+/// The path of a file: inside the directory, and not through a symbolic link.
 fn inside(directory: &Path, name: &str) -> Result<PathBuf, Error> {
     let parts = Path::new(name).components();
     let plain = !name.is_empty() && parts.clone().all(|part| matches!(part, Component::Normal(_)));
     let refused = |what: &str| Err(Error::new(Exit::Failed, what).at(format!("the file `{name}`")));
     if !plain {
-        return refused("the name of a file leads out of the directory; nothing was written");
+        return refused("the name of a file leads out of the directory; no file was written");
     }
     let path = directory.join(name);
-    // The directory itself may be a link: it is what was asked for.
+    // The directory itself may be a link, because the user named it.
     let above = path.ancestors().skip(1).take_while(|above| *above != directory);
     for above in above {
         if above.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
-            return refused("a link is in the way; nothing was written");
+            return refused("the path contains a symbolic link; no file was written");
         }
     }
     Ok(path)
@@ -52,7 +58,7 @@ fn inside(directory: &Path, name: &str) -> Result<PathBuf, Error> {
 
 fn put(directory: &Path, path: &Path, text: &str) -> io::Result<()> {
     fs::create_dir_all(path.parent().unwrap_or(directory))?;
-    // What is there is replaced, and never written through: it may be a link.
+    // An existing file is replaced and not opened, because it may be a link.
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -69,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_written_once_unless_forced() {
+    fn an_existing_file_is_replaced_only_with_force() {
         let directory = tempfile::tempdir().unwrap();
         let files = [file("a.yaml"), file("web/b.yaml")];
         write(directory.path(), &files, false).unwrap();

@@ -1,28 +1,28 @@
-//! How the images of a package are pulled from where the package is.
+//! References of the images of a package in the repository of the package.
 
 use std::collections::BTreeMap;
 
 use kilnworks_activities::{
-    index::text,
     package::read::{Image, Package},
+    registry::index::text,
 };
 use kilnworks_workflows::{names, output::ContainerImage};
 
-use crate::end::Error;
+use crate::output::Error;
 
 /// References by component and container.
 pub(super) struct References(BTreeMap<(String, String), String>);
 
 impl References {
-    /// Of an image of the record. One that the package does not have is left as it was built.
+    /// The reference of an image. An image that is not in the package keeps its original reference.
     pub(super) fn of(&self, image: &ContainerImage) -> String {
         let names = (image.component.clone(), image.container.clone());
         self.0.get(&names).unwrap_or(&image.reference).clone()
     }
 }
 
-/// `<the package's own repository>@<digest>` of each image: of several platforms the one that is
-/// asked for, else their index, which must be there.
+/// `<repository of the package>@<digest>` of each image. For a multi-platform image: the image of the
+/// given platform, otherwise the index, which must exist.
 pub(super) async fn references(
     package: &Package,
     platform: Option<&str>,
@@ -38,10 +38,10 @@ pub(super) async fn references(
             images.iter().find(|image| platform.is_none_or(|it| self::platform(image) == it));
         let Some(chosen) = chosen else {
             let there: Vec<_> = images.iter().map(|image| self::platform(image)).collect();
-            let what = format!("the image {}/{} is not there for that platform", names.0, names.1);
+            let what = format!("the image {}/{} has no such platform", names.0, names.1);
             return Err(Error::input(what)
                 .at(format!("--platform {}", platform.unwrap_or_default()))
-                .hint(format!("it is there for {}", there.join(", "))));
+                .hint(format!("platforms: {}", there.join(", "))));
         };
         let digest = match platform.is_none() && images.len() > 1 {
             true => index(package, &names.0, &names.1).await?,
@@ -52,17 +52,17 @@ pub(super) async fn references(
     Ok(References(references))
 }
 
-/// The index of a container's images. A tool that copied the package did not take it along: it can
-/// be made of them, but not by who only reads.
+/// The digest of the index of a multi-platform image. Other tools do not copy the index with a package,
+/// and rendering must not push one.
 async fn index(package: &Package, component: &str, container: &str) -> Result<String, Error> {
     let digest = package.digest_of(component, container)?.unwrap_or_default();
     if package.repository.digest_of(&digest).await?.is_some() {
         return Ok(digest);
     }
-    let what = format!("the index of {component}/{container}, which is for several platforms");
+    let what = format!("the index of the multi-platform image {component}/{container}");
     let place = package.repository.reference(&digest);
-    Err(Error::input(format!("{what}, is not beside the package")).at(place).hint(
-        "`kiln package export` and `import` bring it along; `--platform` names one image of it",
+    Err(Error::input(format!("{what} is not in the repository of the package")).at(place).hint(
+        "copy the package with `kiln package export` and `import`, or select an image by `--platform`",
     ))
 }
 

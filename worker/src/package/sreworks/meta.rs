@@ -1,4 +1,4 @@
-//! What SREWorks' zips say of themselves. What is `PLACEHOLDER_…` its deployment fills in.
+//! The `meta.yaml` files of SREWorks. Its deployment replaces each `PLACEHOLDER_…`.
 
 use anyhow::Context;
 use kilnworks_activities::package::read::Package;
@@ -12,13 +12,13 @@ const MICROSERVICE: &str = "K8S_MICROSERVICE";
 pub(super) struct Component {
     pub(super) kind: &'static str,
     pub(super) name: String,
-    /// Its `meta.yaml`.
+    /// The `meta.yaml` of the component.
     pub(super) meta: String,
     version: String,
 }
 
 impl Component {
-    /// What the app's `meta.yaml` says of it.
+    /// The entry in the `meta.yaml` of the app.
     pub(super) fn entry(&self, path: &str, md5: &str) -> Value {
         json!({
             "componentType": self.kind,
@@ -48,7 +48,7 @@ pub(super) fn components(package: &Package, record: &Record) -> anyhow::Result<V
     all.into_iter().map(one).collect()
 }
 
-/// The app's `meta.yaml`.
+/// The `meta.yaml` of the app.
 pub(super) fn app(package: &Package, components: Vec<Value>) -> anyhow::Result<String> {
     Ok(serde_saphyr::to_string(&json!({
         "appId": package.of.app,
@@ -61,7 +61,7 @@ pub(super) fn app(package: &Package, components: Vec<Value>) -> anyhow::Result<S
 
 fn version(package: &Package) -> anyhow::Result<&str> {
     let version = package.of.version.as_deref();
-    version.context("the package has no version, and SREWorks takes none without")
+    version.context("the package has no version, but SREWorks requires one")
 }
 
 fn component(package: &Package, name: &str, images: &[&ContainerImage]) -> anyhow::Result<Value> {
@@ -105,7 +105,7 @@ fn component(package: &Package, name: &str, images: &[&ContainerImage]) -> anyho
     }))
 }
 
-/// Each is pulled from where the package is.
+/// The containers, with images from the repository of the package.
 fn containers(
     package: &Package,
     images: &[&ContainerImage],
@@ -113,10 +113,10 @@ fn containers(
 ) -> anyhow::Result<Vec<Value>> {
     let one = |image: &&ContainerImage| {
         let names = (&image.component, &image.container);
-        let held = package
+        let stored = package
             .digest_of(names.0, names.1)?
             .with_context(|| format!("the image {}/{} is not in the package", names.0, names.1))?;
-        let reference = names::reference(package.repository.name(), &held);
+        let reference = names::reference(package.repository.name(), &stored);
         anyhow::Ok(json!({"name": image.container, "image": reference}))
     };
     images.iter().filter(|image| image.init == init).map(one).collect()

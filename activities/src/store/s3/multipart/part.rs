@@ -1,4 +1,4 @@
-//! A part of an object: sent, or copied from another object.
+//! One part of an object: sent from a file, or copied from another object.
 
 use std::{
     fs::File,
@@ -19,7 +19,7 @@ use md5::{Digest, Md5};
 use super::{Origin, Piece, S3Store};
 use crate::blocking::blocking;
 
-/// What is put in parts.
+/// An object that is put in parts.
 #[derive(Clone, Copy)]
 pub(super) struct Upload<'a> {
     pub(super) store: &'a S3Store,
@@ -42,8 +42,8 @@ impl Upload<'_> {
         }
     }
 
-    /// The algorithm that checks the object as the sum of its parts. Where some are copied there is
-    /// none: not every server tells the checksum of a copied range.
+    /// The algorithm that checks the object as the sum of its parts. There is none if some parts are
+    /// copied: some servers do not return the checksum of a copied range.
     pub(super) fn checksum(&self) -> Option<ChecksumAlgorithm> {
         self.origin.is_none().then_some(ChecksumAlgorithm::Crc32)
     }
@@ -70,7 +70,7 @@ impl Upload<'_> {
             .body(body);
         let sent = match self.checksum() {
             Some(_) => request.send().await,
-            // The SDK would send the checksum that the upload has none of.
+            // By default the SDK would send a checksum, which this upload does not have.
             None => {
                 let plain = Config::builder()
                     .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
@@ -86,7 +86,7 @@ impl Upload<'_> {
             .build())
     }
 
-    /// The store copies it by itself, from the very object that is meant.
+    /// Lets the store copy a range, if the origin still has its version.
     async fn copy(
         &self,
         id: &str,
@@ -110,7 +110,7 @@ impl Upload<'_> {
     }
 }
 
-/// MD5 of a part of a file, which S3 verifies by itself.
+/// MD5 of a part of a file. S3 verifies it.
 async fn md5(file: &Path, bytes: Range<u64>) -> anyhow::Result<String> {
     let file = file.to_owned();
     let summed = blocking(move |_| {

@@ -1,0 +1,4 @@
+//! The context: a directory of a source, packed.
+
+pub mod lfs;
+pub mod pack;

@@ -1,0 +1,39 @@
+//! `kiln cancel`: cancels a build, which then cleans up.
+
+use kilnworks_workflows::BuildApp;
+use temporalio_client::WorkflowCancelOptions;
+
+use super::{
+    decide,
+    outcome::{self, Outcome},
+    suggest,
+};
+use crate::{
+    cli::CancelArgs,
+    engine::connect,
+    output::{Error, Exit},
+};
+
+/// Cancels a build.
+pub(crate) async fn cancel(args: CancelArgs) -> Result<Exit, Error> {
+    if let Some(container) = &args.container {
+        return decide::cancel_container(&args.id, container).await;
+    }
+    let engine = connect::once().await?;
+    let build = engine.client.get_workflow_handle::<BuildApp>(&args.id);
+    let options = WorkflowCancelOptions::builder().reason("kiln cancel".to_owned()).build();
+    if let Err(error) = build.cancel(options).await {
+        return Err(suggest::explain(error, &engine, &args.id).await);
+    }
+    if !args.wait {
+        eprintln!("requested the cancellation of `{}`", args.id);
+        return Ok(Exit::Success);
+    }
+    match outcome::wait(&engine, &build).await? {
+        Outcome::Cancelled => eprintln!("cancelled: `{}`", args.id),
+        // The build ended before the cancellation, which is no failure of this command.
+        Outcome::Succeeded(_) => eprintln!("`{}` succeeded before the cancellation", args.id),
+        Outcome::Failed(_) => eprintln!("`{}` failed before the cancellation", args.id),
+    }
+    Ok(Exit::Success)
+}

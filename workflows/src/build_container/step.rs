@@ -1,0 +1,169 @@
+//! The steps of a container's build, as its workflow calls them.
+
+use futures::{FutureExt, pin_mut};
+use temporalio_workflow::{ActivityOptions, WorkflowCancellationToken, select};
+
+use super::{show, walk::Walk};
+use crate::{
+    build_id::BuildId,
+    names,
+    plan::{BuildPlan, ContainerPlan},
+    policy::{Grants, Step},
+    progress::State,
+    steps::{
+        AwaitInput, Built, CleanUpInput, Context, FetchInput, FindImageInput, FoundImages,
+        ImageTags, LaunchInput, RenderInput, Rendered, ResolveInput, Steps, TagInput, UploadInput,
+    },
+    stop::Stop,
+};
+
+impl Walk<'_> {
+    pub(super) async fn resolve_image(&self, image: &str) -> Result<Built, Stop> {
+        let registry = self.plan.registry.clone();
+        let input = ResolveInput { image: image.to_owned(), registry };
+        let options = self.options(Step::ResolveImage, "look up");
+        Ok(self.ctx.execute_activity(Steps::resolve_image, input, options).await?)
+    }
+
+    /// The commit of the source: the parent's, where it fetched the source for all its containers.
+    pub(super) async fn fetch_source(&self, build: &BuildPlan) -> Result<String, Stop> {
+        let parent = self.split.resolved.as_ref();
+        if let Some(commit) = parent.and_then(|it| it.commits.get(&build.source.key())) {
+            return Ok(commit.clone());
+        }
+        show(self.ctx, |row| row.set(State::Fetching));
+        let input = FetchInput { id: self.id(0), source: build.source.clone() };
+        let options = self.options(Step::FetchSource, "fetch the source of");
+        Ok(self.ctx.execute_activity(Steps::fetch_source, input, options).await?.commit)
+    }
+
+    pub(super) async fn render(&self, commit: &str) -> Result<Rendered, Stop> {
+        show(self.ctx, |row| row.set(State::Packing));
+        let parent = self.split.resolved.as_ref();
+        let input = RenderInput {
+            id: self.id(0),
+            plan: self.plan.clone(),
+            commit: commit.to_owned(),
+            images: parent.map(|resolved| resolved.images.clone()).unwrap_or_default(),
+        };
+        let options = self.options(Step::Render, "render the Dockerfile of");
+        Ok(self.ctx.execute_activity(Steps::render, input, options).await?)
+    }
+
+    pub(super) async fn find_image(&self, rendered: &Rendered) -> Result<FoundImages, Stop> {
+        let package = self.split.resolved.as_ref().and_then(|parent| parent.published.clone());
+        let input = FindImageInput::of(self.id(0), self.plan, rendered, package);
+        if input.published.is_none() && (input.kept.is_none() || input.is_keyless()) {
+            return Ok(FoundImages::default());
+        }
+        let options = self.options(Step::FindImage, "find an image of");
+        Ok(self.ctx.execute_activity(Steps::find_image, input, options).await?)
+    }
+
+    pub(super) async fn upload(&self, build: &BuildPlan, commit: &str) -> Result<Context, Stop> {
+        let input = UploadInput {
+            id: self.id(0),
+            source: build.source.clone(),
+            commit: commit.to_owned(),
+            context_dir: build.context_dir.clone(),
+            lfs: build.lfs,
+        };
+        let options = self.options(Step::Upload, "upload the context of");
+        Ok(self.ctx.execute_activity(Steps::upload, input, options).await?)
+    }
+
+    /// What an attempt's Pod is made of.
+    pub(super) fn launch_input(
+        &self,
+        attempt: u32,
+        build: &BuildPlan,
+        grants: &Grants,
+        rendered: &Rendered,
+        context: &Context,
+    ) -> LaunchInput {
+        let mut input = LaunchInput::of(self.id(attempt), self.plan, build, rendered, context);
+        input.build.resources = grants.resources.clone();
+        if !self.platform.is_empty() {
+            input.build.platforms = vec![self.platform.clone()];
+        }
+        LaunchInput { spare_memory: grants.growths > 0, ..input }
+    }
+
+    /// Waits for the end of a build. The step counts the timeouts by what the Pod's status says, so it
+    /// is begun anew when a user extends one.
+    pub(super) async fn await_build(&self, mut input: AwaitInput) -> Result<Option<Built>, Stop> {
+        let image = names::repository_of(&input.launched.pushes);
+        let pod = format!("{}: {image} in {}", self.summary("build"), input.launched.name);
+        loop {
+            let extensions = self.ctx.state(|s| s.extensions);
+            input.clocks = self.clocks();
+            let token = self.token.child_token();
+            let options = self.policy().options(Step::AwaitBuild, pod.clone(), token.clone());
+            let built = self.ctx.execute_activity(Steps::await_build, input.clone(), options);
+            let built = built.fuse();
+            let extended = self.ctx.wait_condition(|s| s.extensions != extensions).fuse();
+            pin_mut!(built, extended);
+            let (built, is_extended) = select! {
+                built = built => (built, false),
+                extended = extended => {
+                    if extended.is_ok() {
+                        token.cancel_with_reason("a user extended a timeout");
+                    }
+                    (built.await, extended.is_ok())
+                }
+            };
+            match built.map_err(Stop::from) {
+                Err(Stop::Cancelled) if is_extended && !self.token.is_cancelled() => {}
+                built => return built,
+            }
+        }
+    }
+
+    pub(super) async fn write_tags(&self, images: Vec<ImageTags>) -> Result<(), Stop> {
+        let input = TagInput { id: self.id(0), images };
+        let options = self.options(Step::Tag, "tag");
+        Ok(self.ctx.execute_activity(Steps::tag, input, options).await?)
+    }
+
+    /// Deletes what this execution made in the cluster, whatever happened, a cancel included.
+    pub(super) async fn clean_up(&self) {
+        let input = CleanUpInput {
+            workflow_id: self.ctx.workflow_id().to_owned(),
+            run_id: self.first_run_id(),
+            launching: self.launches.open.get() > 0,
+        };
+        let detached = WorkflowCancellationToken::new();
+        let options = self.policy.options(Step::CleanUp, self.summary("clean up after"), detached);
+        // What cannot be deleted now, the sweeper finds by its labels; the build's outcome stands.
+        let _ = self.ctx.execute_activity(Steps::clean_up, input, options).await;
+    }
+
+    pub(super) fn options(&self, step: Step, verb: &str) -> ActivityOptions {
+        self.policy().options(step, self.summary(verb), self.token.clone())
+    }
+
+    pub(super) fn summary(&self, verb: &str) -> String {
+        let of = if self.platform.is_empty() { "" } else { " for " };
+        let ContainerPlan { component, container, .. } = self.plan;
+        format!("{verb} {component}/{container}{of}{}", self.platform)
+    }
+
+    pub(super) fn id(&self, attempt: u32) -> BuildId {
+        let own = self.ctx.workflow_id().to_owned();
+        let parent = self.split.resolved.as_ref();
+        BuildId {
+            app: self.plan.app.clone(),
+            component: self.plan.component.clone(),
+            container: self.plan.container.clone(),
+            root: parent.map_or_else(|| own.clone(), |resolved| resolved.root.clone()),
+            workflow_id: own,
+            run_id: self.first_run_id(),
+            attempt,
+            platform: self.platform.clone(),
+        }
+    }
+
+    fn first_run_id(&self) -> String {
+        self.ctx.info().first_execution_run_id().to_owned()
+    }
+}
