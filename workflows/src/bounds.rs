@@ -166,8 +166,8 @@ pub const EARLIER_OF_MANY: usize = 3;
 /// Bytes of the message of each of those.
 pub const EARLIER_BYTES: usize = 128;
 
-/// Attempts of a container during an outage, which count against no other bound. Each leaves its
-/// input in the history, 400 KiB at most.
+/// Attempts of a container during an outage, of all its platforms together, which count against no
+/// other bound. Each leaves its inputs in the history, 400 KiB at most.
 pub const ATTEMPTS: u32 = 100;
 
 /// Bytes of the table that the engine's UI shows of a build.

@@ -62,6 +62,23 @@ impl GitUrl {
         Ok(parsed)
     }
 
+    /// Parses a URL that its user cannot change, as a stranger's `.gitmodules` has it. The scheme and the
+    /// host may have capital letters, and the scheme's own port may be written: such a URL has one
+    /// meaning for every parser, and the result is canonical.
+    pub fn parse_foreign(value: &str) -> Result<Self, String> {
+        let Some((scheme, rest)) = value.split_once("://") else { return Self::parse(value) };
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (user, host) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
+        let (scheme, host) = (scheme.to_ascii_lowercase(), host.to_ascii_lowercase());
+        let own_port = match scheme.as_str() {
+            "https" => ":443",
+            "http" => ":80",
+            _ => ":22",
+        };
+        let host = host.strip_suffix(own_port).unwrap_or(&host);
+        Self::parse(&format!("{scheme}://{user}{host}{path}"))
+    }
+
     fn parse_url(scheme: &str, value: &str) -> Result<Option<Self>, String> {
         let (scheme, default_port) = match scheme {
             "https" => (Scheme::Https, 443),

@@ -20,6 +20,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The remote steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,8 +103,9 @@ impl Policy {
         let seconds = |clock: fn(&Clocks) -> u64| {
             self.clocks.as_ref().map_or(DAY, |clocks| Duration::from_secs(clock(clocks)))
         };
-        // The workflow's own timer counts the whole timeout; the slack lets the timer fire first.
-        let whole = seconds(|clocks| clocks.whole) + MINUTE;
+        // The workflow's own timer counts the whole timeout of a build, and cancels its steps. A user
+        // may extend it while a step runs, whose own timeouts cannot change any more.
+        let whole = if self.clocks.is_some() { YEAR } else { DAY };
         // What a parent does ahead delays all its containers. A container that needs the source does
         // the same again, by a timeout of its own.
         let ahead = if self.clocks.is_some() { whole } else { 6 * MINUTE };
@@ -192,15 +194,17 @@ pub fn pause(failure: FailureType, attempt: u32) -> Option<Duration> {
 /// How often a container's memory may grow: to 3.4 times of what its spec says.
 const MOST_GROWTHS: u32 = 3;
 
-/// What the next attempt after a failure has, where a next attempt makes sense.
+/// What the next attempt after a failure has, where a next attempt makes sense. `in_an_outage` is the
+/// most attempts while something outside is away.
 pub fn next_attempt(
     failure: FailureType,
     attempt: u32,
     grants: &Grants,
     settings: &EngineSettings,
+    in_an_outage: u32,
 ) -> Option<Grants> {
     // An outage is waited out, for many more Pods: mostly the whole clock ends it.
-    let most = if failure.waiting_mends() { bounds::ATTEMPTS } else { settings.max_attempts };
+    let most = if failure.waiting_mends() { in_an_outage } else { settings.max_attempts };
     let again = failure.new_attempt_mends() && attempt < most;
     let mut next = grants.clone();
     match failure {
@@ -251,7 +255,7 @@ fn half_more(quantity: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Grants, half_more, next_attempt};
-    use crate::{failure::FailureType, plan::Resources, steps::EngineSettings};
+    use crate::{bounds::ATTEMPTS, failure::FailureType, plan::Resources, steps::EngineSettings};
 
     fn grants() -> Grants {
         let resources = Resources {
@@ -265,7 +269,9 @@ mod tests {
     #[test]
     fn a_failure_changes_the_next_attempt() {
         let settings = EngineSettings { heartbeat: 60, max_attempts: 10 };
-        let next = |kind, attempt, grants: &Grants| next_attempt(kind, attempt, grants, &settings);
+        let next = |kind, attempt, grants: &Grants| {
+            next_attempt(kind, attempt, grants, &settings, ATTEMPTS)
+        };
         let mut grown = grants();
         for (attempt, memory) in [(1, "3Gi"), (2, "4608Mi"), (3, "6912Mi")] {
             grown = next(FailureType::OutOfMemory, attempt, &grown).expect("another attempt");

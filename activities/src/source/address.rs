@@ -1,6 +1,9 @@
 //! Where a repository is: its URL, and the host that a Secret must allow.
 
-use kilnworks_workflows::{failure::FailureType, git_url::GitUrl};
+use kilnworks_workflows::{
+    failure::FailureType,
+    git_url::{GitUrl, Scheme},
+};
 use url::Url;
 
 use crate::error::fail;
@@ -32,7 +35,7 @@ pub enum Way {
 impl Address {
     /// Reads a URL. A text that is not in canonical form is `SourceDenied`: see [`GitUrl`].
     pub fn parse(url: &str) -> anyhow::Result<Self> {
-        if url.starts_with('/') || url.starts_with("file://") {
+        if is_local(url) {
             let (url, host) = (url.to_owned(), String::new());
             return Ok(Self { url, way: Way::Local, host, remote: None });
         }
@@ -48,6 +51,11 @@ impl Address {
     /// Host and port to connect to; none for a local path.
     pub fn host_and_port(&self) -> Option<(&str, u16)> {
         self.remote.as_ref().map(|remote| (remote.host.as_str(), remote.port_or_default()))
+    }
+
+    /// Whether what is sent there is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.remote.as_ref().is_some_and(|remote| remote.scheme != Scheme::Http)
     }
 
     /// Whether a URL, as libgit2 writes it, is on this server: the same protocol, host and port.
@@ -68,17 +76,21 @@ impl Address {
                 Ok(Self::remote(joined))
             }
             Some(_) => {
-                let found = Self::parse(url)?;
-                if found.way == Way::Local {
+                if is_local(url) {
                     let message = format!("a path of this machine, `{url}`, is refused");
                     return Err(fail(FailureType::SourceDenied, message));
                 }
-                Ok(found)
+                let found = GitUrl::parse_foreign(url);
+                Ok(Self::remote(found.map_err(|fault| fail(FailureType::SourceDenied, fault))?))
             }
             None if is_relative => Self::parse(&format!("{}/{url}", self.url)),
             None => Self::parse(url),
         }
     }
+}
+
+fn is_local(url: &str) -> bool {
+    url.starts_with('/') || url.starts_with("file://")
 }
 
 /// `host`, or `host:port` if the URL has a port that its scheme does not imply.

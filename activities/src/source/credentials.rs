@@ -47,9 +47,11 @@ impl Credentials {
     }
 
     /// The login for a repository: the source itself, or a submodule on a host that may see the login.
+    /// Only a source whose own spec says `http://` shows a login without encryption.
     pub fn login_for(&self, address: &Address) -> Option<&Login> {
         let secret = self.secret.as_ref()?;
-        let may_see = address.is_same_server(&self.url) || secrets::permits(secret, &address.host);
+        let may_see = address.is_same_server(&self.url)
+            || address.is_encrypted() && secrets::permits(secret, &address.host);
         self.login.as_ref().filter(|login| may_see && login.fits(address.way))
     }
 }
@@ -188,6 +190,8 @@ mod tests {
             ("https://evil.example.com/b.git", false),
             ("https://git.example.com.evil.com/b.git", false),
             ("ssh://git@git.example.com/b.git", false),
+            ("http://git.example.com/b.git", false),
+            ("http://other.example.com/b.git", false),
         ] {
             assert_eq!(credentials.login_for(&at(url)).is_some(), shown, "{url}");
         }

@@ -24,6 +24,7 @@ impl<'a> Walk<'a> {
     pub(super) async fn platforms(
         &self,
         build: &BuildPlan,
+        commit: &str,
         rendered: &Rendered,
         context: &Context,
         found: Vec<Option<FoundImage>>,
@@ -32,7 +33,7 @@ impl<'a> Walk<'a> {
         let found = found.into_iter().chain(std::iter::repeat(None));
         let building = rendered.platforms.iter().zip(found).map(|(one, found)| async move {
             let own = self.on(&one.platform, group);
-            let outcome = own.one(build, &rendered.of(one), context, found).await;
+            let outcome = own.one(build, commit, &rendered.of(one), context, found).await;
             if outcome.is_err() {
                 group.cancel_with_reason("another platform failed");
             }
@@ -68,13 +69,17 @@ impl<'a> Walk<'a> {
     async fn one(
         &self,
         build: &BuildPlan,
+        commit: &str,
         rendered: &Rendered,
         context: &Context,
         found: Option<FoundImage>,
     ) -> Result<Made, Stop> {
         let outcome = match found {
-            Some(image) => Ok(Made::found(image)),
-            None => self.attempts(build, rendered, context).await,
+            Some(image) => {
+                self.ctx.state_mut(|s| s.pause.note(&self.platform, true));
+                Ok(Made::found(image))
+            }
+            None => self.attempts(build, commit, rendered, context.clone()).await,
         };
         match &outcome {
             Ok(_) => self.stands(State::Done, None, None),

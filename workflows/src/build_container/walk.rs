@@ -8,7 +8,7 @@ use super::{Ctx, elapsed, show};
 use crate::{
     bounds,
     build::now,
-    failure::FailedAttempt,
+    failure::{FailedAttempt, FailureType},
     names,
     output::{ContainerImage, Times},
     plan::{BuildPlan, ContainerPlan, Work},
@@ -92,8 +92,11 @@ impl<'a> Walk<'a> {
                     false => self.upload(build, &commit).await?,
                 };
                 match build.several() {
-                    [] => self.attempts(build, &rendered, &context).await?,
-                    _ => self.platforms(build, &rendered, &context, found.platforms).await?,
+                    [] => self.attempts(build, &commit, &rendered, context).await?,
+                    _ => {
+                        let found = found.platforms;
+                        self.platforms(build, &commit, &rendered, &context, found).await?
+                    }
                 }
             }
         };
@@ -111,19 +114,20 @@ impl<'a> Walk<'a> {
     pub(super) async fn attempts(
         &self,
         build: &BuildPlan,
+        commit: &str,
         rendered: &Rendered,
-        context: &Context,
+        mut context: Context,
     ) -> Result<Made, Stop> {
         let mut grants = Grants { resources: build.resources.clone(), growths: 0 };
         let mut earlier = Vec::new();
         for attempt in 1.. {
-            let input = self.launch_input(attempt, build, &grants, rendered, context);
+            let input = self.launch_input(attempt, build, &grants, rendered, &context);
             let stop = match self.attempt(input).await {
                 Ok(made) => return Ok(Made { earlier, ..made }),
                 Err(stop) => stop,
             };
             self.ctx.state_mut(|s| s.pause.note(&self.platform, false));
-            match self.next(&stop, attempt, &grants).await? {
+            match self.next(build, &stop, attempt, &grants).await? {
                 Some(next) => grants = next,
                 None => return Err(stop.after(earlier)),
             }
@@ -132,6 +136,10 @@ impl<'a> Walk<'a> {
                 ..FailedAttempt::of(attempt, failure)
             }));
             earlier.drain(..earlier.len().saturating_sub(bounds::EARLIER));
+            if stop.first().is_some_and(|it| it.kind == FailureType::StoreUnavailable) {
+                // The store may have lost the context. Where it has it, this costs a look.
+                context = self.upload(build, commit).await?;
+            }
         }
         unreachable!("an attempt has a number")
     }
@@ -156,12 +164,14 @@ impl<'a> Walk<'a> {
     /// What the next attempt may use, after its pause, where a next one makes sense.
     async fn next(
         &self,
+        build: &BuildPlan,
         stop: &Stop,
         attempt: u32,
         grants: &Grants,
     ) -> Result<Option<Grants>, Stop> {
         let Some(failure) = stop.first() else { return Ok(None) };
-        let next = next_attempt(failure.kind, attempt, grants, &self.split.settings);
+        let share = bounds::ATTEMPTS / build.several().len().max(1) as u32;
+        let next = next_attempt(failure.kind, attempt, grants, &self.split.settings, share);
         let Some(next) = next else { return Ok(None) };
         if let Some(pause) = policy::pause(failure.kind, attempt) {
             let token = self.token.clone();

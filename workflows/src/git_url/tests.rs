@@ -163,3 +163,21 @@ fn one_server_is_one_protocol_host_and_port() {
     assert!(!is_same("https://e.com/a", "https://e.com:8443/a"));
     assert!(!is_same("https://e.com/a", "ssh://e.com/a"));
 }
+
+#[test]
+fn a_foreign_url_may_have_capital_letters_and_the_own_port() {
+    for (written, expected) in [
+        ("https://GitHub.example/Team/A.git", "https://github.example/Team/A.git"),
+        ("HTTPS://git.example.com:443/a", "https://git.example.com/a"),
+        ("ssh://Git@Git.Example.com:22/a", "ssh://Git@git.example.com/a"),
+        ("git@example.com:team/a.git", "git@example.com:team/a.git"),
+    ] {
+        assert_eq!(GitUrl::parse_foreign(written).unwrap().to_string(), expected);
+    }
+    let accepted = ODD.into_iter().filter(|odd| GitUrl::parse_foreign(odd).is_ok());
+    for odd in accepted {
+        let harmless = odd.to_ascii_lowercase().replace(":80/", "/").replace(":443/", "/");
+        let found = GitUrl::parse_foreign(odd).unwrap().to_string().to_ascii_lowercase();
+        assert_eq!(found, harmless.replace(":22/", "/"), "{odd}");
+    }
+}
