@@ -103,8 +103,10 @@ impl Policy {
         let seconds = |clock: fn(&Clocks) -> u64| {
             self.clocks.as_ref().map_or(DAY, |clocks| Duration::from_secs(clock(clocks)))
         };
-        // The workflow's own timer counts the whole timeout of a build, and cancels its steps. A user
-        // may extend it while a step runs, whose own timeouts cannot change any more.
+        // The workflow's own timer counts the whole timeout of a build, and cancels its steps; the slack
+        // lets it fire first.
+        let until_whole = seconds(|clocks| clocks.whole) + MINUTE;
+        // A user may extend it while a step runs, whose own timeouts cannot change any more.
         let whole = if self.clocks.is_some() { YEAR } else { DAY };
         // What a parent does ahead delays all its containers. A container that needs the source does
         // the same again, by a timeout of its own.
@@ -122,8 +124,8 @@ impl Policy {
                 let queued = seconds(|clocks| clocks.queued) + 10 * MINUTE;
                 Row { queued: Some(queued), ..row(&queues.launch, whole, whole) }
             }
-            // It counts its own timeouts, too.
-            Step::AwaitBuild => row(&queues.await_build, whole, whole),
+            // It counts its own timeouts, too, and is started again when one of them is extended.
+            Step::AwaitBuild => row(&queues.await_build, until_whole, until_whole),
             Step::FindImage | Step::ResolveImage => row(&queues.main, 5 * MINUTE, whole),
             // They copy what the registry does not mount.
             Step::Index | Step::Tag => row(&queues.main, HOUR, ahead),

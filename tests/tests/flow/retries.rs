@@ -33,6 +33,13 @@ async fn a_lost_pod_is_replaced_and_memory_grows_after_an_out_of_memory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_context_that_the_store_lost_is_uploaded_again() {
+    let steps = server_fails(vec![failure(FailureType::StoreUnavailable)]);
+    let output = succeeds(&steps, BuildContainer::run, container()).await;
+    assert_eq!((output.images[0].attempts, steps.count("upload")), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_last_failure_lists_the_earlier_attempts() {
     let steps = server_fails(vec![failure(FailureType::PodDeleted); 9]);
     let (kind, details) = fails(&steps, BuildContainer::run, container()).await;
