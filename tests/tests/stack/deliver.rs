@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use kilnworks_tests::{
-    engine::{End, client, end, variable},
+    engine::{End, client, end, eventually, variable},
     stack::{PATIENCE, Worker, change, cluster, pods, publish, run, spec, start, unique},
 };
 use kilnworks_workflows::{BuildApp, output::BuildOutput, record::Record};
@@ -105,7 +105,11 @@ async fn a_version_is_published_once() {
     let message = &details.failures[0].message;
     assert!(message.contains("version `1.2.0+7` is published"), "{message}");
     assert!(message.contains("`web/one` is built of other things now"), "{message}");
-    assert!(details.failures[0].pod.is_none() && pods(&cluster().await, &app).await.is_empty());
+    assert_eq!(details.failures[0].pod, None);
+    let cluster = cluster().await;
+    // The first build's Pod goes when its node has ended it.
+    eventually("no Pod", PATIENCE, async || pods(&cluster, &app).await.is_empty().then_some(()))
+        .await;
 
     // Two at once, and no version twice.
     let auto = versioned("auto");
