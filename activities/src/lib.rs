@@ -80,8 +80,8 @@ pub struct Activities {
 impl Activities {
     /// Opens everything, and fails with a remedy where something that a build needs is not there.
     ///
-    /// `temporal_namespace` is the id of the Temporal namespace, which no other server's namespace has:
-    /// by it this installation's objects are told from those of another one of the same name.
+    /// `temporal_namespace` is the id of the Temporal namespace, which no other server's namespace has. It
+    /// distinguishes the objects of this installation from those of another installation with its name.
     pub async fn open(settings: Settings, temporal_namespace: &str) -> anyhow::Result<Arc<Self>> {
         let namespace = settings.cluster.namespace.clone();
         let site = Site::new(settings.cluster, temporal_namespace, &settings.install)?;
@@ -114,7 +114,7 @@ impl Activities {
         self.stopping.cancel();
     }
 
-    /// A wait, which ends when the worker stops. The next run goes on with it, on another worker.
+    /// Waits until the worker stops. Then the step fails, and Temporal runs it on another worker.
     async fn until_stopped<T>(
         &self,
         wait: impl Future<Output = anyhow::Result<T>>,

@@ -13,10 +13,20 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::engine::{eventually, variable};
+use kilnworks_workflows::BuildApp;
+
+use crate::engine::{End, client, end, eventually, variable};
 
 /// How long a build on a busy machine may take.
 pub const PATIENCE: Duration = Duration::from_secs(240);
+
+/// How the app build with this workflow id ended, once it has.
+pub async fn ended(id: &str) -> End {
+    let client = client().await;
+    let handle = client.get_workflow_handle::<BuildApp>(id);
+    let ended = tokio::time::timeout(PATIENCE, end(&handle)).await;
+    ended.expect("the build ends in its time")
+}
 
 /// Runs a command to its end and gives what it printed.
 pub fn run(command: &mut Command) -> String {

@@ -3,18 +3,11 @@
 use std::process::Command;
 
 use kilnworks_tests::{
-    engine::{End, client, end, eventually, variable},
-    stack::{PATIENCE, Worker, change, cluster, pods, publish, run, spec, start, unique},
+    engine::{End, eventually, variable},
+    stack::{PATIENCE, Worker, change, cluster, ended, pods, publish, run, spec, start, unique},
 };
-use kilnworks_workflows::{BuildApp, output::BuildOutput, record::Record};
+use kilnworks_workflows::{output::BuildOutput, record::Record};
 use serde_json::{Value, json};
-
-async fn ended(id: &str) -> End {
-    let client = client().await;
-    let handle = client.get_workflow_handle::<BuildApp>(id);
-    let ended = tokio::time::timeout(PATIENCE, end(&handle)).await;
-    ended.expect("the build ends in its time")
-}
 
 async fn build(worker: &Worker, document: &Value) -> End {
     let id = unique("deliver");

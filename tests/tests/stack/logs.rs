@@ -3,10 +3,9 @@
 use std::process::{Child, Command, Stdio};
 
 use kilnworks_tests::{
-    engine::{End, client, end, eventually, variable},
-    stack::{PATIENCE, Worker, cluster, kiln, pods, publish, run, spec, start, unique},
+    engine::{End, eventually, variable},
+    stack::{PATIENCE, Worker, cluster, ended, kiln, pods, publish, run, spec, start, unique},
 };
-use kilnworks_workflows::BuildApp;
 use serde_json::{Value, json};
 
 fn logs(arguments: &[&str]) -> Command {
@@ -24,12 +23,6 @@ fn printed(arguments: &[&str]) -> String {
 fn followed(arguments: &[&str]) -> Child {
     let mut command = logs(arguments);
     command.arg("--follow").stdout(Stdio::piped()).spawn().expect("kiln runs")
-}
-
-async fn ended(id: &str) -> End {
-    let client = client().await;
-    let handle = client.get_workflow_handle::<BuildApp>(id);
-    tokio::time::timeout(PATIENCE, end(&handle)).await.expect("the build ends in its time")
 }
 
 fn dockerfile(instructions: &str) -> String {

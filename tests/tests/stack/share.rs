@@ -4,9 +4,9 @@ use std::process::Command;
 
 use k8s_openapi::api::core::v1::Pod;
 use kilnworks_tests::{
-    engine::{End, client, end, eventually, variable},
+    engine::{End, client, eventually, variable},
     registry::config,
-    stack::{PATIENCE, Worker, cluster, kiln, pods, publish, run, spec, start, unique},
+    stack::{PATIENCE, Worker, cluster, ended, kiln, pods, publish, run, spec, start, unique},
 };
 use kilnworks_workflows::{BuildApp, output::ContainerImage, progress::State};
 use kube::{Client, ResourceExt};
@@ -95,12 +95,6 @@ impl Pair {
         assert_eq!(config(&image.reference)["os"], "linux");
         image
     }
-}
-
-async fn ended(id: &str) -> End {
-    let client = client().await;
-    let handle = client.get_workflow_handle::<BuildApp>(id);
-    tokio::time::timeout(PATIENCE, end(&handle)).await.expect("the build ends in its time")
 }
 
 fn cancel(id: &str) {

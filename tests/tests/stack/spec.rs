@@ -5,9 +5,9 @@ use std::cell::Cell;
 
 use kilnworks_activities::pod::{phase::is_unfinished, seen::SeenPod};
 use kilnworks_tests::{
-    engine::{End, client, end, eventually, variable},
+    engine::{End, client, eventually, variable},
     registry::{Object, config, file, layers, lines_with},
-    stack::{PATIENCE, Worker, cluster, pods, publish, spec, start, unique},
+    stack::{PATIENCE, Worker, cluster, ended, pods, publish, spec, start, unique},
 };
 use kilnworks_workflows::{
     BuildApp,
@@ -16,13 +16,6 @@ use kilnworks_workflows::{
 };
 use serde_json::{Value, json};
 use temporalio_client::WorkflowQueryOptions;
-
-async fn ended(id: &str) -> End {
-    let client = client().await;
-    let handle = client.get_workflow_handle::<BuildApp>(id);
-    let ended = tokio::time::timeout(PATIENCE, end(&handle)).await;
-    ended.expect("the build ends in its time")
-}
 
 async fn build(worker: &Worker, document: &Value) -> End {
     let id = unique("spec");
