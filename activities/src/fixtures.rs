@@ -10,7 +10,7 @@ use http::{Request, Response};
 use k8s_openapi::api::core::v1::Pod;
 use kilnworks_workflows::{
     build_id::BuildId,
-    plan::{Cache, Clocks, Registry, Resources},
+    plan::{Cache, Registry, Resources, Timeouts},
     spec::{BuildSecret, CaSpec},
     steps::LaunchInput,
 };
@@ -61,8 +61,8 @@ pub(crate) fn minimal() -> LaunchInput {
     input.build.repository = text("localhost:5000/team/shop-web-front");
     input.build.resources =
         Resources { cpu: text("250m"), memory: text("2Gi"), ephemeral_storage: None };
-    input.build.clocks =
-        Clocks { queued: 60, scheduling: 60, pulling: 60, building: 60, whole: 600 };
+    input.build.timeouts =
+        Timeouts { queued: 60, scheduling: 60, pulling: 60, building: 60, whole: 600 };
     input.rendered.dockerfile = text("FROM scratch\n");
     input.rendered.tags = vec![text("1.2.0")];
     input.context.key = text("contexts/abc.tar.gz");

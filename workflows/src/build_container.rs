@@ -1,10 +1,10 @@
 //! `BuildContainer`: one container becomes one image.
 
-mod clocks;
 mod launch;
 mod pause;
 mod platforms;
 mod step;
+mod timeouts;
 mod walk;
 
 use temporalio_common::data_converters::RawValue;
@@ -24,8 +24,8 @@ use crate::{
     steps::Split,
     stop::Stop,
 };
-use clocks::Extensions;
 use pause::Pause;
+use timeouts::Extensions;
 use walk::Walk;
 
 /// One container becomes one image.

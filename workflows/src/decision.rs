@@ -14,7 +14,7 @@ use crate::{
     build::json_of,
     checks,
     fault::quoted,
-    plan::{Clock, clock_of},
+    plan::{Timeout, timeout_of},
     progress::Progress,
     spec::ResourcesSpec,
 };
@@ -73,8 +73,8 @@ pub struct Extend {
     pub component: String,
     /// Name of the container.
     pub container: String,
-    /// Which clock of its build.
-    pub clock: Clock,
+    /// Which timeout of its build.
+    pub timeout: Timeout,
     /// How much longer it runs, as `30m` or `1h 30m`: one second to 30 days.
     pub by: String,
 }
@@ -82,7 +82,7 @@ pub struct Extend {
 impl Extend {
     /// The same in seconds.
     pub(crate) fn seconds(&self) -> Result<u64, String> {
-        clock_of(&self.by).ok_or_else(|| {
+        timeout_of(&self.by).ok_or_else(|| {
             let accepted = "a time from 1s to 30days, as `30m`";
             format!("by: {}; accepted is {accepted}", quoted(&self.by))
         })
@@ -199,8 +199,8 @@ impl Decision {
             Self::Resume(_) => format!("resumed: {}", listed(names)),
             Self::Cancel(_) => format!("cancelled: {}", listed(names)),
             Self::Retry(retry) => format!("tried again: {}{}", listed(names), resources(retry)),
-            Self::Extend(Extend { clock, by, .. }) => {
-                format!("extended: {}, {} by {by}", listed(names), clock.word())
+            Self::Extend(Extend { timeout, by, .. }) => {
+                format!("extended: {}, {} by {by}", listed(names), timeout.word())
             }
         }
     }

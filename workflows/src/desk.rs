@@ -180,7 +180,7 @@ impl Desk {
             (Decision::Extend(_), Standing::Running(_)) => Ok(()),
             (Decision::Extend(_), Standing::Ended(how)) => Err(format!("{name} {how} already")),
             (Decision::Extend(_), _) => {
-                Err(format!("{name} is not being built; its clocks do not run"))
+                Err(format!("{name} is not being built; its timeouts do not run"))
             }
             (Decision::Retry(_), Standing::Waiting) => Err(format!("{name} is still to be begun")),
             (Decision::Retry(_), Standing::Running(_)) => Err(format!("{name} is being built")),

@@ -40,13 +40,13 @@ pub enum FailureType {
     NodeLost,
     /// Someone deleted the Pod.
     PodDeleted,
-    /// No node took the Pod within its clock.
+    /// No node took the Pod within its timeout.
     Unschedulable,
-    /// The executor did not start within its clock.
+    /// The executor did not start within its timeout.
     ImagePullFailed,
-    /// The cluster had no room for the Pod within its clock.
+    /// The cluster had no room for the Pod within its timeout.
     QuotaExceeded,
-    /// The building or the whole clock ran out.
+    /// The building or the whole timeout ran out.
     DeadlineExceeded,
     /// The id or the Pod's name belongs to another.
     Conflict,
@@ -84,7 +84,7 @@ impl FailureType {
             | Self::StoreUnavailable
             | Self::ClusterUnavailable
             | Self::RegistryUnavailable => {
-                "it was away for longer than its clock; see to it, or raise `timeouts.whole`"
+                "it was away for longer than its timeout; see to it, or raise `timeouts.whole`"
             }
             Self::BaseImageNotFound => "check the image in FROM, or in `image`",
             Self::RegistryDenied => {
@@ -105,7 +105,7 @@ impl FailureType {
                 "raise the quota of the build namespace, KILN_MAX_BUILDS, or `timeouts.queued`"
             }
             Self::DeadlineExceeded => {
-                "make the build faster, or raise the named clock in `timeouts`"
+                "make the build faster, or raise the named timeout in `timeouts`"
             }
             Self::Conflict => "wait for the other build to end, or give another id",
             Self::VersionExists => "give another version",

@@ -1,10 +1,10 @@
 //! What will be done: a spec with every default filled in and every fault found.
 
-mod clocks;
 mod delivery;
 mod graph;
 mod lower;
 mod shared;
+mod timeouts;
 mod weight;
 
 use std::collections::BTreeMap;
@@ -12,9 +12,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use clocks::{Clock, Clocks};
-pub use shared::LONGEST_CLOCK;
-pub(crate) use shared::seconds as clock_of;
+pub use shared::LONGEST_TIMEOUT;
+pub(crate) use shared::seconds as timeout_of;
+pub use timeouts::{Timeout, Timeouts};
 
 use crate::{
     document::{Document, Kind},
@@ -102,7 +102,7 @@ impl Plan {
                 from: one.work.as_build().map(|build| build.from.clone()).unwrap_or_default(),
                 registry: Some(one.registry.clone())
                     .filter(|own| place.as_ref().is_some_and(|place| place.registry != *own)),
-                whole: (!self.on_failure.is_default()).then(|| one.work.clocks().whole),
+                whole: (!self.on_failure.is_default()).then(|| one.work.timeouts().whole),
                 platforms: one.work.as_build().map(BuildPlan::several).unwrap_or_default().to_vec(),
             };
             OutlinedComponent {
@@ -222,7 +222,7 @@ pub struct OutlinedContainer {
     /// How its registry is reached, where that is not its package's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<Registry>,
-    /// Its whole clock in seconds, where its failure is waited with.
+    /// Its whole timeout in seconds, where its failure is waited with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole: Option<u64>,
     /// What it is built for, where that is several platforms.
@@ -299,19 +299,19 @@ pub enum Work {
     Use {
         /// The image, with its registry and tag or digest.
         image: String,
-        /// The clocks; only the whole one counts.
-        clocks: Clocks,
+        /// The timeouts; only the whole one counts.
+        timeouts: Timeouts,
     },
     /// Build one.
     Build(Box<BuildPlan>),
 }
 
 impl Work {
-    /// The clocks.
-    pub fn clocks(&self) -> Clocks {
+    /// The timeouts.
+    pub fn timeouts(&self) -> Timeouts {
         match self {
-            Self::Use { clocks, .. } => *clocks,
-            Self::Build(build) => build.clocks,
+            Self::Use { timeouts, .. } => *timeouts,
+            Self::Build(build) => build.timeouts,
         }
     }
 
@@ -405,8 +405,8 @@ pub struct BuildPlan {
     pub yields: Yields,
     /// What the executor may use.
     pub resources: Resources,
-    /// The five clocks.
-    pub clocks: Clocks,
+    /// The five timeouts.
+    pub timeouts: Timeouts,
 }
 
 impl BuildPlan {

@@ -1,6 +1,6 @@
 //! The one table of timeouts, heartbeats and retries. Nothing is tuned in a step.
 //!
-//! A failure whose type waiting can mend is tried again until its clock runs out, so that an
+//! A failure whose type waiting can mend is tried again until its timeout runs out, so that an
 //! outage of hours is survived; every other failure is thrown non-retryable by its step.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::{
     bounds,
     failure::{FailureType, head},
     names::TaskQueues,
-    plan::{BuildPlan, Clocks, Resources},
+    plan::{BuildPlan, Resources, Timeouts},
     steps::EngineSettings,
 };
 
@@ -62,18 +62,18 @@ pub enum Step {
 pub struct Policy {
     queues: TaskQueues,
     settings: EngineSettings,
-    clocks: Option<Clocks>,
+    timeouts: Option<Timeouts>,
 }
 
 impl Policy {
-    /// The policy of workflows on a task queue; a container's build has clocks of its own.
-    pub fn new(task_queue: &str, settings: EngineSettings, clocks: Option<Clocks>) -> Self {
-        Self { queues: TaskQueues::of(task_queue), settings, clocks }
+    /// The policy of workflows on a task queue; a container's build has timeouts of its own.
+    pub fn new(task_queue: &str, settings: EngineSettings, timeouts: Option<Timeouts>) -> Self {
+        Self { queues: TaskQueues::of(task_queue), settings, timeouts }
     }
 
-    /// The same by other clocks.
-    pub(crate) fn with(&self, clocks: Clocks) -> Self {
-        Self { clocks: Some(clocks), ..self.clone() }
+    /// The same by other timeouts.
+    pub(crate) fn with(&self, timeouts: Timeouts) -> Self {
+        Self { timeouts: Some(timeouts), ..self.clone() }
     }
 
     /// The options of a step. `summary` is what the engine's UI shows beside its name.
@@ -100,17 +100,17 @@ impl Policy {
 
     fn row(&self, step: Step) -> Row<'_> {
         let queues = &self.queues;
-        let seconds = |clock: fn(&Clocks) -> u64| {
-            self.clocks.as_ref().map_or(DAY, |clocks| Duration::from_secs(clock(clocks)))
+        let seconds = |timeout: fn(&Timeouts) -> u64| {
+            self.timeouts.as_ref().map_or(DAY, |timeouts| Duration::from_secs(timeout(timeouts)))
         };
         // The workflow's own timer counts the whole timeout of a build, and cancels its steps; the slack
         // lets it fire first.
-        let until_whole = seconds(|clocks| clocks.whole) + MINUTE;
+        let until_whole = seconds(|timeouts| timeouts.whole) + MINUTE;
         // A user may extend it while a step runs, whose own timeouts cannot change any more.
-        let whole = if self.clocks.is_some() { YEAR } else { DAY };
+        let whole = if self.timeouts.is_some() { YEAR } else { DAY };
         // What a parent does ahead delays all its containers. A container that needs the source does
         // the same again, by a timeout of its own.
-        let ahead = if self.clocks.is_some() { whole } else { 6 * MINUTE };
+        let ahead = if self.timeouts.is_some() { whole } else { 6 * MINUTE };
         let row = |queue, one_run, all_runs| Row { queue, queued: None, one_run, all_runs };
         match step {
             //                     queue             one run   all runs
@@ -121,7 +121,7 @@ impl Policy {
             Step::Render | Step::Upload => row(&queues.source, HOUR, whole),
             // It counts the queued timeout from when it was first scheduled. The slack lets it say so.
             Step::Launch => {
-                let queued = seconds(|clocks| clocks.queued) + 10 * MINUTE;
+                let queued = seconds(|timeouts| timeouts.queued) + 10 * MINUTE;
                 Row { queued: Some(queued), ..row(&queues.launch, whole, whole) }
             }
             // It counts its own timeouts, too, and is started again when one of them is extended.
@@ -205,7 +205,7 @@ pub fn next_attempt(
     settings: &EngineSettings,
     in_an_outage: u32,
 ) -> Option<Grants> {
-    // An outage is waited out, for many more Pods: mostly the whole clock ends it.
+    // An outage is waited out, for many more Pods: mostly the whole timeout ends it.
     let most = if failure.waiting_mends() { in_an_outage } else { settings.max_attempts };
     let again = failure.new_attempt_mends() && attempt < most;
     let mut next = grants.clone();

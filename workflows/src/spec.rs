@@ -46,7 +46,7 @@ pub struct AppSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_if: Option<OnlyIf>,
     /// What becomes of the build while a container has failed: it ends with the others, or waits
-    /// for a person's decision, at most as long as the container's whole clock. Default: `fail`.
+    /// for a person's decision, at most as long as the container's whole timeout. Default: `fail`.
     #[serde(default, skip_serializing_if = "OnFailure::is_default")]
     pub on_failure: OnFailure,
     /// Whose consent the package needs. Default: nobody's.
@@ -99,7 +99,7 @@ pub struct ComponentInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_if: Option<OnlyIf>,
     /// What becomes of the build while a container has failed: it ends with the others, or waits
-    /// for a person's decision, at most as long as the container's whole clock. Default: `fail`.
+    /// for a person's decision, at most as long as the container's whole timeout. Default: `fail`.
     #[serde(default, skip_serializing_if = "OnFailure::is_default")]
     pub on_failure: OnFailure,
     /// Whose consent the package needs. Default: nobody's.
@@ -442,7 +442,7 @@ pub struct ResourcesSpec {
     pub ephemeral_storage: Option<String>,
 }
 
-/// The five clocks, as `90s`, `30m`, `1h 30m`.
+/// The five timeouts, as `90s`, `30m`, `1h 30m`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TimeoutsSpec {

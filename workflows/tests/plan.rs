@@ -294,7 +294,7 @@ fn an_image_is_used_as_it_is() {
     document["components"][0]["containers"][0]["timeouts"] = json!({"whole": "9m"});
     let work = container(document).work;
     assert!(matches!(&work, Work::Use { image, .. } if image == "registry.example.com/x:1"));
-    assert_eq!(work.clocks().whole, 540);
+    assert_eq!(work.timeouts().whole, 540);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use k8s_openapi::{
 use kilnworks_workflows::{
     build_id::BuildId,
     names,
-    plan::{BuildPlan, Clocks, GitSource, Registry, Resources},
+    plan::{BuildPlan, GitSource, Registry, Resources, Timeouts},
     steps::{Context, LaunchInput, Rendered},
 };
 use serde_json::Value;
@@ -170,7 +170,7 @@ pub fn sample() -> LaunchInput {
             platforms: Vec::new(),
             yields: Default::default(),
             resources: Resources { cpu: text("1"), memory: text("1Gi"), ephemeral_storage: None },
-            clocks: Clocks { queued: 1, scheduling: 1, pulling: 1, building: 1, whole: 1 },
+            timeouts: Timeouts { queued: 1, scheduling: 1, pulling: 1, building: 1, whole: 1 },
         },
         registry: Registry::default(),
         rendered: Rendered::default(),

@@ -16,7 +16,7 @@ use k8s_openapi::api::core::v1::{
     Capabilities, Container, DownwardAPIVolumeFile, DownwardAPIVolumeSource, EmptyDirVolumeSource,
     ObjectFieldSelector, SeccompProfile, SecurityContext, Volume, VolumeMount,
 };
-use kilnworks_workflows::{names, plan::Clocks, steps::LaunchInput};
+use kilnworks_workflows::{names, plan::Timeouts, steps::LaunchInput};
 
 use super::{
     access::{Access, Fetch},
@@ -46,7 +46,7 @@ const ADDRESS_AT: (&str, &str) = ("/context-url", "url");
 /// Stands in place of an address that is signed when the Pod is created.
 const UNSIGNED: &str = "<signed when the Pod is created>";
 
-/// What an address is good for beyond the clocks that run until it is used.
+/// What an address is good for beyond the timeouts that run until it is used.
 const SLACK: Duration = Duration::from_secs(300);
 
 /// The annotation with the address.
@@ -104,12 +104,12 @@ pub(crate) fn container(fetch: &Fetch, input: &LaunchInput) -> Container {
 pub(crate) async fn signed<'a>(
     object: &'a Object,
     access: &Access,
-    clocks: &Clocks,
+    timeouts: &Timeouts,
 ) -> anyhow::Result<Cow<'a, Object>> {
     let Some(fetch) = &access.fetch else { return Ok(Cow::Borrowed(object)) };
-    // Whoever extends a clock of the Pod does so within the whole clock, or extends that.
-    let start = clocks.scheduling.saturating_add(clocks.pulling);
-    let life = Duration::from_secs(clocks.whole.max(start)) + SLACK;
+    // Whoever extends a timeout of the Pod does so within the whole timeout, or extends that.
+    let start = timeouts.scheduling.saturating_add(timeouts.pulling);
+    let life = Duration::from_secs(timeouts.whole.max(start)) + SLACK;
     let url = fetch.signer.url(life).await?;
     let mut object = object.clone();
     object.annotate(annotation(), url);

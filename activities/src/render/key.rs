@@ -10,7 +10,7 @@ const FORMAT: u32 = 1;
 /// All that an image's content depends on.
 ///
 /// What is not here must change nothing in the image: its tags and repository, the commit, the
-/// version, the names of app, component and container, times, resources, clocks, the layer cache.
+/// version, the names of app, component and container, times, resources, timeouts, the layer cache.
 /// Where one of them is to be seen in the image it came through a template, and the rendered text
 /// is here.
 ///

@@ -5,7 +5,7 @@
 //! worker that takes the step over goes on where this one was. When it fails the Pod is still there:
 //! the workflow's clean-up deletes it.
 
-mod clocks;
+mod timeouts;
 
 use std::{
     sync::{
@@ -195,8 +195,8 @@ async fn wait(
             Found::Gone => return Ok(None),
         };
         let standing = Box::pin(placed(cluster, &mut nodes, standing, observer)).await;
-        let standing = clocks::counted(standing, began);
-        if let Some(failure) = clocks::ran_out(&standing, &input.clocks, now) {
+        let standing = timeouts::counted(standing, began);
+        if let Some(failure) = timeouts::ran_out(&standing, &input.timeouts, now) {
             // The watch may be behind: the API's word counts before a build is given up.
             return match Box::pin(cluster.ask(&input.launched)).await? {
                 Found::Pod(pod) if phase::is_over(&pod, now) => Ok(Some(pod)),

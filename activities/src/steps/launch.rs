@@ -47,7 +47,7 @@ pub async fn launch(
         nodes: Nodes::of(input.build.platform()),
         changes: cluster.changes(),
         started,
-        limit: Duration::from_secs(input.build.clocks.queued),
+        limit: Duration::from_secs(input.build.timeouts.queued),
         observer,
         waiting: None,
     };

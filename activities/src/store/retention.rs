@@ -8,22 +8,23 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use kilnworks_workflows::plan::LONGEST_CLOCK;
+use kilnworks_workflows::plan::LONGEST_TIMEOUT;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The shortest retention of contexts. It holds for all installations that share a store.
-pub const SHORTEST_OF_CONTEXTS: Duration = Duration::from_secs(2 * LONGEST_CLOCK.as_secs());
+pub const SHORTEST_OF_CONTEXTS: Duration = Duration::from_secs(2 * LONGEST_TIMEOUT.as_secs());
 
 /// The shortest retention of logs. Every part of a running build's log is younger.
-pub const SHORTEST_OF_LOGS: Duration = Duration::from_secs(LONGEST_CLOCK.as_secs() + DAY.as_secs());
+pub const SHORTEST_OF_LOGS: Duration =
+    Duration::from_secs(LONGEST_TIMEOUT.as_secs() + DAY.as_secs());
 
 /// Age at which an unfinished put counts as dead. No upload takes this long.
 pub const UNFINISHED_AFTER: Duration = DAY;
 
 /// How long a key is in use. If a build finds a context at the end of the period and takes as long
 /// as a build may, the context is still younger than any retention. Two days are left for a slow
-/// upload and for clocks that differ.
+/// upload and for timeouts that differ.
 const PERIOD: Duration = Duration::from_secs(28 * DAY.as_secs());
 
 /// Key of a packed context at this time. The same content keeps its key for one period.
@@ -49,7 +50,7 @@ mod tests {
             .last()
             .unwrap();
         assert_eq!(last_found, first + PERIOD - HOUR);
-        let needed_until = last_found + LONGEST_CLOCK;
+        let needed_until = last_found + LONGEST_TIMEOUT;
         assert!(needed_until + DAY < first + SHORTEST_OF_CONTEXTS);
         // When a sweep may delete the first key, no build has used that key for weeks.
         assert!(last_found + 2 * HOUR + DAY < first + SHORTEST_OF_CONTEXTS);

@@ -27,7 +27,7 @@ use kilnworks_activities::{
 use kilnworks_workflows::{
     build_id::BuildId,
     failure::{Failure, FailureType},
-    plan::{Clocks, Resources},
+    plan::{Resources, Timeouts},
     spec::CaSpec,
     steps::{AwaitInput, Built, CleanUpInput, LaunchInput, Launched, ResolveInput},
 };
@@ -157,8 +157,8 @@ fn input(name: &str, run_id: &str, dockerfile: &str) -> LaunchInput {
     input.build.repository = format!("{}/stack/{name}", env("KILN_REGISTRY"));
     input.build.resources =
         Resources { cpu: text("50m"), memory: text("1Gi"), ephemeral_storage: None };
-    input.build.clocks =
-        Clocks { queued: 60, scheduling: 60, pulling: 60, building: 300, whole: 600 };
+    input.build.timeouts =
+        Timeouts { queued: 60, scheduling: 60, pulling: 60, building: 300, whole: 600 };
     input.registry.insecure = true;
     input.rendered.dockerfile = dockerfile.replace("BASE", &env("KILN_BASE_IMAGE"));
     input.rendered.build_args = [("MARK".to_owned(), "$(HOME) $$".to_owned())].into();
@@ -227,7 +227,7 @@ async fn a_greedy_run_is_out_of_memory() {
 async fn an_unschedulable_pod_says_why() {
     let mut build = Build::new("big", LauncherKind::Pod, DOLLARS).await;
     build.input.build.resources.memory = "900Gi".to_owned();
-    build.input.build.clocks.scheduling = 2;
+    build.input.build.timeouts.scheduling = 2;
     let failure = build.fails().await;
     assert_eq!(failure.kind, FailureType::Unschedulable, "{failure:?}");
     assert!(failure.message.contains("Insufficient memory"), "{failure:?}");
@@ -236,7 +236,7 @@ async fn an_unschedulable_pod_says_why() {
 #[tokio::test]
 async fn a_volume_that_cannot_be_mounted_says_why() {
     let mut build = Build::new("mount", LauncherKind::Pod, DOLLARS).await;
-    build.input.build.clocks.pulling = 6;
+    build.input.build.timeouts.pulling = 6;
     build.input.registry.ca =
         Some(CaSpec { config_map: "not-there".to_owned(), key: "ca.crt".to_owned() });
     let failure = build.fails().await;

@@ -104,9 +104,9 @@ async fn containers() {
     let pause = ["pause", "resume"].map(|update| Ask::Update("launch", update, json!({})));
     let pause = [&pause[..], &[Ask::Room]].concat();
     record("container-paused", &server(Fate::Queues), build(), container(), &pause).await;
-    let extend = |clock| {
+    let extend = |timeout| {
         let payload =
-            json!({"component": "web", "container": "server", "clock": clock, "by": "1h"});
+            json!({"component": "web", "container": "server", "timeout": timeout, "by": "1h"});
         Ask::Update("await_build", "extend", payload)
     };
     let extend = [extend("building"), extend("whole"), CANCEL];

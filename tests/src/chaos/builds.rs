@@ -30,8 +30,8 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("unschedulable", unschedulable),
         Case::new("quota-full", quota_full),
         Case::new("secret-missing", secret_missing),
-        Case::new("building-clock", |scene| clock(scene, "building")),
-        Case::new("whole-clock", |scene| clock(scene, "whole")),
+        Case::new("building-timeout", |scene| timeout(scene, "building")),
+        Case::new("whole-timeout", |scene| timeout(scene, "whole")),
         Case::new("cache-full", cache_full),
         Case::new("cache-corrupted", cache_corrupted).sharp(),
     ];
@@ -159,13 +159,13 @@ async fn secret_missing(scene: Scene) {
 }
 
 /// A timeout ends a build that would never end.
-async fn clock(scene: Scene, clock: &'static str) {
+async fn timeout(scene: Scene, timeout: &'static str) {
     scene.worker(&[]).await;
     let recipes = [Recipe::Sleep(600)];
     let mut document = scene.document(&recipes);
-    document["defaults"]["timeouts"] = json!({clock: "8s"});
+    document["defaults"]["timeouts"] = json!({timeout: "8s"});
     let build = scene.start(document, &recipes).await;
-    scene.fails(&build, "DeadlineExceeded", clock).await;
+    scene.fails(&build, "DeadlineExceeded", timeout).await;
 }
 
 /// No mirror fits into the cache: the worker deletes each one as soon as it needs another.

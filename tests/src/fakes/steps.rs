@@ -167,7 +167,7 @@ impl FakeSteps {
             if ctx.is_cancelled() {
                 return Err(ActivityError::cancelled());
             }
-            if began.elapsed() > Duration::from_secs(input.build.clocks.queued) {
+            if began.elapsed() > Duration::from_secs(input.build.timeouts.queued) {
                 return Err(error(FailureType::QuotaExceeded, "there was no room in time"));
             }
             let _ = ctx.record_heartbeat(()).await;

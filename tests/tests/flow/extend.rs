@@ -12,16 +12,16 @@ use temporalio_common::protos::temporal::api::history::v1::history_event::Attrib
 
 use super::ask::{PATIENCE, ask, cancel, fails, ran, refused, stands, web};
 
-fn more(clock: &str, by: &str) -> Value {
+fn more(timeout: &str, by: &str) -> Value {
     let mut payload = web("server");
-    (payload["clock"], payload["by"]) = (json!(clock), json!(by));
+    (payload["timeout"], payload["by"]) = (json!(timeout), json!(by));
     payload
 }
 
 /// The container, with one timeout.
-fn limited(clock: &str, time: &str) -> Value {
+fn limited(timeout: &str, time: &str) -> Value {
     let mut document = container();
-    document["container"]["timeouts"] = json!({clock: time});
+    document["container"]["timeouts"] = json!({timeout: time});
     document
 }
 
@@ -51,10 +51,10 @@ async fn the_wait_for_a_pod_starts_again_with_each_extended_timeout() {
     with_fakes(steps.clone(), async |client, queue| {
         let handle = start(&client, BuildComponent::run, &queue, &queue, component()).await;
         ran(&steps, "await_build web/server", 1).await;
-        let clocks = ["scheduling", "pulling", "building", "whole"];
-        for (number, clock) in clocks.into_iter().enumerate() {
-            let answer = ask(&client, &queue, "extend", more(clock, "1h")).await;
-            assert_eq!(answer, format!("extended: `web/server`, {clock} by 1h"));
+        let timeouts = ["scheduling", "pulling", "building", "whole"];
+        for (number, timeout) in timeouts.into_iter().enumerate() {
+            let answer = ask(&client, &queue, "extend", more(timeout, "1h")).await;
+            assert_eq!(answer, format!("extended: `web/server`, {timeout} by 1h"));
             ran(&steps, "await_build web/server", number + 2).await;
         }
         assert_eq!(steps.count("launch web/server"), 1, "the same Pod");

@@ -167,7 +167,7 @@ async fn a_workflow_that_has_ended_has_no_open_timer() {
             ran(&steps, &format!("await_build web/{name}"), 1).await;
             if name == "extended" {
                 let mut extend = web(name);
-                (extend["clock"], extend["by"]) = (json!("whole"), json!("1h"));
+                (extend["timeout"], extend["by"]) = (json!("whole"), json!("1h"));
                 ask(&client, &id(name), "extend", extend).await;
             }
             cancel(&handle).await;

@@ -1,4 +1,4 @@
-//! What a build waits for is told in the cluster's own words, long before its clock runs out.
+//! What a build waits for is told in the cluster's own words, long before its timeout runs out.
 
 use std::time::{Duration, Instant};
 

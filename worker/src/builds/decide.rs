@@ -65,8 +65,9 @@ pub(crate) async fn retry(args: RetryArgs) -> Result<Exit, Error> {
 pub(crate) async fn extend(args: ExtendArgs) -> Result<Exit, Error> {
     let engine = connect::once().await?;
     let Which { component, container } = named(&engine, &args.id, &args.container).await?;
-    let ExtendArgs { id, clock, by, .. } = args;
-    let payload = json!({"component": component, "container": container, "clock": clock, "by": by});
+    let ExtendArgs { id, timeout, by, .. } = args;
+    let payload =
+        json!({"component": component, "container": container, "timeout": timeout, "by": by});
     decide(&engine, &id, "extend", &payload).await
 }
 

@@ -39,7 +39,7 @@ pub(crate) struct ExtendArgs {
     pub(crate) container: String,
     /// The time limit to extend.
     #[arg(value_parser = ["queued", "scheduling", "pulling", "building", "whole"])]
-    pub(crate) clock: String,
+    pub(crate) timeout: String,
     /// The time to add, such as `30m`.
     #[arg(value_name = "TIME")]
     pub(crate) by: String,

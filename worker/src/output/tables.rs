@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kilnworks_workflows::{
     output::{ContainerImage, PlatformImage},
-    plan::{BuildPlan, Clocks, ContainerPlan, GitSource, Plan, Resources, Work},
+    plan::{BuildPlan, ContainerPlan, GitSource, Plan, Resources, Timeouts, Work},
     progress::{ContainerProgress, Progress},
 };
 
@@ -78,7 +78,7 @@ pub(crate) fn progress(progress: &Progress) -> String {
 /// The plan of a build.
 pub(crate) fn plan(plan: &Plan) -> String {
     let header =
-        ["CONTAINER", "SOURCE", "CONTEXT", "DOCKERFILE", "IMAGE", "CACHE", "RESOURCES", "CLOCKS"];
+        ["CONTAINER", "SOURCE", "CONTEXT", "DOCKERFILE", "IMAGE", "CACHE", "RESOURCES", "TIMEOUTS"];
     table(&header, plan.containers().map(container)).trim_fmt()
 }
 
@@ -102,7 +102,7 @@ fn container(container: &ContainerPlan) -> Vec<String> {
             first_image(container.version.as_deref(), build),
             build.cache.as_ref().map_or_else(|| "off".to_owned(), |cache| cache.repo.clone()),
             resources(&build.resources),
-            clocks(&build.clocks),
+            timeouts(&build.timeouts),
         ],
     }
 }
@@ -130,8 +130,9 @@ fn resources(resources: &Resources) -> String {
     format!("{} cpu {}{storage}", resources.cpu, resources.memory)
 }
 
-fn clocks(clocks: &Clocks) -> String {
-    let all = [clocks.queued, clocks.scheduling, clocks.pulling, clocks.building, clocks.whole];
+fn timeouts(timeouts: &Timeouts) -> String {
+    let all =
+        [timeouts.queued, timeouts.scheduling, timeouts.pulling, timeouts.building, timeouts.whole];
     let all = all.map(|seconds| {
         let time = units::time(Duration::from_secs(seconds));
         time.replace(' ', "")

@@ -64,7 +64,7 @@ impl BuildApp {
         match (self.parts.phase(&row.component), is_retry) {
             (Phase::Running, _) => Ok(()),
             (Phase::Waiting, _) if is_extend => {
-                Err(format!("{name} is not being built; its clocks do not run").into())
+                Err(format!("{name} is not being built; its timeouts do not run").into())
             }
             (Phase::Waiting, true) if has_resources => {
                 Err(format!("{name} is still to be begun; retry it without resources").into())

@@ -39,7 +39,7 @@ impl BuildComponent {
         let mut row = row.filter(|row| decision.is_about(&row.component, &row.container));
         let is_begun = row.next().is_some_and(|row| row.state != State::Waiting);
         if matches!(decision, Decision::Extend(_)) && !is_begun {
-            return Err("it is not being built yet; its clocks do not run".into());
+            return Err("it is not being built yet; its timeouts do not run".into());
         }
         Ok(self.desk.check(decision)?)
     }
@@ -104,7 +104,7 @@ fn take(ctx: &Ctx, decision: &Decision) -> Result<Vec<Changed>, Refusal> {
     Ok(names)
 }
 
-/// Containers that run hold themselves back before they are launched, and keep their clocks.
+/// Containers that run hold themselves back before they are launched, and keep their timeouts.
 async fn pass_on(ctx: &Ctx, decision: &Decision) {
     if matches!(decision, Decision::Cancel(_) | Decision::Retry(_)) {
         return;

@@ -43,10 +43,10 @@ impl Work<'_> {
         let containers = &self.outline.components[0].containers;
         let lanes = containers.len().min(self.outline.max_parallel as usize);
         let lanes = join_all((0..lanes).map(|_| self.lane(&build)));
-        let clocks = containers.iter().enumerate().filter_map(|(index, container)| {
-            Some(self.keep_clock(index, Duration::from_secs(container.whole?)))
+        let timeouts = containers.iter().enumerate().filter_map(|(index, container)| {
+            Some(self.decide_within(index, Duration::from_secs(container.whole?)))
         });
-        join!(lanes, join_all(clocks));
+        join!(lanes, join_all(timeouts));
         self.ctx.state_mut(|s| s.desk.close());
         let outcomes = self.outcomes.into_inner().into_iter().zip(containers);
         let component = self.outline.components[0].name.as_str();
@@ -144,17 +144,17 @@ impl Work<'_> {
         }
     }
 
-    /// Waits no longer for a decision than the whole clock of the container, each time.
-    async fn keep_clock(&self, index: usize, whole: Duration) {
+    /// Waits no longer for a decision than the whole timeout of the container, each time.
+    async fn decide_within(&self, index: usize, whole: Duration) {
         loop {
             let asks = |s: &BuildComponent| s.desk.is_undecided(index) || s.desk.is_over();
             let asked = self.ctx.wait_condition(asks).await;
             if asked.is_err() || !self.ctx.state(|s| s.desk.is_undecided(index)) {
                 return;
             }
-            let clock = WorkflowCancellationToken::new();
+            let timeout = WorkflowCancellationToken::new();
             let timer = TimerOptions::builder(whole)
-                .cancellation_token(clock.clone())
+                .cancellation_token(timeout.clone())
                 .summary("a decision".to_owned())
                 .build();
             let timer = self.ctx.timer(timer).fuse();
@@ -162,7 +162,7 @@ impl Work<'_> {
             pin_mut!(timer, decided);
             select! {
                 decided = decided => {
-                    clock.cancel();
+                    timeout.cancel();
                     if decided.is_err() {
                         return; // The build is cancelled: a lane closes the desk.
                     }

@@ -5,10 +5,10 @@ use futures::{FutureExt, pin_mut};
 use temporalio_common::error::ActivityExecutionError;
 use temporalio_workflow::select;
 
-use super::{clocks::duration, walk::Walk};
+use super::{timeouts::duration, walk::Walk};
 use crate::{
     failure::FailureType,
-    plan::Clocks,
+    plan::Timeouts,
     policy::{self, Step},
     steps::{LaunchInput, Launched, Steps},
     stop::Stop,
@@ -16,7 +16,7 @@ use crate::{
 
 impl Walk<'_> {
     pub(super) async fn launch(&self, mut input: LaunchInput) -> Result<Launched, Stop> {
-        input.build.clocks = self.clocks();
+        input.build.timeouts = self.timeouts();
         let mut extensions = self.ctx.state(|s| s.extensions);
         self.ctx.state_mut(|s| s.pause.note(&self.platform, false));
         let (open, mut paused) = (&self.launches.open, 0);
@@ -40,7 +40,7 @@ impl Walk<'_> {
                         return Err(stop);
                     }
                     extensions = now;
-                    input.build.clocks = Clocks { queued: more, ..self.clocks() };
+                    input.build.timeouts = Timeouts { queued: more, ..self.timeouts() };
                 }
             }
         }
@@ -49,7 +49,7 @@ impl Walk<'_> {
     /// One launch, which is cancelled when a user pauses the container.
     async fn launch_unless_paused(&self, input: LaunchInput) -> Result<Launched, Stop> {
         let token = self.token.child_token();
-        let queued = input.build.clocks.queued;
+        let queued = input.build.timeouts.queued;
         let mut options =
             self.policy().options(Step::Launch, self.summary("launch"), token.clone());
         options.priority = Some(policy::turn(&self.plan.app, &input.build));

@@ -96,7 +96,7 @@ impl Walk<'_> {
         let pod = format!("{}: {image} in {}", self.summary("build"), input.launched.name);
         loop {
             let extensions = self.ctx.state(|s| s.extensions);
-            input.clocks = self.clocks();
+            input.timeouts = self.timeouts();
             let token = self.token.child_token();
             let options = self.policy().options(Step::AwaitBuild, pod.clone(), token.clone());
             let built = self.ctx.execute_activity(Steps::await_build, input.clone(), options);

@@ -62,7 +62,7 @@ impl<'a> Walk<'a> {
             ctx,
             plan,
             split,
-            policy: Policy::new(ctx.task_queue(), split.settings, Some(plan.work.clocks())),
+            policy: Policy::new(ctx.task_queue(), split.settings, Some(plan.work.timeouts())),
             token: ctx.cancellation_token().child_token(),
             platform: String::new(),
             launches: Rc::default(),

@@ -8,7 +8,7 @@ use crate::{
     fault::{Faults, quoted},
     names,
     plan::{
-        BuildPlan, Cache, Clocks, ComponentPlan, ContainerPlan, Delivery, Plan, Work, delivery,
+        BuildPlan, Cache, ComponentPlan, ContainerPlan, Delivery, Plan, Timeouts, Work, delivery,
         graph::{self, Edge},
         shared::{self, Inherited},
         weight,
@@ -244,7 +244,7 @@ impl Lowering {
         let (registry, secrets) = shared.registry();
         self.faults.check(&member(path, "pullSecret"), secrets);
         let work = match &spec.image {
-            Some(image) => self.used(path, spec, image, shared.clocks()),
+            Some(image) => self.used(path, spec, image, shared.timeouts()),
             None => self.build(app, component, path, spec, &shared),
         };
         ContainerPlan {
@@ -258,7 +258,7 @@ impl Lowering {
         }
     }
 
-    fn used(&mut self, path: &str, spec: &ContainerSpec, image: &str, clocks: Clocks) -> Work {
+    fn used(&mut self, path: &str, spec: &ContainerSpec, image: &str, timeouts: Timeouts) -> Work {
         self.faults.check(&member(path, "image"), checks::image(image));
         let given = [
             ("from", !spec.from.is_empty()),
@@ -280,7 +280,7 @@ impl Lowering {
             let message = "not accepted beside `image`, which is used as it is";
             self.faults.add(member(path, name), message);
         }
-        Work::Use { image: image.to_owned(), clocks }
+        Work::Use { image: image.to_owned(), timeouts }
     }
 
     fn build(
@@ -341,7 +341,7 @@ impl Lowering {
             platforms,
             yields: spec.yields,
             resources: shared.resources(),
-            clocks: shared.clocks(),
+            timeouts: shared.timeouts(),
         }))
     }
 

@@ -7,7 +7,7 @@ use crate::{
     bounds, checks,
     document::member,
     fault::{Faults, quoted},
-    plan::{Cache, Clocks, GitSource, Registry, Resources},
+    plan::{Cache, GitSource, Registry, Resources, Timeouts},
     platform,
     spec::{CacheSpec, GitSpec, RegistrySpec, ResourcesSpec, ReuseSpec, Shared, TimeoutsSpec},
 };
@@ -122,16 +122,16 @@ fn time(value: &str) -> Result<(), String> {
     }
 }
 
-/// The longest time that a spec may ask for: no build lasts longer than this, its whole clock.
-pub const LONGEST_CLOCK: Duration = Duration::from_secs(30 * 24 * 3600);
+/// The longest time that a spec may ask for: no build lasts longer than this, its whole timeout.
+pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// A time as it is written for a clock, in seconds.
+/// A time as it is written for a timeout, in seconds.
 pub(crate) fn seconds(value: &str) -> Option<u64> {
     if value.len() > bounds::TERM {
         return None;
     }
     let time = humantime::parse_duration(value).ok()?;
-    (time >= Duration::from_secs(1) && time <= LONGEST_CLOCK).then_some(time.as_secs())
+    (time >= Duration::from_secs(1) && time <= LONGEST_TIMEOUT).then_some(time.as_secs())
 }
 
 fn prefix(spec: &RegistrySpec) -> &str {
@@ -226,19 +226,19 @@ impl<'a> Inherited<'a> {
         }
     }
 
-    pub(super) fn clocks(&self) -> Clocks {
+    pub(super) fn timeouts(&self) -> Timeouts {
         const MINUTE: u64 = 60;
         const HOUR: u64 = 60 * MINUTE;
-        let clock = |field: fn(&TimeoutsSpec) -> Option<&String>, default| {
+        let timeout = |field: fn(&TimeoutsSpec) -> Option<&String>, default| {
             let given = self.get(|one| one.timeouts.as_ref().and_then(field));
             given.and_then(|time| seconds(time)).unwrap_or(default)
         };
-        Clocks {
-            queued: clock(|one| one.queued.as_ref(), 24 * HOUR),
-            scheduling: clock(|one| one.scheduling.as_ref(), 15 * MINUTE),
-            pulling: clock(|one| one.pulling.as_ref(), 10 * MINUTE),
-            building: clock(|one| one.building.as_ref(), HOUR),
-            whole: clock(|one| one.whole.as_ref(), 48 * HOUR),
+        Timeouts {
+            queued: timeout(|one| one.queued.as_ref(), 24 * HOUR),
+            scheduling: timeout(|one| one.scheduling.as_ref(), 15 * MINUTE),
+            pulling: timeout(|one| one.pulling.as_ref(), 10 * MINUTE),
+            building: timeout(|one| one.building.as_ref(), HOUR),
+            whole: timeout(|one| one.whole.as_ref(), 48 * HOUR),
         }
     }
 }

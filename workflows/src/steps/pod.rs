@@ -6,7 +6,7 @@ use super::{Context, Rendered};
 use crate::{
     build_id::BuildId,
     names,
-    plan::{BuildPlan, Clocks, ContainerPlan, Registry},
+    plan::{BuildPlan, ContainerPlan, Registry, Timeouts},
 };
 
 /// A Pod or Job to create.
@@ -114,7 +114,7 @@ pub struct AwaitInput {
     /// How its registry is reached.
     pub registry: Registry,
     /// The timeouts; this step counts scheduling, pulling and building.
-    pub clocks: Clocks,
+    pub timeouts: Timeouts,
     /// What it is built for, where the spec names a platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
@@ -129,7 +129,7 @@ impl AwaitInput {
             launched,
             dockerfile: rendered.dockerfile.clone(),
             registry: registry.clone(),
-            clocks: build.clocks,
+            timeouts: build.timeouts,
             platform: build.platform().map(str::to_owned),
         }
     }

@@ -53,7 +53,7 @@ pub(super) async fn admit(
     if status().await != StepStatus::Wanted {
         return Err(unwanted());
     }
-    let object = presigned::signed(object, access, &input.build.clocks).await?;
+    let object = presigned::signed(object, access, &input.build.timeouts).await?;
     let launched = match create(cluster, &object).await {
         Ok((kind, meta)) => launched(input, kind, meta),
         Err(error) => return refused(cluster, input, error).await,

@@ -210,12 +210,12 @@ async fn a_job_waits_for_the_quota_of_its_pod() {
 }
 
 #[tokio::test]
-async fn the_queued_clock_runs_out_with_the_reason() {
+async fn the_queued_timeout_expires_with_the_reason() {
     let full = refusal(403, "Forbidden", "exceeded quota: builds, limited: pods=1");
     let calls = vec![call("POST", "pods?", 403, full)];
     let (scenario, cluster) = Scenario::new(Vec::new(), calls);
     let mut input = minimal();
-    input.build.clocks.queued = 0;
+    input.build.timeouts.queued = 0;
     let error = wanted(&cluster, input).await.unwrap_err();
     assert_eq!(kind(&error), FailureType::QuotaExceeded);
     assert!(error.to_string().ends_with("limited: pods=1"), "{error}");

@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The five clocks, in seconds.
+/// The five timeouts, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Clocks {
+pub struct Timeouts {
     /// Waiting for a free place.
     pub queued: u64,
     /// Waiting for a node.
@@ -22,7 +22,7 @@ pub struct Clocks {
 /// One of the five.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub enum Clock {
+pub enum Timeout {
     /// Waiting for a free place.
     Queued,
     /// Waiting for a node.
@@ -35,7 +35,7 @@ pub enum Clock {
     Whole,
 }
 
-impl Clock {
+impl Timeout {
     /// As it is written.
     pub fn word(self) -> &'static str {
         match self {
@@ -48,15 +48,15 @@ impl Clock {
     }
 }
 
-impl Clocks {
+impl Timeouts {
     /// One of them.
-    pub(crate) fn of(&mut self, clock: Clock) -> &mut u64 {
-        match clock {
-            Clock::Queued => &mut self.queued,
-            Clock::Scheduling => &mut self.scheduling,
-            Clock::Pulling => &mut self.pulling,
-            Clock::Building => &mut self.building,
-            Clock::Whole => &mut self.whole,
+    pub(crate) fn of(&mut self, timeout: Timeout) -> &mut u64 {
+        match timeout {
+            Timeout::Queued => &mut self.queued,
+            Timeout::Scheduling => &mut self.scheduling,
+            Timeout::Pulling => &mut self.pulling,
+            Timeout::Building => &mut self.building,
+            Timeout::Whole => &mut self.whole,
         }
     }
 

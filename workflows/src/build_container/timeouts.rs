@@ -7,19 +7,19 @@ use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, select};
 
 use super::walk::Walk;
 use crate::{
-    decision::Extend, failure::FailureType, output::ContainerImage, plan::Clocks, policy::Policy,
+    decision::Extend, failure::FailureType, output::ContainerImage, plan::Timeouts, policy::Policy,
     stop::Stop,
 };
 
 /// How much longer each timeout is than the plan says.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Extensions(Clocks);
+pub(super) struct Extensions(Timeouts);
 
 impl Extensions {
     /// Adds what was checked, and says so.
     pub(super) fn add(&mut self, extend: &Extend) -> String {
-        *self.0.of(extend.clock) += extend.seconds().unwrap_or_default();
-        format!("extended: {} by {}", extend.clock.word(), extend.by)
+        *self.0.of(extend.timeout) += extend.seconds().unwrap_or_default();
+        format!("extended: {} by {}", extend.timeout.word(), extend.by)
     }
 
     /// Seconds by which the queued timeout was extended since then.
@@ -30,13 +30,13 @@ impl Extensions {
 
 impl Walk<'_> {
     /// The timeouts as they are now.
-    pub(super) fn clocks(&self) -> Clocks {
-        self.plan.work.clocks().longer_by(self.ctx.state(|s| s.extensions.0))
+    pub(super) fn timeouts(&self) -> Timeouts {
+        self.plan.work.timeouts().longer_by(self.ctx.state(|s| s.extensions.0))
     }
 
     /// The policy of steps that start now.
     pub(super) fn policy(&self) -> Policy {
-        self.policy.with(self.clocks())
+        self.policy.with(self.timeouts())
     }
 
     /// Does the work, and ends it when the whole timeout runs out.
@@ -48,7 +48,7 @@ impl Walk<'_> {
         pin_mut!(work);
         let mut passed = 0;
         loop {
-            let Clocks { whole, .. } = self.clocks();
+            let Timeouts { whole, .. } = self.timeouts();
             if whole <= passed {
                 self.token.cancel_with_reason("the whole timeout ran out");
                 let message = format!("the build did not end within {} (whole)", duration(whole));
@@ -80,22 +80,22 @@ pub(super) fn duration(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Clock;
+    use crate::plan::Timeout;
 
     #[test]
     fn extensions_add_up() {
-        let extend = |clock, by: &str| Extend {
+        let extend = |timeout, by: &str| Extend {
             component: "web".to_owned(),
             container: "server".to_owned(),
-            clock,
+            timeout,
             by: by.to_owned(),
         };
         let mut extensions = Extensions::default();
-        assert_eq!(extensions.add(&extend(Clock::Building, "30m")), "extended: building by 30m");
-        extensions.add(&extend(Clock::Building, "1h"));
-        extensions.add(&extend(Clock::Whole, "10s"));
-        let plan = Clocks { building: 60, ..Clocks::default() };
-        let expected = Clocks { building: 60 + 5400, whole: 10, ..Clocks::default() };
+        assert_eq!(extensions.add(&extend(Timeout::Building, "30m")), "extended: building by 30m");
+        extensions.add(&extend(Timeout::Building, "1h"));
+        extensions.add(&extend(Timeout::Whole, "10s"));
+        let plan = Timeouts { building: 60, ..Timeouts::default() };
+        let expected = Timeouts { building: 60 + 5400, whole: 10, ..Timeouts::default() };
         assert_eq!(plan.longer_by(extensions.0), expected);
     }
 }
