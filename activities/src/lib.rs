@@ -31,7 +31,7 @@ mod template;
 pub mod temporal;
 mod turn;
 
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use kilnworks_workflows::{
@@ -39,10 +39,11 @@ use kilnworks_workflows::{
     output::{BuildOutput, Package},
     progress::State,
     steps::{
-        self as contract, AwaitInput, Built, CleanUpInput, CompareInput, Context, DeliverInput,
-        EngineSettings, FetchInput, Fetched, FindImageInput, FindImagesInput, FoundImages,
-        IndexInput, LaunchInput, Launched, ReadyImages, RenderInput, Rendered, ResolveInput, Split,
-        SplitInput, SweepInput, SweepReport, TagInput, UploadInput, VersionInput, Versioned,
+        self as contract, AwaitInput, Awaited, Built, CleanUpInput, CompareInput, Context,
+        DeliverInput, EngineSettings, FetchInput, Fetched, FindImageInput, FindImagesInput,
+        FoundImages, IndexInput, LaunchInput, Launched, ReadyImages, RenderInput, Rendered,
+        ResolveInput, Split, SplitInput, SweepInput, SweepReport, TagInput, UploadInput,
+        VersionInput, Versioned,
     },
 };
 use temporalio_macros::activities;
@@ -250,12 +251,10 @@ impl Activities {
         input: LaunchInput,
     ) -> Result<Launched, ActivityError> {
         let observer = Observer::new(&ctx, &input.id);
-        let started = ctx.info().scheduled_time.unwrap_or_else(SystemTime::now);
         let access = Access::of(self.store.location(&input.context.key));
         let asked = ctx.clone();
         let status = move || status(asked.clone());
-        let launch =
-            steps::launch::launch(&self.cluster, &access, &input, &observer, started, status);
+        let launch = steps::launch::launch(&self.cluster, &access, &input, &observer, status);
         watched(&ctx, &observer, State::Queued, self.until_stopped(launch)).await
     }
 
@@ -265,7 +264,7 @@ impl Activities {
         self: Arc<Self>,
         ctx: ActivityContext,
         input: AwaitInput,
-    ) -> Result<Option<Built>, ActivityError> {
+    ) -> Result<Awaited, ActivityError> {
         let observer = Observer::new(&ctx, &input.id);
         let asked = ctx.clone();
         let status = move || status(asked.clone());
@@ -274,7 +273,6 @@ impl Activities {
             registry: &self.registry,
             logs: self.logs(),
             observer: &observer,
-            since: ctx.info().scheduled_time.unwrap_or_else(SystemTime::now),
         };
         let wait = steps::await_build::await_build(with, &input, status);
         watched(&ctx, &observer, State::Building, self.until_stopped(wait)).await
@@ -311,8 +309,8 @@ impl Activities {
         ctx: ActivityContext,
         input: CleanUpInput,
     ) -> Result<(), ActivityError> {
-        let observer = Observer::new(&ctx, &BuildId::default());
-        let clean_up = steps::clean_up::clean_up(&self.cluster, self.logs(), input);
+        let observer = Observer::new(&ctx, &input.id);
+        let clean_up = steps::clean_up::clean_up(&self.cluster, self.logs(), &input);
         watched(&ctx, &observer, State::Building, clean_up).await
     }
 
@@ -323,8 +321,9 @@ impl Activities {
         ctx: ActivityContext,
         input: ResolveInput,
     ) -> Result<Built, ActivityError> {
-        let observer = Observer::new(&ctx, &BuildId::default());
-        let resolve = steps::resolve_image::resolve_image(&self.registry, input);
+        let observer = Observer::new(&ctx, &input.id);
+        let resolve =
+            steps::resolve_image::resolve_image(&self.registry, &input.image, &input.registry);
         watched(&ctx, &observer, State::Fetching, resolve).await
     }
 

@@ -6,9 +6,16 @@ mod observer;
 mod status;
 mod step;
 
+use std::time::SystemTime;
+
 pub use self::{
     failure::to_engine,
     observer::Observer,
     status::{StepStatus, status, unwanted},
     step::{plain, watched},
 };
+
+/// A time that a workflow handed over, as RFC 3339.
+pub fn time(text: &str) -> SystemTime {
+    humantime::parse_rfc3339(text).unwrap_or_else(|_| SystemTime::now())
+}

@@ -26,8 +26,8 @@ pub enum Fate {
     Queues,
     /// Its Pod never ends.
     Hangs,
-    /// The first worker that awaits its Pod sends no heartbeat and never answers.
-    LosesItsWorker,
+    /// The first workers that run this step for it send no heartbeat and never answer.
+    LosesWorkers(&'static str, usize),
     /// Another build's Pod makes the same image already.
     IsAnothers(Another),
 }
@@ -37,6 +37,8 @@ pub enum Fate {
 pub enum Another {
     WithAnImage,
     WithoutAnImage,
+    /// Its owner was cancelled, once.
+    Deleted,
 }
 
 /// The repository that another build's Pod pushes to.
@@ -195,6 +197,16 @@ impl FakeSteps {
 
     fn fate_of(&self, name: &str) -> Option<Fate> {
         self.script().fates.get(name).cloned()
+    }
+
+    /// Whether the worker dies that runs a step. The step has noted itself already.
+    fn loses_worker(&self, step: &str, name: &str) -> bool {
+        match self.fate_of(name) {
+            Some(Fate::LosesWorkers(of, deaths)) => {
+                of == step && self.count(&format!("{step} {name}")) <= deaths
+            }
+            _ => false,
+        }
     }
 
     fn waits_for_room(&self, name: &str) -> bool {

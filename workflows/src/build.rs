@@ -17,6 +17,7 @@ use temporalio_workflow::{
 use crate::{
     BuildApp,
     bounds::{self, at_most},
+    build_id::BuildId,
     document::{Kind, parse},
     failure::{FailureType, head},
     names, policy,
@@ -159,6 +160,18 @@ pub(crate) fn summary(what: &str, version: Option<&str>, commit: Option<&str>) -
     let version = version.map(|version| format!(" {version}")).unwrap_or_default();
     let commit = commit.map(|commit| format!(" at {}", head(commit, 12))).unwrap_or_default();
     format!("build {what}{version}{commit}")
+}
+
+/// The id with which the steps of a workflow that a user started report.
+pub(crate) fn id<W>(ctx: &WorkflowContext<W>, app: &str) -> BuildId {
+    let own = ctx.workflow_id().to_owned();
+    BuildId {
+        app: app.to_owned(),
+        root: own.clone(),
+        workflow_id: own,
+        run_id: ctx.info().first_execution_run_id().to_owned(),
+        ..BuildId::default()
+    }
 }
 
 /// The engine's time, as RFC 3339.

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, time::SystemTime};
 use temporalio_workflow::WorkflowContext;
 
 use crate::{
+    build::id,
     build_id::BuildId,
+    execute::execute,
     output::{ContainerImage, Package},
     plan::{Outline, Registry},
     policy::{Policy, Step},
@@ -38,19 +40,14 @@ pub(crate) async fn deliver<W>(
     made: Deliverable,
 ) -> Result<Option<Package>, Stop> {
     let summary = format!("deliver {}", made.component.as_deref().unwrap_or(&outline.app));
-    let options = policy.options(Step::Deliver, summary, ctx.cancellation_token());
-    let own = ctx.workflow_id().to_owned();
+    let options = || policy.options(Step::Deliver, summary.clone(), ctx.cancellation_token());
     let time = |time: Option<SystemTime>| {
         time.map(|time| humantime::format_rfc3339_millis(time).to_string()).unwrap_or_default()
     };
     let input = DeliverInput {
         id: BuildId {
-            app: outline.app.clone(),
             component: made.component.clone().unwrap_or_default(),
-            root: own.clone(),
-            workflow_id: own,
-            run_id: ctx.info().first_execution_run_id().to_owned(),
-            ..BuildId::default()
+            ..id(ctx, &outline.app)
         },
         app: outline.app.clone(),
         component: made.component,
@@ -63,5 +60,5 @@ pub(crate) async fn deliver<W>(
         started: time(ctx.info().start_time()),
         finished: time(ctx.workflow_time()),
     };
-    Ok(ctx.execute_activity(Steps::deliver, input, options).await?)
+    Ok(execute(ctx, Step::Deliver, || Steps::deliver, input, options).await?)
 }

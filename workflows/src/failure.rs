@@ -56,6 +56,8 @@ pub enum FailureType {
     Rejected,
     /// A person cancelled this container, and not the build.
     ContainerCancelled,
+    /// Every worker that ran a step died during it.
+    WorkerDied,
     /// A mistake of Kilnworks itself.
     Internal,
 }
@@ -112,6 +114,9 @@ impl FailureType {
             Self::ContainerCancelled => "someone wanted that; build it again where it is wanted",
             Self::Rejected => {
                 "see the reason that was given; the images are there, the package is not"
+            }
+            Self::WorkerDied => {
+                "see why the workers ended (`kubectl describe pod`): mostly their memory limit"
             }
             Self::Internal => "report it, with the workflow's history",
         }

@@ -21,6 +21,7 @@ pub(crate) mod deliver;
 pub(crate) mod desk;
 pub mod document;
 pub(crate) mod ending;
+mod execute;
 pub mod failure;
 pub mod fault;
 pub mod git_url;

@@ -20,7 +20,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
-const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The remote steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +54,17 @@ pub enum Step {
     CleanUp,
     /// Delete what no build owns any more.
     Sweep,
+}
+
+impl Step {
+    /// How many workers may die during the step before it fails. The two waits read little of what a
+    /// stranger wrote, and a worker has many of them when another step kills it.
+    pub(crate) fn deaths(self) -> u32 {
+        match self {
+            Self::Launch | Self::AwaitBuild => 10,
+            _ => 3,
+        }
+    }
 }
 
 /// What every remote step of one workflow shares.
@@ -100,14 +110,12 @@ impl Policy {
 
     fn row(&self, step: Step) -> Row<'_> {
         let queues = &self.queues;
-        let seconds = |timeout: fn(&Timeouts) -> u64| {
-            self.timeouts.as_ref().map_or(DAY, |timeouts| Duration::from_secs(timeout(timeouts)))
-        };
         // The workflow's own timer counts the whole timeout of a build, and cancels its steps; the slack
-        // lets it fire first.
-        let until_whole = seconds(|timeouts| timeouts.whole) + MINUTE;
-        // A user may extend it while a step runs, whose own timeouts cannot change any more.
-        let whole = if self.timeouts.is_some() { YEAR } else { DAY };
+        // lets the timer fire first. A step that is still needed after an extension is scheduled again.
+        let whole = match self.timeouts {
+            Some(timeouts) => Duration::from_secs(timeouts.whole) + MINUTE,
+            None => DAY,
+        };
         // What a parent does ahead delays all its containers. A container that needs the source does
         // the same again, by a timeout of its own.
         let ahead = if self.timeouts.is_some() { whole } else { 6 * MINUTE };
@@ -121,11 +129,11 @@ impl Policy {
             Step::Render | Step::Upload => row(&queues.source, HOUR, whole),
             // It counts the queued timeout from when it was first scheduled. The slack lets it say so.
             Step::Launch => {
-                let queued = seconds(|timeouts| timeouts.queued) + 10 * MINUTE;
-                Row { queued: Some(queued), ..row(&queues.launch, whole, whole) }
+                let queued = self.timeouts.map(|it| Duration::from_secs(it.queued) + 10 * MINUTE);
+                Row { queued, ..row(&queues.launch, whole, whole) }
             }
             // It counts its own timeouts, too, and is started again when one of them is extended.
-            Step::AwaitBuild => row(&queues.await_build, until_whole, until_whole),
+            Step::AwaitBuild => row(&queues.await_build, whole, whole),
             Step::FindImage | Step::ResolveImage => row(&queues.main, 5 * MINUTE, whole),
             // They copy what the registry does not mount.
             Step::Index | Step::Tag => row(&queues.main, HOUR, ahead),
@@ -158,13 +166,19 @@ pub fn turn(app: &str, build: &BuildPlan) -> Priority {
         .build()
 }
 
+/// The priority of a step whose worker died.
+pub(crate) fn at_once() -> Priority {
+    Priority::builder().priority_key(1_u32).build()
+}
+
 fn retry_policy() -> RetryPolicy {
     RetryPolicy::builder()
         .initial_interval(SECOND)
         .backoff_coefficient(2.0)
         .maximum_interval(30 * SECOND)
-        // Temporal's own name for a result over its limit, which no second run makes smaller.
-        .non_retryable_error_types(vec!["PayloadsTooLarge"])
+        // Temporal's own names. No second run makes a result smaller that is over the limit. The
+        // workflow schedules a step again whose worker died, and counts how often.
+        .non_retryable_error_types(vec!["PayloadsTooLarge", "TemporalTimeout:Heartbeat"])
         .build()
 }
 

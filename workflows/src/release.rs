@@ -11,8 +11,8 @@ use temporalio_workflow::{
 };
 
 use crate::{
-    build::{OUTCOME, VERSION, is_taken},
-    build_id::BuildId,
+    build::{OUTCOME, VERSION, id, is_taken},
+    execute::execute,
     names,
     plan::{Outline, Place},
     policy::{Policy, Step},
@@ -136,18 +136,12 @@ impl<W> Check<'_, W> {
         version: Option<String>,
         after: Option<String>,
     ) -> Result<Versioned, Stop> {
-        let own = self.ctx.workflow_id().to_owned();
-        let id = BuildId {
-            app: self.outline.app.clone(),
-            root: own.clone(),
-            workflow_id: own,
-            ..BuildId::default()
-        };
         let summary = format!("look up {}", version.as_deref().unwrap_or("the next version"));
+        let id = id(self.ctx, &self.outline.app);
         let input = VersionInput { id, version, after, places: self.places.clone() };
         let token = self.ctx.cancellation_token();
-        let options = self.policy.options(Step::CheckVersion, summary, token);
-        Ok(self.ctx.execute_activity(Steps::check_version, input, options).await?)
+        let options = || self.policy.options(Step::CheckVersion, summary.clone(), token.clone());
+        Ok(execute(self.ctx, Step::CheckVersion, || Steps::check_version, input, options).await?)
     }
 
     fn release(&self, versioned: Versioned, hold: Option<WorkflowCancellationToken>) -> Release {

@@ -7,13 +7,15 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use temporalio_workflow::{ActivityOptions, WorkflowCancellationToken, WorkflowContext};
+use temporalio_common::{ActivityDefinition, data_converters::TemporalDeserializable};
+use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext};
 
 use crate::{
     bounds,
-    build::bounded,
+    build::{bounded, id},
     build_id::BuildId,
     document::Kind,
+    execute::execute,
     output::ContainerImage,
     plan::{GitSource, Outline, OutlinedContainer},
     policy::{FETCHES, Policy, Step},
@@ -144,18 +146,18 @@ struct Ahead<'a, W> {
 
 impl<W: Fetches> Ahead<'_, W> {
     async fn fetch(&self, source: &GitSource) -> Option<String> {
-        let options = self.options(Step::FetchSource, format!("fetch {}", source.url));
+        let summary = format!("fetch {}", source.url);
         let input = FetchInput { id: self.id(), source: source.clone() };
-        let fetched = self.ctx.execute_activity(Steps::fetch_source, input, options).await;
-        fetched.ok().map(|fetched| fetched.commit)
+        let fetched = self.step(Step::FetchSource, summary, || Steps::fetch_source, input).await;
+        Some(fetched?.commit)
     }
 
     /// The images that are there, with all their tags.
     async fn find(&self, source: &GitSource, commit: &str) -> Vec<ContainerImage> {
         let Some(wanted) = self.wanted(&source.key()) else { return Vec::new() };
         let input = FindImagesInput { id: self.id(), commit: commit.to_owned(), wanted };
-        let options = self.options(Step::FindImages, format!("find images of {}", source.url));
-        let found = self.ctx.execute_activity(Steps::find_images, input, options).await;
+        let summary = format!("find images of {}", source.url);
+        let found = self.step(Step::FindImages, summary, || Steps::find_images, input).await;
         let found = found.map(|found| found.images).unwrap_or_default();
         if found.is_empty() {
             return Vec::new();
@@ -164,11 +166,8 @@ impl<W: Fetches> Ahead<'_, W> {
             found.into_iter().map(|ready| (ready.image, ready.tags)).unzip();
         let input = TagInput { id: self.id(), images: tags };
         let summary = format!("tag {} images of {}", images.len(), source.url);
-        let options = self.options(Step::Tag, summary);
-        match self.ctx.execute_activity(Steps::tag, input, options).await {
-            Ok(()) => images,
-            Err(_) => Vec::new(),
-        }
+        let tagged = self.step(Step::Tag, summary, || Steps::tag, input).await;
+        tagged.map_or_else(Vec::new, |()| images)
     }
 
     fn wanted(&self, source: &str) -> Option<Wanted> {
@@ -179,19 +178,24 @@ impl<W: Fetches> Ahead<'_, W> {
         Some(wanted)
     }
 
-    fn options(&self, step: Step, summary: String) -> ActivityOptions {
-        self.policy.options(step, summary, self.group.clone())
+    async fn step<A>(
+        &self,
+        step: Step,
+        summary: String,
+        activity: impl Fn() -> A,
+        input: A::Input,
+    ) -> Option<A::Output>
+    where
+        A: ActivityDefinition,
+        A::Input: Clone,
+        A::Output: TemporalDeserializable,
+    {
+        let options = || self.policy.options(step, summary.clone(), self.group.clone());
+        execute(self.ctx, step, activity, input, options).await.ok()
     }
 
     fn id(&self) -> BuildId {
-        let own = self.ctx.workflow_id().to_owned();
-        BuildId {
-            app: self.outline.app.clone(),
-            root: own.clone(),
-            workflow_id: own,
-            run_id: self.ctx.info().first_execution_run_id().to_owned(),
-            ..BuildId::default()
-        }
+        id(self.ctx, &self.outline.app)
     }
 }
 

@@ -23,7 +23,7 @@ pub use self::{
         PlatformSource, Published, ResolveInput, Reuse, TagInput,
     },
     package::{DeliverInput, Delivered},
-    pod::{AwaitInput, CleanUpInput, LaunchInput, Launched, LaunchedKind},
+    pod::{AwaitInput, Awaited, CleanUpInput, LaunchInput, Launched, LaunchedKind},
     render::{RenderInput, Rendered, RenderedPlatform},
     source::{
         CompareInput, FetchInput, Fetched, FindImagesInput, ReadyImage, ReadyImages, VersionInput,
@@ -101,9 +101,8 @@ impl Steps {
     }
 
     /// Waits for the end of the executor: a digest that the registry has, or a classified failure.
-    /// None where it was another build's Pod and that made no image.
     #[activity(name = "await_build")]
-    pub fn await_build(_: AwaitInput) -> Result<Option<Built>, ActivityError> {
+    pub fn await_build(_: AwaitInput) -> Result<Awaited, ActivityError> {
         unimplemented!()
     }
 

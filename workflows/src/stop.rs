@@ -9,6 +9,7 @@ use temporalio_workflow::WorkflowTermination;
 
 use crate::{
     bounds,
+    execute::worker_died,
     failure::{FailedAttempt, Failure, FailureType, tail},
     output::{ContainerImage, FailureDetails},
     plan::OutlinedComponent,
@@ -157,6 +158,13 @@ impl From<ActivityExecutionError> for Stop {
     fn from(error: ActivityExecutionError) -> Self {
         match &error {
             ActivityExecutionError::Cancelled(_) => Self::Cancelled,
+            ActivityExecutionError::Failed(failed) if worker_died(&error) => Self::because(
+                FailureType::WorkerDied,
+                format!(
+                    "every worker that ran `{}` died during it",
+                    failed.activity_type().unwrap_or_default()
+                ),
+            ),
             ActivityExecutionError::Failed(failed) => match failed.cause() {
                 Some(IncomingError::Application(app)) => {
                     let failure = app.details::<Failure>().ok().flatten();

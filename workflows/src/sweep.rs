@@ -6,6 +6,7 @@ use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{WorkflowContext, WorkflowResult};
 
 use crate::{
+    execute::execute,
     failure::FailureType,
     policy::{Policy, Step},
     steps::{EngineSettings, Steps, SweepInput, SweepReport},
@@ -28,8 +29,8 @@ impl Sweep {
         let input = read(&input)?;
         let summary = if input.dry_run { "look what to sweep" } else { "sweep" };
         let policy = Policy::new(ctx.task_queue(), EngineSettings::default(), None);
-        let options = policy.options(Step::Sweep, summary.to_owned(), ctx.cancellation_token());
-        let report = ctx.execute_activity(Steps::sweep, input, options).await;
+        let options = || policy.options(Step::Sweep, summary.to_owned(), ctx.cancellation_token());
+        let report = execute(ctx, Step::Sweep, || Steps::sweep, input, options).await;
         Ok(report.map_err(Stop::from)?)
     }
 }

@@ -7,9 +7,9 @@ use serde_json::Value;
 use temporalio_workflow::WorkflowContext;
 
 use crate::{
-    build::{OUTCOME, attributes},
-    build_id::BuildId,
+    build::{OUTCOME, attributes, id},
     document::Kind,
+    execute::execute,
     output::BuildOutput,
     policy::{Policy, Step},
     progress::{Progress, State},
@@ -31,17 +31,12 @@ pub(crate) async fn unchanged<W>(
     if !outline.only_if_changed || split.resolved.is_some() {
         return Ok(None);
     }
-    let own = ctx.workflow_id().to_owned();
-    let id = BuildId {
-        app: outline.app.clone(),
-        root: own.clone(),
-        workflow_id: own,
-        ..BuildId::default()
-    };
     let token = ctx.cancellation_token();
-    let options = policy.options(Step::Compare, format!("compare {}", outline.app), token);
-    let input = CompareInput { id, kind, document: document.clone() };
-    let found = ctx.execute_activity(Steps::compare, input, options).await.map_err(Stop::from);
+    let summary = format!("compare {}", outline.app);
+    let options = || policy.options(Step::Compare, summary.clone(), token.clone());
+    let input = CompareInput { id: id(ctx, &outline.app), kind, document: document.clone() };
+    let found = execute(ctx, Step::Compare, || Steps::compare, input, options).await;
+    let found = found.map_err(Stop::from);
     let word = match &found {
         Ok(Some(_)) => "unchanged".to_owned(),
         Err(stop @ Stop::Cancelled) => stop.word(),

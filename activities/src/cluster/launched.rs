@@ -34,11 +34,13 @@ impl Cluster {
         equal::launched(&pod, input.pushes(), false).filter(|it| it.name == input.pod_name())
     }
 
-    /// The unfinished Pod or Job of another build with the same content, if the watch shows one.
+    /// The Pod or Job of another build with the same content, if the watch shows one that has not
+    /// failed. One that has pushed its image counts until its owner deletes it.
     pub fn another(&self, content: &str, run_id: &str) -> Option<Launched> {
         let now = Timestamp::now();
         let of = |pod: &SeenPod| equal::another(pod, content, run_id);
-        let pod = self.pods.find(|pod| !phase::is_over(pod, now) && of(pod).is_some())?;
+        let may_make = |pod: &SeenPod| !phase::is_over(pod, now) || phase::digest(pod).is_some();
+        let pod = self.pods.find(|pod| may_make(pod) && of(pod).is_some())?;
         of(&pod)
     }
 

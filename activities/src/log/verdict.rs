@@ -5,10 +5,7 @@
 
 mod words;
 
-use kilnworks_workflows::{
-    checks::is_digest,
-    failure::{Failure, FailureType, tail},
-};
+use kilnworks_workflows::failure::{Failure, FailureType, tail};
 use kube::ResourceExt;
 
 use crate::{
@@ -18,14 +15,6 @@ use crate::{
 
 /// Bytes of the log in a failure. An app's failure carries those of all its containers.
 const LOG_TAIL: usize = 4 * 1024;
-
-/// The digest of the image that an executor has pushed. It counts at exit code 0 only, because Kaniko
-/// writes it before the push.
-pub fn digest(pod: &SeenPod) -> Option<&str> {
-    let end = phase::terminated(pod).filter(|end| end.exit_code == 0)?;
-    let message = end.message.as_deref()?.trim();
-    is_digest(message).then_some(message)
-}
 
 /// The failure of a build that has ended without an image.
 pub fn verdict(pod: &SeenPod, log: &Log, dockerfile: &str) -> Failure {

@@ -27,7 +27,7 @@ pub fn annotation() -> String {
     names::label("image")
 }
 
-/// What equal builds have in common; none where the build has no key, or must have its own Pod. The
+/// What equal builds have in common; none where the build has no key. The
 /// scope is an installation, a repository of kept images, a push Secret and a layer cache: a build
 /// never takes an image that was made with what its own spec may not use.
 pub fn content(instance: &str, input: &LaunchInput) -> Option<String> {
@@ -35,7 +35,7 @@ pub fn content(instance: &str, input: &LaunchInput) -> Option<String> {
     let secret = input.registry.secret.as_deref().unwrap_or_default();
     let cache = input.build.cache.as_ref().map(|cache| format!("{} {}", cache.repo, cache.ttl));
     let scope = [instance, kept, secret, cache.as_deref().unwrap_or_default()];
-    (!input.alone).then(|| names::content(&scope, key))
+    Some(names::content(&scope, key))
 }
 
 /// Another build's Pod, or the Job that it is of, where it makes the same.
@@ -89,7 +89,6 @@ mod tests {
         assert_ne!(content("another", &input()), same);
         assert_eq!(of(|it| it.rendered.key = None), None);
         assert_eq!(of(|it| it.build.reuse = None), None);
-        assert_eq!(of(|it| it.alone = true), None);
     }
 
     #[test]

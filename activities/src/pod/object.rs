@@ -176,6 +176,8 @@ pub fn sample() -> LaunchInput {
         rendered: Rendered::default(),
         context: Context::default(),
         spare_memory: false,
+        since: String::new(),
+        pauses: 0,
         alone: false,
     }
 }

@@ -8,7 +8,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
     jiff::Timestamp,
 };
-use kilnworks_workflows::progress::State;
+use kilnworks_workflows::{checks::is_digest, progress::State};
 
 use super::{executor, presigned, seen::SeenPod};
 
@@ -33,6 +33,14 @@ pub fn executor(pod: &SeenPod) -> Option<&ContainerStatus> {
 /// later.
 pub fn terminated(pod: &SeenPod) -> Option<&ContainerStateTerminated> {
     executor(pod)?.state.as_ref()?.terminated.as_ref()
+}
+
+/// The digest of the image that an executor has pushed. It counts at exit code 0 only, because Kaniko
+/// writes it before the push.
+pub fn digest(pod: &SeenPod) -> Option<&str> {
+    let end = terminated(pod).filter(|end| end.exit_code == 0)?;
+    let message = end.message.as_deref()?.trim();
+    is_digest(message).then_some(message)
 }
 
 /// The end of what fetches the context, where something does.

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream};
-use kilnworks_workflows::failure::FailureType;
+use kilnworks_workflows::failure::{Failure, FailureType};
 use oci_client::{errors::OciDistributionError as E, manifest::OciDescriptor};
 
 use super::{
     manifests::Manifest,
     repository::{ANSWER, Repository},
 };
-use crate::error::fail;
+use crate::error::{Ended, fail};
 
 /// How many blobs of an image are copied at the same time.
 const BLOBS: usize = 8;
@@ -122,14 +122,20 @@ pub async fn place_new(
     Ok(())
 }
 
-/// [`place`], but a missing image is an error that names it.
+/// [`place`], but a missing image is an error that names it. It was found before, so it was deleted
+/// since, and no further run of the step brings it back.
 pub async fn place_known(
     from: &Repository,
     digest: &str,
     to: &Repository,
     tags: &[String],
 ) -> anyhow::Result<Manifest> {
-    place(from, digest, to, tags).await?.ok_or_else(|| incomplete(from, digest))
+    let placed = place(from, digest, to, tags).await?;
+    placed.ok_or_else(|| {
+        let lacks =
+            format!("the registry lost a part of `{}`: build again", from.reference(digest));
+        Ended(Failure::new(FailureType::RegistryUnavailable, lacks)).into()
+    })
 }
 
 fn incomplete(from: &Repository, digest: &str) -> anyhow::Error {

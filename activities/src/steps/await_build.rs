@@ -12,7 +12,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use k8s_openapi::jiff::Timestamp;
@@ -21,7 +21,7 @@ use kilnworks_workflows::{
     failure::{Failure, FailureType},
     names,
     progress::State,
-    steps::{AwaitInput, Built},
+    steps::{AwaitInput, Awaited, Built},
 };
 use kube::ResourceExt;
 
@@ -42,7 +42,7 @@ use crate::{
     },
     registry::RegistryClient,
     secrets::redact,
-    temporal::{Observer, StepStatus, unwanted},
+    temporal::{Observer, StepStatus, time, unwanted},
 };
 
 /// How long a silent wait lasts before the events are read, and the pause between two readings.
@@ -58,11 +58,9 @@ pub struct Await<'a> {
     pub logs: Logs<'a>,
     /// Reports what the build waits for.
     pub observer: &'a Observer,
-    /// When the step was first scheduled: from then on the timeouts count for another build's Pod.
-    pub since: SystemTime,
 }
 
-/// Waits for the end of a build. None where it was another build's Pod, and that made no image.
+/// Waits for the end of a build.
 ///
 /// `status` asks Temporal whether the step is still wanted: a Pod that is gone may have been deleted by
 /// the clean-up of this build.
@@ -70,34 +68,37 @@ pub async fn await_build(
     with: Await<'_>,
     input: &AwaitInput,
     status: impl AsyncFn() -> StepStatus,
-) -> anyhow::Result<Option<Built>> {
+) -> anyhow::Result<Awaited> {
     match input.launched.is_others {
         true => with.another(input).await,
-        false => with.own(input, status).await.map(Some),
+        false => with.own(input, status).await.map(Awaited::Built),
     }
 }
 
 impl Await<'_> {
     /// Waits for another build's Pod, by this build's timeouts.
-    async fn another(&self, input: &AwaitInput) -> anyhow::Result<Option<Built>> {
-        let began = Timestamp::try_from(self.since).ok();
+    async fn another(&self, input: &AwaitInput) -> anyhow::Result<Awaited> {
+        let began = Timestamp::try_from(time(&input.since)).ok();
         let pod = match wait(self.cluster, input, self.observer, began).await {
             Ok(pod) => pod,
             // Its time with that Pod is over; with a Pod of its own it has all of its time.
-            Err(error) if error.is::<Ended>() => return Ok(None),
+            Err(error) if error.is::<Ended>() => return Ok(Awaited::NoImage),
             Err(error) => return Err(error),
         };
-        let digest = pod.as_deref().and_then(verdict::digest);
         let repository = names::repository_of(&input.launched.pushes);
-        let image = match (digest, pod.is_some()) {
-            (Some(digest), _) => names::reference(&repository, digest),
-            (None, true) => return Ok(None),
+        let (image, otherwise) = match pod.as_deref() {
+            Some(pod) => match phase::digest(pod) {
+                Some(digest) => (names::reference(&repository, digest), Awaited::NoImage),
+                None if pod.metadata.deletion_timestamp.is_some() => return Ok(Awaited::Gone),
+                None => return Ok(Awaited::NoImage),
+            },
             // The other build may have deleted it after its success.
-            (None, false) => input.launched.pushes.clone(),
+            None => (input.launched.pushes.clone(), Awaited::Gone),
         };
-        Ok(look(self.registry, input, &image)
-            .await?
-            .map(|built| Built { pod_seconds: 0.0, ..built }))
+        Ok(match look(self.registry, input, &image).await? {
+            Some(built) => Awaited::Built(Built { pod_seconds: 0.0, ..built }),
+            None => otherwise,
+        })
     }
 
     /// Waits for the build's own Pod, and keeps its log meanwhile.
@@ -279,7 +280,7 @@ async fn conclude(
     pod: &SeenPod,
     rest: impl Future<Output = ()>,
 ) -> anyhow::Result<Built> {
-    if let Some(digest) = verdict::digest(pod) {
+    if let Some(digest) = phase::digest(pod) {
         let repository = names::repository_of(&input.launched.pushes);
         let reference = names::reference(&repository, digest);
         let (image, ()) = tokio::join!(registry.inspect(&reference, &input.registry), rest);

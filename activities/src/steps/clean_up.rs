@@ -28,10 +28,10 @@ const AGAIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
 pub async fn clean_up(
     cluster: &Cluster,
     logs: Logs<'_>,
-    input: CleanUpInput,
+    input: &CleanUpInput,
 ) -> anyhow::Result<()> {
     let instance = format!("{}={}", names::label("instance"), cluster.site.instance);
-    let owned = format!("{instance},{}={}", names::label("run"), input.run_id);
+    let owned = format!("{instance},{}={}", names::label("run"), input.id.run_id);
     let pauses = AGAIN.into_iter().filter(|_| input.launching);
     for pause in std::iter::once(Duration::ZERO).chain(pauses) {
         tokio::time::sleep(pause).await;

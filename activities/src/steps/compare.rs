@@ -12,7 +12,7 @@ use kilnworks_workflows::{
     names,
     output::{BuildOutput, ContainerImage, Outcome, Package},
     plan::{self, ComponentPlan, ContainerPlan, Delivery, Plan, Work},
-    steps::{CompareInput, DeliverInput, Delivered, ResolveInput, VersionInput},
+    steps::{CompareInput, DeliverInput, Delivered, VersionInput},
 };
 
 use crate::{
@@ -180,8 +180,7 @@ impl Look<'_> {
     ) -> anyhow::Result<Option<ContainerImage>> {
         match &plan.work {
             Work::Use { image, .. } => {
-                let input = ResolveInput { image: image.clone(), registry: plan.registry.clone() };
-                let built = resolve_image(self.finder.registry, input).await?;
+                let built = resolve_image(self.finder.registry, image, &plan.registry).await?;
                 Ok(Some(ContainerImage::of(plan, &names::repository_of(image), built)))
             }
             Work::Build(build) => {

@@ -22,22 +22,20 @@ use crate::{
     error::fail,
     metrics::{metrics, waiting::Waiting},
     pod::{access::Access, equal},
-    temporal::{Observer, StepStatus},
+    temporal::{Observer, StepStatus, time},
     turn,
 };
 
 /// Creates the Pod or Job of an attempt, or finds it where an earlier run created it, or finds that of
 /// an equal build.
 ///
-/// `access` is how its executor gets the context. `started` is when the step was first scheduled: the
-/// queued timeout counts over all its runs. `status` asks Temporal whether the step is still wanted,
+/// `access` is how its executor gets the context. `status` asks Temporal whether the step is still wanted,
 /// before the Pod is created and after: a cancelled build's clean-up may have run in between.
 pub async fn launch(
     cluster: &Cluster,
     access: &Access,
     input: &LaunchInput,
     observer: &Observer,
-    started: SystemTime,
     status: impl AsyncFn() -> StepStatus,
 ) -> anyhow::Result<Launched> {
     let object = cluster.site.object(input, access).context("cannot make the Pod")?;
@@ -46,7 +44,7 @@ pub async fn launch(
         cluster,
         nodes: Nodes::of(input.build.platform()),
         changes: cluster.changes(),
-        started,
+        started: time(&input.since),
         limit: Duration::from_secs(input.build.timeouts.queued),
         observer,
         waiting: None,
@@ -61,6 +59,7 @@ pub async fn launch(
         };
         let found = match cluster.launched(input) {
             Some(own) => Some(own),
+            None if input.alone => None,
             None => content.as_ref().and_then(|it| cluster.another(it, &input.id.run_id)),
         };
         if let Some(launched) = found {

@@ -1,9 +1,6 @@
 //! `resolve_image`: an image that a spec uses as it is.
 
-use kilnworks_workflows::{
-    failure::FailureType,
-    steps::{Built, ResolveInput},
-};
+use kilnworks_workflows::{failure::FailureType, plan::Registry, steps::Built};
 
 use crate::{error::fail, registry::RegistryClient};
 
@@ -12,12 +9,13 @@ use crate::{error::fail, registry::RegistryClient};
 /// # Errors
 /// With `BaseImageNotFound` where there is no such image.
 pub async fn resolve_image(
-    registry: &RegistryClient,
-    input: ResolveInput,
+    client: &RegistryClient,
+    image: &str,
+    registry: &Registry,
 ) -> anyhow::Result<Built> {
-    let found = registry.inspect(&input.image, &input.registry).await?;
+    let found = client.inspect(image, registry).await?;
     found.ok_or_else(|| {
-        let message = format!("there is no image `{}`", input.image);
+        let message = format!("there is no image `{}`", image);
         fail(FailureType::BaseImageNotFound, message)
     })
 }

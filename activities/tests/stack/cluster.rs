@@ -2,8 +2,6 @@
 //!
 //! Needs the stack: run `make up` and source `.local/env`.
 
-use std::time::SystemTime;
-
 use k8s_openapi::api::core::v1::{EmptyDirVolumeSource, Pod, Volume, VolumeMount};
 use kilnworks_activities::{
     cluster::{Cluster, Found, connect},
@@ -29,7 +27,7 @@ use kilnworks_workflows::{
     failure::{Failure, FailureType},
     plan::{Resources, Timeouts},
     spec::CaSpec,
-    steps::{AwaitInput, Built, CleanUpInput, LaunchInput, Launched, ResolveInput},
+    steps::{AwaitInput, Awaited, Built, CleanUpInput, LaunchInput, Launched},
 };
 use kube::{Api, api::ListParams};
 
@@ -94,24 +92,25 @@ impl Build {
 
     async fn launch(&self) -> Launched {
         let observer = Observer::silent(&self.input.id);
-        let (started, status) = (SystemTime::now(), async || StepStatus::Wanted);
-        launch(&self.cluster, &empty(), &self.input, &observer, started, status)
-            .await
-            .expect("a launch")
+        let status = async || StepStatus::Wanted;
+        launch(&self.cluster, &empty(), &self.input, &observer, status).await.expect("a launch")
     }
 
     async fn wait(&self, launched: Launched) -> Result<Built, Failure> {
-        let input = AwaitInput::of(&self.input, launched);
+        let input = AwaitInput::of(&self.input, launched, String::new());
         let observer = Observer::silent(&self.input.id);
         let with = Await {
             cluster: &self.cluster,
             registry: &self.registry,
             logs: self.logs(),
             observer: &observer,
-            since: SystemTime::now(),
         };
         let built = await_build(with, &input, async || StepStatus::Wanted).await;
-        built.map(|built| built.expect("an image")).map_err(|error| match failure_of(&error) {
+        let built = built.map(|awaited| match awaited {
+            Awaited::Built(built) => built,
+            other => panic!("no image: {other:?}"),
+        });
+        built.map_err(|error| match failure_of(&error) {
             Some(failure) => failure.clone(),
             None => panic!("an error without a type: {error:#}"),
         })
@@ -119,13 +118,9 @@ impl Build {
 
     /// Cleans up and sees that nothing is left but what is being deleted.
     async fn end(self) {
-        let input = CleanUpInput {
-            workflow_id: self.input.id.workflow_id.clone(),
-            run_id: self.input.id.run_id.clone(),
-            launching: false,
-        };
-        clean_up(&self.cluster, self.logs(), input.clone()).await.expect("a clean-up");
-        clean_up(&self.cluster, self.logs(), input).await.expect("a second clean-up");
+        let input = CleanUpInput { id: self.input.id.clone(), launching: false };
+        clean_up(&self.cluster, self.logs(), &input).await.expect("a clean-up");
+        clean_up(&self.cluster, self.logs(), &input).await.expect("a second clean-up");
         let pods: Api<Pod> =
             Api::namespaced(self.cluster.client.clone(), &self.cluster.site.settings.namespace);
         let ours = format!("kiln.io/run={}", self.input.id.run_id);
@@ -177,8 +172,7 @@ async fn builds(launcher: LauncherKind, name: &str) {
     assert_eq!(build.wait(launched).await.as_ref(), Ok(&built), "awaited twice");
     assert!(built.size > 1_000_000 && built.pod_seconds >= 1.0, "{built:?}");
     let image = build.input.pushes();
-    let registry = build.input.registry.clone();
-    let tagged = resolve_image(&build.registry, ResolveInput { image, registry }).await;
+    let tagged = resolve_image(&build.registry, &image, &build.input.registry).await;
     assert_eq!(tagged.expect("the attempt's own tag").digest, built.digest);
     let image = format!("{}:1", build.input.build.repository);
     let tagged = build.registry.inspect(&image, &build.input.registry).await;
@@ -265,12 +259,8 @@ async fn what_a_lost_pod_has_pushed_counts() {
         let build = Build::new("pushed", launcher, "FROM BASE\nRUN date > /at\n").await;
         let launched = build.launch().await;
         let built = build.wait(launched.clone()).await.expect("an image");
-        let input = CleanUpInput {
-            workflow_id: build.input.id.workflow_id.clone(),
-            run_id: build.input.id.run_id.clone(),
-            launching: false,
-        };
-        clean_up(&build.cluster, build.logs(), input).await.expect("its Pod goes");
+        let input = CleanUpInput { id: build.input.id.clone(), launching: false };
+        clean_up(&build.cluster, build.logs(), &input).await.expect("its Pod goes");
         let begun = std::time::Instant::now();
         while !matches!(build.cluster.ask(&launched).await, Ok(Found::Gone)) {
             assert!(begun.elapsed().as_secs() < 60, "the Pod is not gone");

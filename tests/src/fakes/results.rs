@@ -9,7 +9,7 @@ use kilnworks_workflows::{
     plan::ContainerPlan,
     progress::State,
     steps::{
-        AwaitInput, Built, FoundImage, LaunchInput, Launched, LaunchedKind, Rendered,
+        AwaitInput, Awaited, Built, FoundImage, LaunchInput, Launched, LaunchedKind, Rendered,
         RenderedPlatform,
     },
 };
@@ -62,7 +62,7 @@ pub(super) fn launched(input: &LaunchInput, is_others: bool) -> Launched {
 pub(super) async fn hang(
     ctx: &ActivityContext,
     input: &AwaitInput,
-) -> Result<Option<Built>, ActivityError> {
+) -> Result<Awaited, ActivityError> {
     Observer::new(ctx, &input.id).report(State::Building, "").await;
     while !ctx.is_cancelled() {
         let _ = ctx.record_heartbeat(()).await;

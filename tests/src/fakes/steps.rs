@@ -1,11 +1,12 @@
 //! The steps, in the order of the walk.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use kilnworks_activities::{error::Ended, steps::split, temporal::to_engine};
+use kilnworks_activities::{
+    error::Ended,
+    steps::split,
+    temporal::{time, to_engine},
+};
 use kilnworks_workflows::{
     failure::FailureType,
     names,
@@ -150,7 +151,11 @@ impl FakeSteps {
         _ctx: ActivityContext,
         input: UploadInput,
     ) -> Result<Context, ActivityError> {
-        self.note(format!("upload {}", name_of(&input.id)));
+        let name = name_of(&input.id);
+        self.note(format!("upload {name}"));
+        if self.loses_worker("upload", &name) {
+            return Err(ActivityError::WillCompleteAsync);
+        }
         Ok(Context { key: "contexts/0".to_owned(), size: 10, sent: true, ..Context::default() })
     }
 
@@ -162,12 +167,17 @@ impl FakeSteps {
     ) -> Result<Launched, ActivityError> {
         let name = name_of(&input.id);
         self.note_launch(&name, &input);
-        let began = Instant::now();
+        if self.loses_worker("launch", &name) {
+            return Err(ActivityError::WillCompleteAsync);
+        }
+        let began = time(&input.since);
         while self.waits_for_room(&name) {
             if ctx.is_cancelled() {
                 return Err(ActivityError::cancelled());
             }
-            if began.elapsed() > Duration::from_secs(input.build.timeouts.queued) {
+            if began.elapsed().unwrap_or_default()
+                > Duration::from_secs(input.build.timeouts.queued)
+            {
                 return Err(error(FailureType::QuotaExceeded, "there was no room in time"));
             }
             let _ = ctx.record_heartbeat(()).await;
@@ -184,18 +194,22 @@ impl FakeSteps {
         self: Arc<Self>,
         ctx: ActivityContext,
         input: AwaitInput,
-    ) -> Result<Option<Built>, ActivityError> {
+    ) -> Result<Awaited, ActivityError> {
         let name = name_of(&input.id);
-        let note = format!("await_build {name}");
-        self.note(note.clone());
+        self.note(format!("await_build {name}"));
+        if self.loses_worker("await_build", &name) {
+            return Err(ActivityError::WillCompleteAsync);
+        }
         let attempt = input.id.attempt as usize;
         let failure = match self.fate_of(&name) {
             Some(Fate::Hangs) => return hang(&ctx, &input).await,
-            Some(Fate::LosesItsWorker) if self.count(&note) == 1 => {
-                return Err(ActivityError::WillCompleteAsync);
-            }
             Some(Fate::IsAnothers(Another::WithoutAnImage)) if input.launched.is_others => {
-                return Ok(None);
+                return Ok(Awaited::NoImage);
+            }
+            Some(Fate::IsAnothers(Another::Deleted))
+                if self.count(&format!("await_build {name}")) == 1 =>
+            {
+                return Ok(Awaited::Gone);
             }
             Some(Fate::Fails(failures)) => failures.get(attempt - 1).cloned(),
             Some(Fate::FailsUntil(memory, failures)) => {
@@ -206,7 +220,7 @@ impl FakeSteps {
         };
         match failure {
             Some(failure) => Err(to_engine(Ended(failure).into())),
-            None => Ok(Some(built(&name))),
+            None => Ok(Awaited::Built(built(&name))),
         }
     }
 
@@ -268,7 +282,7 @@ impl FakeSteps {
         input: CleanUpInput,
     ) -> Result<(), ActivityError> {
         let launching = if input.launching { " launching" } else { "" };
-        self.note(format!("clean_up {}{launching}", input.workflow_id));
+        self.note(format!("clean_up {}{launching}", input.id.workflow_id));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Timeouts that a user extends while a build runs.
 
 use kilnworks_tests::{
-    engine::{end, eventually, history, start, with_fakes},
+    engine::{activities, end, eventually, history, start, with_fakes},
     fakes::{FakeSteps, Fate},
     specs::{component, container},
 };
@@ -104,6 +104,25 @@ async fn a_launch_starts_again_where_the_queued_timeout_was_extended() {
         ask(&client, &queue, "extend", more("queued", "1h")).await;
         ran(&steps, "launch web/server", 2).await;
         steps.make_room();
+        assert_eq!(end(&handle).await.output().images[0].attempts, 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_outlasts_the_planned_whole_timeout_where_that_was_extended() {
+    let steps = FakeSteps::default().unavailable_source("https://git.example.com/shop.git");
+    with_fakes(steps.clone(), async |client, queue| {
+        let document = limited("whole", "3s");
+        let handle = start(&client, BuildContainer::run, &queue, &queue, document).await;
+        ran(&steps, "fetch_source", 1).await;
+        ask(&client, &queue, "extend", more("whole", "1h")).await;
+        // The step has the planned timeout, and a minute.
+        eventually("the step to be scheduled again", 3 * PATIENCE, async || {
+            (activities(&client, &queue).await.len() == 2).then_some(())
+        })
+        .await;
+        steps.restore_sources();
         assert_eq!(end(&handle).await.output().images[0].attempts, 1);
     })
     .await;

@@ -1,7 +1,7 @@
 //! Further attempts of a build, by the class of the failure.
 
 use kilnworks_tests::{
-    engine::{activities, end, eventually, start, with_fakes},
+    engine::{end, eventually, history, start, with_fakes},
     fakes::{FakeSteps, Fate},
     specs::container,
 };
@@ -9,6 +9,8 @@ use kilnworks_workflows::{
     BuildContainer,
     failure::{Failure, FailureType},
 };
+use temporalio_client::Client;
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 
 use super::ask::{PATIENCE, cancel, fails, failure, query, succeeds};
 
@@ -49,17 +51,42 @@ async fn the_last_failure_lists_the_earlier_attempts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_step_of_a_dead_worker_runs_again() {
-    let steps = FakeSteps::default().heartbeat(1).fate("web/server", Fate::LosesItsWorker);
-    let scheduled = with_fakes(steps.clone(), async |client, queue| {
-        let handle = start(&client, BuildContainer::run, &queue, &queue, container()).await;
-        assert_eq!(end(&handle).await.output().images[0].attempts, 1, "the same Pod");
-        activities(&client, &queue).await
-    })
-    .await;
-    let awaits = scheduled.iter().filter(|name| *name == "await_build").count();
-    assert_eq!(awaits, 1, "Temporal runs the same activity again");
-    assert_eq!((steps.count("launch"), steps.count("await_build")), (1, 2));
+async fn the_step_of_a_dead_worker_is_scheduled_again_ahead_of_others() {
+    for step in ["upload", "launch", "await_build"] {
+        let fate = Fate::LosesWorkers(step, 2);
+        let steps = FakeSteps::default().heartbeat(1).fate("web/server", fate);
+        with_fakes(steps.clone(), async |client, queue| {
+            let handle = start(&client, BuildContainer::run, &queue, &queue, container()).await;
+            assert_eq!(end(&handle).await.output().images[0].attempts, 1, "the same Pod");
+            assert_eq!(priorities(&client, &queue, step).await[1..], [1, 1]);
+        })
+        .await;
+        assert_eq!(steps.count(step), 3);
+    }
+}
+
+/// The priority of each time that a step was scheduled.
+async fn priorities(client: &Client, id: &str, step: &str) -> Vec<i32> {
+    let scheduled =
+        history(client, id).await.into_iter().filter_map(|event| match event.attributes? {
+            Attributes::ActivityTaskScheduledEventAttributes(it) => Some(it),
+            _ => None,
+        });
+    scheduled
+        .filter(|it| it.activity_type.as_ref().is_some_and(|kind| kind.name == step))
+        .map(|it| it.priority.map_or(0, |priority| priority.priority_key))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_kills_every_worker_ends_the_build() {
+    let fate = Fate::LosesWorkers("upload", 99);
+    let steps = FakeSteps::default().heartbeat(1).fate("web/server", fate);
+    let (kind, details) = fails(&steps, BuildContainer::run, container()).await;
+    assert_eq!(kind, "WorkerDied");
+    let message = &details.failures[0].message;
+    assert_eq!(message, "every worker that ran `upload` died during it");
+    assert_eq!(steps.count("upload"), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

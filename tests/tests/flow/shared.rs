@@ -47,3 +47,11 @@ async fn a_build_launches_its_own_pod_where_the_other_makes_no_image() {
     let [tagged] = steps.tagged().try_into().expect("one image is tagged");
     assert_eq!(tagged.from, tagged.to, "the image is in its own repository");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_looks_again_for_an_equal_one_where_the_pod_was_deleted() {
+    let steps = another(Another::Deleted);
+    let (image, _) = built(&steps).await;
+    assert_eq!((image.attempts, image.reused), (0, true));
+    assert_eq!(steps.notes("launch"), ["launch web/server 2Gi"; 2], "it does not build alone");
+}

@@ -119,6 +119,8 @@ fn launch(container: &ContainerPlan, build: &BuildPlan) -> LaunchInput {
             ..Context::default()
         },
         spare_memory: false,
+        since: String::new(),
+        pauses: 0,
         alone: false,
     }
 }

@@ -53,9 +53,10 @@ impl Pause {
 }
 
 impl Walk<'_> {
-    pub(super) async fn wait_while_paused(&self) -> Result<(), Stop> {
+    /// Waits until the container is resumed. True where it was paused.
+    pub(super) async fn wait_while_paused(&self) -> Result<bool, Stop> {
         if !self.ctx.state(|s| s.pause.is_on()) {
-            return Ok(());
+            return Ok(false);
         }
         self.paused(State::Paused).await;
         let mut options = WaitConditionOptions::default();
@@ -63,7 +64,7 @@ impl Walk<'_> {
         let resumed = self.ctx.wait_condition_with_options(|s| !s.pause.is_on(), options).await;
         resumed.map_err(|_| Stop::Cancelled)?;
         self.paused(State::Queued).await;
-        Ok(())
+        Ok(true)
     }
 
     async fn paused(&self, state: State) {

@@ -98,8 +98,7 @@ impl<'a> Walk<'a> {
             images,
             registry: self.plan.registry.clone(),
         };
-        let options = self.options(Step::Index, "put the index of");
-        Ok(self.ctx.execute_activity(Steps::index, input, options).await?)
+        self.step(Step::Index, "put the index of", || Steps::index, input).await
     }
 
     /// Shows where the container stands, or this one of its platforms. Without an attempt it is

@@ -1,17 +1,21 @@
 //! The steps of a container's build, as its workflow calls them.
 
 use futures::{FutureExt, pin_mut};
+use temporalio_common::{
+    ActivityDefinition, data_converters::TemporalDeserializable, error::ActivityExecutionError,
+};
 use temporalio_workflow::{ActivityOptions, WorkflowCancellationToken, select};
 
 use super::{show, walk::Walk};
 use crate::{
     build_id::BuildId,
+    execute::{execute, is_expired},
     names,
-    plan::{BuildPlan, ContainerPlan},
+    plan::{BuildPlan, ContainerPlan, Timeouts},
     policy::{Grants, Step},
     progress::State,
     steps::{
-        AwaitInput, Built, CleanUpInput, Context, FetchInput, FindImageInput, FoundImages,
+        AwaitInput, Awaited, Built, CleanUpInput, Context, FetchInput, FindImageInput, FoundImages,
         ImageTags, LaunchInput, RenderInput, Rendered, ResolveInput, Steps, TagInput, UploadInput,
     },
     stop::Stop,
@@ -20,9 +24,8 @@ use crate::{
 impl Walk<'_> {
     pub(super) async fn resolve_image(&self, image: &str) -> Result<Built, Stop> {
         let registry = self.plan.registry.clone();
-        let input = ResolveInput { image: image.to_owned(), registry };
-        let options = self.options(Step::ResolveImage, "look up");
-        Ok(self.ctx.execute_activity(Steps::resolve_image, input, options).await?)
+        let input = ResolveInput { id: self.id(0), image: image.to_owned(), registry };
+        self.step(Step::ResolveImage, "look up", || Steps::resolve_image, input).await
     }
 
     /// The commit of the source: the parent's, where it fetched the source for all its containers.
@@ -33,8 +36,10 @@ impl Walk<'_> {
         }
         show(self.ctx, |row| row.set(State::Fetching));
         let input = FetchInput { id: self.id(0), source: build.source.clone() };
-        let options = self.options(Step::FetchSource, "fetch the source of");
-        Ok(self.ctx.execute_activity(Steps::fetch_source, input, options).await?.commit)
+        Ok(self
+            .step(Step::FetchSource, "fetch the source of", || Steps::fetch_source, input)
+            .await?
+            .commit)
     }
 
     pub(super) async fn render(&self, commit: &str) -> Result<Rendered, Stop> {
@@ -46,8 +51,7 @@ impl Walk<'_> {
             commit: commit.to_owned(),
             images: parent.map(|resolved| resolved.images.clone()).unwrap_or_default(),
         };
-        let options = self.options(Step::Render, "render the Dockerfile of");
-        Ok(self.ctx.execute_activity(Steps::render, input, options).await?)
+        self.step(Step::Render, "render the Dockerfile of", || Steps::render, input).await
     }
 
     pub(super) async fn find_image(&self, rendered: &Rendered) -> Result<FoundImages, Stop> {
@@ -56,8 +60,7 @@ impl Walk<'_> {
         if input.published.is_none() && (input.kept.is_none() || input.is_keyless()) {
             return Ok(FoundImages::default());
         }
-        let options = self.options(Step::FindImage, "find an image of");
-        Ok(self.ctx.execute_activity(Steps::find_image, input, options).await?)
+        self.step(Step::FindImage, "find an image of", || Steps::find_image, input).await
     }
 
     pub(super) async fn upload(&self, build: &BuildPlan, commit: &str) -> Result<Context, Stop> {
@@ -68,8 +71,7 @@ impl Walk<'_> {
             context_dir: build.context_dir.clone(),
             lfs: build.lfs,
         };
-        let options = self.options(Step::Upload, "upload the context of");
-        Ok(self.ctx.execute_activity(Steps::upload, input, options).await?)
+        self.step(Step::Upload, "upload the context of", || Steps::upload, input).await
     }
 
     /// What an attempt's Pod is made of.
@@ -91,15 +93,16 @@ impl Walk<'_> {
 
     /// Waits for the end of a build. The step counts the timeouts by what the Pod's status says, so it
     /// is begun anew when a user extends one.
-    pub(super) async fn await_build(&self, mut input: AwaitInput) -> Result<Option<Built>, Stop> {
+    pub(super) async fn await_build(&self, mut input: AwaitInput) -> Result<Awaited, Stop> {
         let image = names::repository_of(&input.launched.pushes);
         let pod = format!("{}: {image} in {}", self.summary("build"), input.launched.name);
         loop {
             let extensions = self.ctx.state(|s| s.extensions);
             input.timeouts = self.timeouts();
             let token = self.token.child_token();
-            let options = self.policy().options(Step::AwaitBuild, pod.clone(), token.clone());
-            let built = self.ctx.execute_activity(Steps::await_build, input.clone(), options);
+            let options = || self.policy().options(Step::AwaitBuild, pod.clone(), token.clone());
+            let built =
+                self.execute(Step::AwaitBuild, || Steps::await_build, input.clone(), options);
             let built = built.fuse();
             let extended = self.ctx.wait_condition(|s| s.extensions != extensions).fuse();
             pin_mut!(built, extended);
@@ -121,25 +124,57 @@ impl Walk<'_> {
 
     pub(super) async fn write_tags(&self, images: Vec<ImageTags>) -> Result<(), Stop> {
         let input = TagInput { id: self.id(0), images };
-        let options = self.options(Step::Tag, "tag");
-        Ok(self.ctx.execute_activity(Steps::tag, input, options).await?)
+        self.step(Step::Tag, "tag", || Steps::tag, input).await
     }
 
     /// Deletes what this execution made in the cluster, whatever happened, a cancel included.
     pub(super) async fn clean_up(&self) {
-        let input = CleanUpInput {
-            workflow_id: self.ctx.workflow_id().to_owned(),
-            run_id: self.first_run_id(),
-            launching: self.launches.open.get() > 0,
-        };
+        let input = CleanUpInput { id: self.id(0), launching: self.launches.open.get() > 0 };
         let detached = WorkflowCancellationToken::new();
-        let options = self.policy.options(Step::CleanUp, self.summary("clean up after"), detached);
+        let summary = self.summary("clean up after");
+        let options = || self.policy().options(Step::CleanUp, summary.clone(), detached.clone());
         // What cannot be deleted now, the sweeper finds by its labels; the build's outcome stands.
-        let _ = self.ctx.execute_activity(Steps::clean_up, input, options).await;
+        let _ = execute(self.ctx, Step::CleanUp, || Steps::clean_up, input, options).await;
     }
 
-    pub(super) fn options(&self, step: Step, verb: &str) -> ActivityOptions {
-        self.policy().options(step, self.summary(verb), self.token.clone())
+    /// Runs a step of this container. `verb` begins what the engine's UI shows beside its name.
+    pub(super) async fn step<A>(
+        &self,
+        step: Step,
+        verb: &str,
+        activity: impl Fn() -> A,
+        input: A::Input,
+    ) -> Result<A::Output, Stop>
+    where
+        A: ActivityDefinition,
+        A::Input: Clone,
+        A::Output: TemporalDeserializable,
+    {
+        let options = || self.policy().options(step, self.summary(verb), self.token.clone());
+        Ok(self.execute(step, activity, input, options).await?)
+    }
+
+    /// Runs a step, and once more where its time ran out and a user has extended the whole timeout.
+    pub(super) async fn execute<A>(
+        &self,
+        step: Step,
+        activity: impl Fn() -> A,
+        input: A::Input,
+        options: impl Fn() -> ActivityOptions,
+    ) -> Result<A::Output, ActivityExecutionError>
+    where
+        A: ActivityDefinition,
+        A::Input: Clone,
+        A::Output: TemporalDeserializable,
+    {
+        loop {
+            let Timeouts { whole, .. } = self.timeouts();
+            let outcome = execute(self.ctx, step, &activity, input.clone(), &options).await;
+            let is_expired = outcome.as_ref().is_err_and(is_expired);
+            if !is_expired || self.timeouts().whole == whole {
+                return outcome;
+            }
+        }
     }
 
     pub(super) fn summary(&self, verb: &str) -> String {

@@ -21,11 +21,6 @@ impl Extensions {
         *self.0.of(extend.timeout) += extend.seconds().unwrap_or_default();
         format!("extended: {} by {}", extend.timeout.word(), extend.by)
     }
-
-    /// Seconds by which the queued timeout was extended since then.
-    pub(super) fn queued_since(self, then: Self) -> u64 {
-        self.0.queued - then.0.queued
-    }
 }
 
 impl Walk<'_> {

@@ -14,7 +14,7 @@ use crate::{
     plan::{BuildPlan, ContainerPlan, Work},
     policy::{self, Grants, Policy, next_attempt},
     progress::{State, reason},
-    steps::{AwaitInput, Context, FoundImage, ImageTags, LaunchInput, Rendered, Split},
+    steps::{AwaitInput, Awaited, Context, FoundImage, ImageTags, LaunchInput, Rendered, Split},
     stop::Stop,
 };
 
@@ -152,12 +152,15 @@ impl<'a> Walk<'a> {
             self.stands(State::Building, None, None);
             let repository = names::repository_of(&launched.pushes);
             let attempts = input.id.attempt - u32::from(launched.is_others);
-            let built = self.await_build(AwaitInput::of(&input, launched)).await?;
-            if let Some(built) = built {
-                let image = FoundImage { repository, built };
-                return Ok(Made { image, attempts, earlier: Vec::new() });
+            match self.await_build(AwaitInput::of(&input, launched, now(self.ctx))).await? {
+                Awaited::Built(built) => {
+                    let image = FoundImage { repository, built };
+                    return Ok(Made { image, attempts, earlier: Vec::new() });
+                }
+                Awaited::NoImage => input.alone = true,
+                // The next build of this image may be waited for in turn.
+                Awaited::Gone => {}
             }
-            input.alone = true;
         }
     }
 

@@ -227,6 +227,8 @@ impl ImageTags {
 /// An image to look up.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct ResolveInput {
+    /// The build that needs it.
+    pub id: BuildId,
     /// The image, with its registry and tag or digest.
     pub image: String,
     /// How its registry is reached.

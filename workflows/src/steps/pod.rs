@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Rendered};
+use super::{Built, Context, Rendered};
 use crate::{
     build_id::BuildId,
     names,
@@ -26,9 +26,19 @@ pub struct LaunchInput {
     /// True where an earlier attempt was killed for its memory: the executor saves memory then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub spare_memory: bool,
-    /// True where the build must have a Pod of its own, as another build's Pod made no image.
+    /// When the wait for room began, as RFC 3339: the queued timeout counts from then.
+    pub since: String,
+    /// How often a user paused the launch of this attempt. The Pod of each launch has its own name, so
+    /// that a paused launch cannot delete the Pod of the next one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pauses: u32,
+    /// True where the build must have a Pod of its own: another build's Pod ended without an image.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alone: bool,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl LaunchInput {
@@ -53,13 +63,19 @@ impl LaunchInput {
             rendered: rendered.clone(),
             context: context.clone(),
             spare_memory: false,
+            since: String::new(),
+            pauses: 0,
             alone: false,
         }
     }
 
     /// Name of its Pod or Job.
     pub fn pod_name(&self) -> String {
-        names::pod(&self.id, &self.rendered.identity())
+        let identity = self.rendered.identity();
+        match self.pauses {
+            0 => names::pod(&self.id, &identity),
+            pauses => names::pod(&self.id, &format!("{identity} {pauses}")),
+        }
     }
 
     /// The one tag that its executor pushes.
@@ -113,6 +129,8 @@ pub struct AwaitInput {
     pub dockerfile: String,
     /// How its registry is reached.
     pub registry: Registry,
+    /// When the wait began, as RFC 3339: the timeouts of a wait for another build's Pod count from then.
+    pub since: String,
     /// The timeouts; this step counts scheduling, pulling and building.
     pub timeouts: Timeouts,
     /// What it is built for, where the spec names a platform.
@@ -122,11 +140,12 @@ pub struct AwaitInput {
 
 impl AwaitInput {
     /// The wait for what a launch made.
-    pub fn of(input: &LaunchInput, launched: Launched) -> Self {
+    pub fn of(input: &LaunchInput, launched: Launched, since: String) -> Self {
         let LaunchInput { id, build, rendered, registry, .. } = input;
         Self {
             id: id.clone(),
             launched,
+            since,
             dockerfile: rendered.dockerfile.clone(),
             registry: registry.clone(),
             timeouts: build.timeouts,
@@ -135,14 +154,24 @@ impl AwaitInput {
     }
 }
 
+/// What came of a wait.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Awaited {
+    /// The image.
+    Built(Built),
+    /// Another build's Pod ended without an image, or not in time.
+    NoImage,
+    /// Another build's Pod was deleted.
+    Gone,
+}
+
 /// Whose objects to delete.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CleanUpInput {
-    /// Id of the container's workflow.
-    pub workflow_id: String,
-    /// Run id of its first execution.
-    pub run_id: String,
+    /// The build that is over.
+    pub id: BuildId,
     /// True where a cancelled launch may still be creating a Pod.
     #[serde(default)]
     pub launching: bool,

@@ -8,8 +8,11 @@ use FailureType::*;
 use kilnworks_workflows::failure::{Failure, FailureType};
 use serde_json::{Value, json};
 
-use super::{digest, verdict};
-use crate::{log::Log, pod::seen::SeenPod};
+use super::verdict;
+use crate::{
+    log::Log,
+    pod::{phase, seen::SeenPod},
+};
 
 const DOCKERFILE: &str = "\
 FROM localhost:5000/library/debian:bookworm
@@ -214,7 +217,7 @@ fn a_digest_counts_at_exit_code_0_only() {
         let status = pod.status.as_mut().and_then(|status| status.container_statuses.as_mut());
         let state = status.and_then(|all| all[0].state.as_mut());
         state.unwrap().terminated.as_mut().unwrap().message = Some(message.clone());
-        assert_eq!(digest(&pod), expected, "{exit_code} {message}");
+        assert_eq!(phase::digest(&pod), expected, "{exit_code} {message}");
     }
 }
 
@@ -244,5 +247,5 @@ fn recorded_statuses_have_a_type() {
         assert_eq!(failure.node.as_deref(), Some("node1"));
     }
     let built: SeenPod = serde_json::from_str(include_str!("recorded/ok.json")).unwrap();
-    assert!(digest(&built).is_some());
+    assert!(phase::digest(&built).is_some());
 }

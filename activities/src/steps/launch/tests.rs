@@ -1,6 +1,6 @@
 //! Launches against an API server that answers by script.
 
-use std::{cell::Cell, time::SystemTime};
+use std::cell::Cell;
 
 use k8s_openapi::api::core::v1::Pod;
 use kilnworks_workflows::{
@@ -63,7 +63,7 @@ async fn run(
     status: impl AsyncFn() -> StepStatus,
 ) -> anyhow::Result<Launched> {
     let observer = Observer::silent(&input.id);
-    launch(cluster, &Access::default(), &input, &observer, SystemTime::now(), status).await
+    launch(cluster, &Access::default(), &input, &observer, status).await
 }
 
 async fn wanted(cluster: &Cluster, input: LaunchInput) -> anyhow::Result<Launched> {
@@ -150,12 +150,27 @@ async fn the_unfinished_pod_of_an_equal_build_is_found() {
     // A build that must have a Pod of its own launches one.
     let alone = LaunchInput { alone: true, ..own.clone() };
     let pod = created(&alone);
-    assert!(!pod.metadata.labels.as_ref().unwrap().contains_key(&equal::label()));
+    assert!(pod.metadata.labels.as_ref().unwrap().contains_key(&equal::label()));
     let (scenario, cluster) = Scenario::new(vec![created(&other)], vec![create(&pod)]);
     assert!(!wanted(&cluster, alone).await.unwrap().is_others);
     scenario.end();
 
-    // So does one whose equal has ended.
+    // One that has pushed its image is found until its owner deletes it.
+    let mut pushed = created(&other);
+    let end = json!({"exitCode": 0, "message": format!("sha256:{}", "0".repeat(64))});
+    let executor = json!({
+        "name": "executor", "ready": false, "restartCount": 0, "image": "", "imageID": "",
+        "state": {"terminated": end},
+    });
+    pushed.status = serde_json::from_value(json!({
+        "phase": "Succeeded", "containerStatuses": [executor],
+    }))
+    .unwrap();
+    let (scenario, cluster) = Scenario::new(vec![pushed], Vec::new());
+    assert!(wanted(&cluster, own.clone()).await.unwrap().is_others);
+    scenario.end();
+
+    // One that has failed is not.
     let mut ended = created(&other);
     ended.status = serde_json::from_value(json!({"phase": "Failed"})).unwrap();
     let (scenario, cluster) = Scenario::new(vec![ended], vec![create(&created(&own))]);
@@ -383,11 +398,7 @@ fn store() -> (tempfile::TempDir, VolumeStore) {
 }
 
 fn clean_up_input() -> CleanUpInput {
-    CleanUpInput {
-        workflow_id: minimal().id.workflow_id,
-        run_id: minimal().id.run_id,
-        launching: false,
-    }
+    CleanUpInput { id: minimal().id, launching: false }
 }
 
 /// A Pod whose executor has ended.
@@ -424,7 +435,7 @@ async fn clean_up_asks_for_the_log_and_deletes_what_it_finds() {
     let (scenario, cluster) = Scenario::new(Vec::new(), calls);
     let (_dir, store) = store();
     let logs = Logs { store: &store, max_bytes: 1 << 20 };
-    clean_up(&cluster, logs, clean_up_input()).await.unwrap();
+    clean_up(&cluster, logs, &clean_up_input()).await.unwrap();
     scenario.end();
 }
 
@@ -441,7 +452,7 @@ async fn a_pod_stays_until_the_store_has_its_log_and_no_other_with_it() {
     let (dir, store) = store();
     std::fs::write(dir.path().join("logs"), "no directory").unwrap();
     let logs = Logs { store: &store, max_bytes: 1 << 20 };
-    let error = clean_up(&cluster, logs, clean_up_input()).await.unwrap_err();
+    let error = clean_up(&cluster, logs, &clean_up_input()).await.unwrap_err();
     assert_eq!(kind(&error), FailureType::StoreUnavailable, "{error:#}");
     scenario.end();
 }
@@ -460,11 +471,11 @@ async fn steps_can_move_between_threads() {
     is_send(&run(&cluster, minimal(), status));
     let registry = crate::registry::RegistryClient::new(cluster.client.clone(), "builds");
     let observer = Observer::silent(&minimal().id);
-    let input = AwaitInput::of(&minimal(), launched(&created(&minimal())));
+    let input = AwaitInput::of(&minimal(), launched(&created(&minimal())), String::new());
     let (_dir, store) = store();
     let logs = Logs { store: &store, max_bytes: 1 };
-    let (registry, observer, since) = (&registry, &observer, SystemTime::now());
-    let with = Await { cluster: &cluster, registry, logs, observer, since };
+    let (registry, observer) = (&registry, &observer);
+    let with = Await { cluster: &cluster, registry, logs, observer };
     let wait = await_build(with, &input, status);
     is_send(&wait);
     drop(wait);
