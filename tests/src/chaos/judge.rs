@@ -46,10 +46,10 @@ impl Registry {
 
     async fn check_package(&self, reference: &str, digest: &str) -> Result<(), String> {
         let index = self.manifest(&at(reference)?, digest).await?;
-        for child in index["manifests"].as_array().ok_or("no manifests")? {
-            self.check(reference, child["digest"].as_str().ok_or("no digest")?).await?;
+        match index["manifests"].is_array() {
+            true => self.check(reference, digest).await,
+            false => Err("no manifests".to_owned()),
         }
-        Ok(())
     }
 
     async fn manifest(&self, base: &str, digest: &str) -> Result<Value, String> {
@@ -63,6 +63,13 @@ impl Registry {
     async fn check(&self, reference: &str, digest: &str) -> Result<(), String> {
         let base = at(reference)?;
         let manifest = self.manifest(&base, digest).await?;
+        for child in manifest["manifests"].as_array().into_iter().flatten() {
+            let child = child["digest"].as_str().ok_or("no digest")?;
+            Box::pin(self.check(reference, child)).await?;
+        }
+        if manifest["manifests"].is_array() {
+            return Ok(());
+        }
         let layers = manifest["layers"].as_array().ok_or("no layers")?;
         for blob in layers.iter().chain([&manifest["config"]]) {
             let digest = blob["digest"].as_str().ok_or("a blob without a digest")?;
