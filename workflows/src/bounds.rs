@@ -16,8 +16,8 @@ pub const DEPTH: usize = 64;
 /// Containers of one app.
 pub const CONTAINERS: usize = 500;
 
-/// Bytes of the names and sources of a document, which the workflows keep beside it.
-pub const OUTLINE_BYTES: usize = 1024 * 1024;
+/// Bytes of the plan of a document as JSON: what its containers inherit is in each of them.
+pub const PLAN_BYTES: usize = 1536 * 1024;
 
 /// Bytes of all documents together that a workflow hands to its children, which may all start in
 /// one request.

@@ -73,15 +73,14 @@ with_decisions!(BuildApp {
         });
         let policy = Policy::new(ctx.task_queue(), split.settings, None);
         show(ctx, |progress| progress.set_all(State::Fetching));
-        if let Some(output) = unchanged(ctx, &policy, Kind::App, &input, &split).await? {
+        if let Some(output) = unchanged(ctx, &policy, &split).await? {
             show(ctx, |progress| settle(progress, &output));
             return Ok(output);
         }
         let release = release(ctx, &policy, &split).await?;
         ctx.state_mut(|s| s.progress.version = release.version.clone());
         let group = ctx.cancellation_token().child_token();
-        let document = (Kind::App, &input);
-        let fetching = fetch_sources(ctx, &policy, document, outline, &release, &group);
+        let fetching = fetch_sources(ctx, &policy, &split, &release, &group);
         let components = outline.components.iter().enumerate();
         let building = join_all(components.map(|(index, component)| {
             let mut document = json!({

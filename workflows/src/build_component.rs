@@ -6,7 +6,7 @@ mod work;
 
 use std::cell::RefCell;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::workflow;
 use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext, WorkflowResult, join};
@@ -62,7 +62,7 @@ with_decisions!(BuildComponent {
         let handed = split.resolved.clone().unwrap_or_default();
         let outcomes = ctx.state_mut(|s| s.open(outline, &handed));
         let policy = Policy::new(ctx.task_queue(), split.settings, None);
-        if let Some(output) = unchanged(ctx, &policy, Kind::Component, &input, &split).await? {
+        if let Some(output) = unchanged(ctx, &policy, &split).await? {
             ctx.state_mut(|s| settle(&mut s.progress, &output));
             return Ok(output);
         }
@@ -72,7 +72,7 @@ with_decisions!(BuildComponent {
         let own = ctx.workflow_id().to_owned();
         let root = split.resolved.as_ref().map_or(&own, |resolved| &resolved.root);
         let group = ctx.cancellation_token().child_token();
-        let fetching = sources(ctx, &policy, &input, &split, &release, &group);
+        let fetching = sources(ctx, &policy, &split, &release, &group);
         let work = Work { ctx, outline, group: &group, root, outcomes: RefCell::new(outcomes) };
         let (input, release) = (&input, &release);
         let building = work.run(async |index, token| {
@@ -169,15 +169,13 @@ fn of_one(outline: &Outline, version: Option<String>, image: ContainerImage) -> 
 async fn sources(
     ctx: &WorkflowContext<BuildComponent>,
     policy: &Policy,
-    input: &Value,
     split: &Split,
     release: &Release,
     group: &WorkflowCancellationToken,
 ) {
     let outline = &split.outline;
     let Some(resolved) = &split.resolved else {
-        let document = (Kind::Component, input);
-        return fetch_sources(ctx, policy, document, outline, release, group).await;
+        return fetch_sources(ctx, policy, split, release, group).await;
     };
     ctx.state_mut(|s| {
         for source in &outline.sources {

@@ -48,7 +48,8 @@ impl BuildContainer {
         input: RawValue,
     ) -> WorkflowResult<BuildOutput> {
         let (_, split) = split(ctx, Kind::Container, &input).await?;
-        let plan = split.container.clone().unwrap_or_else(|| unreachable!("split gives it"));
+        let plan = split.plan.containers().next().cloned();
+        let plan = plan.unwrap_or_else(|| unreachable!("the document is one container"));
         ctx.state_mut(|s| {
             s.progress = Progress::of(&split.outline);
             s.planned = Planned::of(&split.outline);

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 use temporalio_common::{ActivityDefinition, data_converters::TemporalDeserializable};
 use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext};
 
@@ -14,14 +14,13 @@ use crate::{
     bounds,
     build::{bounded, id},
     build_id::BuildId,
-    document::Kind,
     execute::execute,
     output::ContainerImage,
-    plan::{GitSource, Outline, OutlinedContainer},
+    plan::{ComponentPlan, ContainerPlan, GitSource, Plan},
     policy::{FETCHES, Policy, Step},
     release::Release,
     spec::Resolved,
-    steps::{FetchInput, FindImagesInput, Steps, TagInput, Wanted},
+    steps::{FetchInput, FindImagesInput, Split, Steps, TagInput},
 };
 
 /// What is known of the sources that are fetched ahead, and which images of theirs are there.
@@ -111,14 +110,13 @@ pub(crate) trait Fetches {
 pub(crate) async fn fetch_sources<W: Fetches>(
     ctx: &WorkflowContext<W>,
     policy: &Policy,
-    document: (Kind, &Value),
-    outline: &Outline,
+    split: &Split,
     release: &Release,
     group: &WorkflowCancellationToken,
 ) {
-    let sources = outline.sources.iter().collect();
+    let sources = split.outline.sources.iter().collect();
     let left = Cell::new(bounds::WANTED_BYTES);
-    let ahead = Ahead { ctx, policy, document, outline, release, group, left };
+    let ahead = Ahead { ctx, policy, plan: &split.plan, release, group, left };
     bounded(sources, FETCHES, async |source: &GitSource| {
         let commit = ahead.fetch(source).await;
         if let Some(commit) = &commit {
@@ -136,11 +134,10 @@ pub(crate) async fn fetch_sources<W: Fetches>(
 struct Ahead<'a, W> {
     ctx: &'a WorkflowContext<W>,
     policy: &'a Policy,
-    document: (Kind, &'a Value),
-    outline: &'a Outline,
+    plan: &'a Plan,
     release: &'a Release,
     group: &'a WorkflowCancellationToken,
-    /// Bytes that the documents to look for may still have.
+    /// Bytes that the plans of the containers to look for may still have.
     left: Cell<usize>,
 }
 
@@ -154,8 +151,16 @@ impl<W: Fetches> Ahead<'_, W> {
 
     /// The images that are there, with all their tags.
     async fn find(&self, source: &GitSource, commit: &str) -> Vec<ContainerImage> {
-        let Some(wanted) = self.wanted(&source.key()) else { return Vec::new() };
-        let input = FindImagesInput { id: self.id(), commit: commit.to_owned(), wanted };
+        let containers = self.wanted(&source.key());
+        if containers.is_empty() {
+            return Vec::new();
+        }
+        let commit = commit.to_owned();
+        let package = |one: &ContainerPlan| {
+            Some((one.component.clone(), self.release.published(&one.component)?.clone()))
+        };
+        let published = containers.iter().filter_map(package).collect();
+        let input = FindImagesInput { id: self.id(), commit, containers, published };
         let summary = format!("find images of {}", source.url);
         let found = self.step(Step::FindImages, summary, || Steps::find_images, input).await;
         let found = found.map(|found| found.images).unwrap_or_default();
@@ -170,12 +175,29 @@ impl<W: Fetches> Ahead<'_, W> {
         tagged.map_or_else(Vec::new, |()| images)
     }
 
-    fn wanted(&self, source: &str) -> Option<Wanted> {
-        let wanted =
-            self.ctx.state(|s| wanted(s, self.document, self.outline, source, self.release))?;
-        let left = self.left.get().checked_sub(json!(wanted).to_string().len())?;
-        self.left.set(left);
-        Some(wanted)
+    /// The containers of a source whose images are looked for: none that is held back, and none that
+    /// is built from others, as these are not known yet.
+    fn wanted(&self, source: &str) -> Vec<ContainerPlan> {
+        let is_free = |component: &ComponentPlan, at: usize, name: &str| {
+            !self.ctx.state(|s| s.is_held_back(&component.name, at, name))
+        };
+        let is_meant = |one: &ContainerPlan| {
+            let build = one.work.as_build();
+            build.is_some_and(|build| build.from.is_empty() && build.source.key() == source)
+        };
+        let wanted = self.plan.components.iter().flat_map(|component| {
+            let containers = component.containers.iter().enumerate();
+            containers.filter(|(at, one)| is_meant(one) && is_free(component, *at, &one.container))
+        });
+        let version = &self.release.version;
+        let versioned =
+            |one: &ContainerPlan| ContainerPlan { version: version.clone(), ..one.clone() };
+        let wanted: Vec<_> = wanted.map(|(_, one)| versioned(one)).collect();
+        match self.left.get().checked_sub(json!(wanted).to_string().len()) {
+            Some(left) => self.left.set(left),
+            None => return Vec::new(),
+        }
+        wanted
     }
 
     async fn step<A>(
@@ -195,60 +217,11 @@ impl<W: Fetches> Ahead<'_, W> {
     }
 
     fn id(&self) -> BuildId {
-        id(self.ctx, &self.outline.app)
+        id(self.ctx, &self.plan.app)
     }
 }
 
 /// The engine's time.
 pub(crate) fn time<W>(ctx: &WorkflowContext<W>) -> SystemTime {
     ctx.workflow_time().unwrap_or(SystemTime::UNIX_EPOCH)
-}
-
-/// The containers of a source that are looked for, where there are any: none that is held back, and
-/// none that is built from others, as what these will be is not known yet.
-fn wanted(
-    state: &impl Fetches,
-    (kind, document): (Kind, &Value),
-    outline: &Outline,
-    source: &str,
-    release: &Release,
-) -> Option<Wanted> {
-    let is_meant =
-        |one: &OutlinedContainer| one.source.as_deref() == Some(source) && one.from.is_empty();
-    let (mut components, mut published) = (Vec::new(), BTreeMap::new());
-    for (index, component) in outline.components.iter().enumerate() {
-        let whole = match kind {
-            Kind::App => &document["components"][index],
-            _ => &document["component"],
-        };
-        let containers = component.containers.iter().enumerate();
-        let containers = containers.filter(|(at, container)| {
-            is_meant(container) && !state.is_held_back(&component.name, *at, &container.name)
-        });
-        let containers: Vec<_> = containers.map(|(at, _)| &whole["containers"][at]).collect();
-        if containers.is_empty() {
-            continue;
-        }
-        components.push(with(whole, "containers", json!(containers)));
-        let package = release.published(&component.name).cloned();
-        published.extend(package.map(|package| (component.name.clone(), package)));
-    }
-    let document = match kind {
-        _ if components.is_empty() => return None,
-        Kind::App => with(document, "components", json!(components)),
-        _ => with(document, "component", components.swap_remove(0)),
-    };
-    Some(Wanted { kind, document, version: release.version.clone(), published })
-}
-
-/// What only a package is made of.
-const OF_PACKAGES: [&str; 2] = ["files", "chart"];
-
-/// An object with another value under a key, without what only its package is made of.
-fn with(object: &Value, key: &str, value: Value) -> Value {
-    let is_left = |name: &str| name != key && !OF_PACKAGES.contains(&name);
-    let fields = object.as_object().into_iter().flatten().filter(|(name, _)| is_left(name));
-    let mut copy: Value = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
-    copy[key] = value;
-    copy
 }

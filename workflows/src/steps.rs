@@ -27,7 +27,7 @@ pub use self::{
     render::{RenderInput, Rendered, RenderedPlatform},
     source::{
         CompareInput, FetchInput, Fetched, FindImagesInput, ReadyImage, ReadyImages, VersionInput,
-        Versioned, Wanted,
+        Versioned,
     },
     split::{EngineSettings, Split, SplitInput},
     sweep::{Amount, Kept, MOST_NAMED, Objects, SweepInput, SweepReport, SweptObject},

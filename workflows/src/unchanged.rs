@@ -3,12 +3,10 @@
 //! One step looks, before anything else: with `version: auto` no version may be taken until it is
 //! known that there is something to publish, and a night without a change leaves a short history.
 
-use serde_json::Value;
 use temporalio_workflow::WorkflowContext;
 
 use crate::{
     build::{OUTCOME, attributes, id},
-    document::Kind,
     execute::execute,
     output::BuildOutput,
     policy::{Policy, Step},
@@ -22,8 +20,6 @@ use crate::{
 pub(crate) async fn unchanged<W>(
     ctx: &WorkflowContext<W>,
     policy: &Policy,
-    kind: Kind,
-    document: &Value,
     split: &Split,
 ) -> Result<Option<BuildOutput>, Stop> {
     let outline = &split.outline;
@@ -34,7 +30,7 @@ pub(crate) async fn unchanged<W>(
     let token = ctx.cancellation_token();
     let summary = format!("compare {}", outline.app);
     let options = || policy.options(Step::Compare, summary.clone(), token.clone());
-    let input = CompareInput { id: id(ctx, &outline.app), kind, document: document.clone() };
+    let input = CompareInput { id: id(ctx, &outline.app), plan: split.plan.clone() };
     let found = execute(ctx, Step::Compare, || Steps::compare, input, options).await;
     let found = found.map_err(Stop::from);
     let word = match &found {
@@ -42,7 +38,7 @@ pub(crate) async fn unchanged<W>(
         Err(stop @ Stop::Cancelled) => stop.word(),
         _ => return Ok(None),
     };
-    let component = outline.components.first().filter(|_| kind == Kind::Component);
+    let component = outline.components.first().filter(|_| !split.plan.is_app);
     let component = component.map(|component| component.name.as_str());
     let version = found.as_ref().ok().and_then(|found| found.as_ref()?.version.as_deref());
     let mut updates = attributes(&outline.app, version, component, None);

@@ -11,12 +11,12 @@ use kilnworks_workflows::{
     failure::FailureType,
     names,
     output::{BuildOutput, ContainerImage, Outcome, Package},
-    plan::{self, ComponentPlan, ContainerPlan, Delivery, Plan, Work},
+    plan::{ComponentPlan, ContainerPlan, Delivery, Plan, Work},
     steps::{CompareInput, DeliverInput, Delivered, VersionInput},
 };
 
 use crate::{
-    error::{fail, failure_of},
+    error::failure_of,
     package::deliver::delivered,
     registry::RegistryClient,
     source::Sources,
@@ -32,10 +32,7 @@ pub async fn compare(
     finder: Finder<'_>,
     input: CompareInput,
 ) -> anyhow::Result<Option<BuildOutput>> {
-    let read = plan::read(input.kind, input.document);
-    let (_, plan) = read.map_err(|faults| fail(FailureType::InvalidSpec, faults.to_string()))?;
-    let found = look(finder, plan).await;
-    match found {
+    match look(finder, input.plan).await {
         // What is published has another image, file or chart.
         Err(error) if is_other(&error) => Ok(None),
         found => found,

@@ -9,8 +9,8 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use kilnworks_workflows::{
     bounds,
-    plan::{self, BuildPlan, ContainerPlan},
-    steps::{FindImagesInput, ReadyImage, ReadyImages, Wanted},
+    plan::{BuildPlan, ContainerPlan},
+    steps::{FindImagesInput, ReadyImage, ReadyImages},
 };
 
 use crate::{
@@ -23,14 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Finds the images of the wanted containers, at the commit of their source.
 pub async fn find_images(finder: Finder<'_>, input: FindImagesInput) -> ReadyImages {
-    let FindImagesInput { commit, wanted, .. } = input;
-    let Wanted { kind, document, version, published } = wanted;
-    // The whole document had none of the faults that a part of it may seem to have.
-    let Ok((_, plan)) = plan::read(kind, document) else { return ReadyImages::default() };
-    let plan = plan.of_version(version);
+    let FindImagesInput { id, commit, containers, published } = input;
     // A list, as a closure that lives on would tie this to one thread.
-    let looks: Vec<_> = plan
-        .containers()
+    let looks: Vec<_> = containers
+        .iter()
         .filter_map(|container| {
             let build = container.work.as_build()?;
             let package = published.get(&container.component).cloned();
@@ -53,7 +49,7 @@ pub async fn find_images(finder: Finder<'_>, input: FindImagesInput) -> ReadyIma
         }
     };
     if tokio::time::timeout(PATIENCE, all).await.is_err() {
-        tracing::debug!(app = plan.app, "not every image was found in time");
+        tracing::debug!(app = id.app, "not every image was found in time");
     }
     ReadyImages { images }
 }

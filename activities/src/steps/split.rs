@@ -17,13 +17,10 @@ pub fn split(input: SplitInput, settings: EngineSettings) -> anyhow::Result<Spli
 
 fn read(input: SplitInput, settings: EngineSettings) -> Result<Split, Faults> {
     let (document, plan) = plan::read(input.kind, input.document)?;
-    let outline = plan.outline();
-    let alone = matches!(document, Document::Container(_));
-    let container = plan.components.into_iter().flat_map(|component| component.containers).next();
     let resolved = match document {
         Document::App(_) => None,
         Document::Component(input) => input.resolved,
         Document::Container(input) => input.resolved,
     };
-    Ok(Split { outline, container: container.filter(|_| alone), resolved, settings })
+    Ok(Split { outline: plan.outline(), plan, resolved, settings })
 }

@@ -11,7 +11,7 @@ use kilnworks_workflows::{
     failure::FailureType,
     names,
     output::{BuildOutput, ContainerImage, Outcome, Package},
-    plan::{self, ContainerPlan, Delivery, Place},
+    plan::{ContainerPlan, Delivery, Place},
     steps::{self, SweepInput, SweepReport, *},
 };
 use temporalio_macros::activities;
@@ -96,10 +96,8 @@ impl FakeSteps {
         _ctx: ActivityContext,
         input: FindImagesInput,
     ) -> Result<ReadyImages, ActivityError> {
-        let FindImagesInput { id, commit, wanted } = input;
+        let FindImagesInput { id, commit, containers, .. } = input;
         self.note(format!("find_images {}", name_of(&id)));
-        let (_, plan) = plan::read(wanted.kind, wanted.document).expect("a valid document");
-        let plan = plan.of_version(wanted.version);
         let find = |container: &ContainerPlan| {
             let name = names::container(&container.component, &container.container);
             self.script().wanted.push(name.clone());
@@ -111,7 +109,7 @@ impl FakeSteps {
                 ContainerImage::found(container, build, &commit, &rendered, found.built, &id);
             Some(ReadyImage { image, tags })
         };
-        Ok(ReadyImages { images: plan.containers().filter_map(find).collect() })
+        Ok(ReadyImages { images: containers.iter().filter_map(find).collect() })
     }
 
     #[activity(definition = steps::Render)]

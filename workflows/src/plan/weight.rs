@@ -26,8 +26,8 @@ pub(super) fn check(faults: &mut Faults, document: &Document, plan: &Plan) {
     };
     let count = plan.containers().count();
     faults.check(path, at_most(count, bounds::CONTAINERS, "containers"));
-    let outline = at_most(bytes(&plan.outline()), bounds::OUTLINE_BYTES, "bytes");
-    faults.check(path, outline.map_err(|fault| format!("their names and sources have {fault}")));
+    let plan = at_most(bytes(plan), bounds::PLAN_BYTES, "bytes");
+    faults.check(path, plan.map_err(|fault| format!("their plan has {fault}")));
     let handed_down = at_most(handed_down, bounds::HANDED_DOWN_BYTES, "bytes");
     faults.check(
         path,

@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::ImageTags;
 use crate::{
     build_id::BuildId,
-    document::Kind,
     output::ContainerImage,
-    plan::{GitSource, Place},
+    plan::{ContainerPlan, GitSource, Place, Plan},
 };
 
 /// A source to fetch.
@@ -36,20 +34,8 @@ pub struct FindImagesInput {
     pub id: BuildId,
     /// The commit of the source.
     pub commit: String,
-    /// The containers.
-    pub wanted: Wanted,
-}
-
-/// Containers whose images may be there already.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Wanted {
-    /// An app or a component.
-    pub kind: Kind,
-    /// The document, with those containers alone.
-    pub document: Value,
-    /// The version of the build, where it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
+    /// The containers, with the version of the build.
+    pub containers: Vec<ContainerPlan>,
     /// What is published under this version already, as `name@sha256:…`, by component.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub published: BTreeMap<String, String>,
@@ -96,13 +82,11 @@ pub struct Versioned {
     pub published: Vec<Option<String>>,
 }
 
-/// A document to compare with what is published.
+/// What is to be compared with what is published.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct CompareInput {
     /// The build that needs it.
     pub id: BuildId,
-    /// An app or a component.
-    pub kind: Kind,
-    /// The document.
-    pub document: Value,
+    /// What would be done.
+    pub plan: Plan,
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     document::Kind,
-    plan::{ContainerPlan, Outline},
+    plan::{Outline, Plan},
     spec::Resolved,
 };
 
@@ -18,15 +18,15 @@ pub struct SplitInput {
     pub document: Value,
 }
 
-/// What will be done, as far as the workflow of the document needs it.
+/// What will be done for a document.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Split {
-    /// Names and sources.
+    /// What will be done.
+    pub plan: Plan,
+    /// Its names and sources.
+    #[serde(skip)]
     pub outline: Outline,
-    /// The container in full, where the document describes just one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub container: Option<ContainerPlan>,
     /// What a parent workflow handed down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<Resolved>,
