@@ -19,7 +19,7 @@ pub(crate) use self::{
     build::{BuildArgs, CancelArgs, LogsArgs, PlanArgs, Show},
     command::{Cli, Command},
     completions::completions,
-    convert::{ConvertArgs, ConvertFrom, Schema, SchemaArgs},
+    convert::{ConvertArgs, ConvertFrom, SchemaArgs},
     decide::{ApproveArgs, ExtendArgs, HoldArgs, RetryArgs},
     flags::{CommonFlags, InstallationFlags},
     look::{CompletionsArgs, Kind, LsArgs, OpenArgs, StatusArgs},

@@ -100,11 +100,11 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
         }
         Command::Pause(args) => {
             start(&values, "error")?;
-            builds::pause(args).await
+            builds::pause_or_resume("pause", args).await
         }
         Command::Resume(args) => {
             start(&values, "error")?;
-            builds::resume(args).await
+            builds::pause_or_resume("resume", args).await
         }
         Command::Extend(args) => {
             start(&values, "error")?;
