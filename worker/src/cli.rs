@@ -24,12 +24,12 @@ pub(crate) use self::{
     flags::{CommonFlags, InstallationFlags},
     look::{CompletionsArgs, Kind, LsArgs, OpenArgs, StatusArgs},
     package::{
-        ExportArgs, ExportFormat, ImportArgs, InspectArgs, PackageArgs, PackageCommand, Ref,
-        RegistryFlags, RenderArgs, VerifyArgs,
+        ExportArgs, ExportFormat, ImportArgs, InspectArgs, PackageCommand, Ref, RegistryFlags,
+        RenderArgs, VerifyArgs,
     },
     schedule::{
         BackfillArgs, CreateArgs, DeleteArgs, DescribeArgs, ListArgs, Overlap, PauseArgs,
-        ScheduleArgs, ScheduleCommand, TriggerArgs,
+        ScheduleCommand, TriggerArgs,
     },
     worker::{FetchContextArgs, Queue, SetupArgs, SweepArgs, WorkerArgs},
 };

@@ -69,5 +69,5 @@ fn lower_log(lowering: &mut Lowering<'_>) -> Log {
 }
 
 fn lower_format(lowering: &mut Lowering<'_>) -> LogFormat {
-    lowering.choice("log-format", LogFormat::Text, LogFormat::value_variants())
+    lowering.choice("log-format", LogFormat::Text)
 }
