@@ -7,6 +7,7 @@ mod follow;
 mod interrupt;
 mod logs;
 mod ls;
+mod name;
 mod open;
 pub(crate) mod outcome;
 mod plan;
@@ -20,7 +21,7 @@ mod suggest;
 pub(crate) use self::{
     build::{build, search_attributes, summary},
     cancel::cancel,
-    decide::{approve, extend, pause, resume, retry},
+    decide::{approve, extend, pause_or_resume, retry},
     logs::logs,
     ls::ls,
     open::open,

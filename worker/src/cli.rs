@@ -19,17 +19,17 @@ pub(crate) use self::{
     build::{BuildArgs, CancelArgs, LogsArgs, PlanArgs, Show},
     command::{Cli, Command},
     completions::completions,
-    convert::{ConvertArgs, ConvertFrom, Schema, SchemaArgs},
+    convert::{ConvertArgs, ConvertFrom, SchemaArgs},
     decide::{ApproveArgs, ExtendArgs, HoldArgs, RetryArgs},
     flags::{CommonFlags, InstallationFlags},
     look::{CompletionsArgs, Kind, LsArgs, OpenArgs, StatusArgs},
     package::{
-        ExportArgs, ExportFormat, ImportArgs, InspectArgs, PackageArgs, PackageCommand, Ref,
-        RegistryFlags, RenderArgs, VerifyArgs,
+        ExportArgs, ExportFormat, ImportArgs, InspectArgs, PackageCommand, Ref, RegistryFlags,
+        RenderArgs, VerifyArgs,
     },
     schedule::{
         BackfillArgs, CreateArgs, DeleteArgs, DescribeArgs, ListArgs, Overlap, PauseArgs,
-        ScheduleArgs, ScheduleCommand, TriggerArgs,
+        ScheduleCommand, TriggerArgs,
     },
     worker::{FetchContextArgs, Queue, SetupArgs, SweepArgs, WorkerArgs},
 };

@@ -4,20 +4,15 @@
 //! what it left out, and how to create the Secrets that replace inline credentials.
 
 mod build;
-mod comments;
 mod component;
 mod container;
 mod credentials;
-mod documents;
 mod fields;
 mod flags;
-mod means;
-mod parts;
 mod reading;
 mod spec;
 mod texts;
 mod values;
-mod yaml;
 
 #[cfg(test)]
 mod tests;
@@ -27,8 +22,14 @@ use std::path::Path;
 use kilnworks_workflows::{document::Kind, fault::Faults, plan};
 use serde_json::Value;
 
-use self::{credentials::Credentials, means::Means, parts::Part, reading::Reading, values::Values};
+use self::{
+    credentials::Credentials,
+    reading::{Means, Reading},
+    spec::Component,
+    values::Values,
+};
 use crate::{
+    builds::spec::yaml_fault,
     cli::{
         ConvertArgs, ConvertFrom,
         input::{name_of, text_of},
@@ -107,28 +108,30 @@ struct Converted {
 /// Converts a build file of SREWorks.
 fn sreworks(text: &str, options: &Options<'_>, values: Values) -> Result<Converted, Error> {
     let mut reading = Reading::new(values);
-    let documents = documents::read(text, &mut reading);
+    let documents = documents(text, options.name)?;
     let mut credentials = Credentials::of(&documents, &reading);
     let push_secret = options.push_secret;
     let mut means = Means { reading: &mut reading, credentials: &mut credentials, push_secret };
-    let mut parts: Vec<_> =
-        documents.into_iter().map(|one| component::read(&mut means, one)).collect();
+    let mut components = Vec::new();
+    for (index, document) in documents.into_iter().enumerate() {
+        components.extend(component::read(&mut means, format!("document {}", index + 1), document));
+    }
     fault_free(reading.faults(), options, "the build file", &credentials)?;
-    spec::packages(&mut parts, &mut reading);
-    if spec::components(&parts).next().is_none() {
+    spec::packages(&mut components, &mut reading);
+    if components.is_empty() {
         let what = format!(
             "the build file has no image to build and no chart to deliver\n{}",
             reading.report()
         );
         return Err(Error::input(credentials.redact(what.trim_end())).at(options.name));
     }
-    spec::rename_duplicates(&mut parts, &mut reading);
-    if spec::some_push_without_secret(&parts) {
+    spec::rename_duplicates(&mut components, &mut reading);
+    if spec::some_push_without_secret(&components) {
         let what = "some images are pushed without credentials, because their containers have no \
                     `dockerSecretName`; `--push-secret NAME` sets one";
         reading.note(options.name, what);
     }
-    let spec = write_spec(parts, options, &credentials)?;
+    let spec = write_spec(components, options, &credentials)?;
     let mut report = credentials.redact(&reading.report());
     let commands = credentials.commands(options.namespace);
     if !commands.is_empty() {
@@ -137,22 +140,32 @@ fn sreworks(text: &str, options: &Options<'_>, values: Values) -> Result<Convert
     Ok(Converted { spec, report })
 }
 
+/// The documents of a build file, without empty ones. An error repeats no text, because the text may
+/// contain a token.
+fn documents(text: &str, name: &str) -> Result<Vec<Value>, Error> {
+    // A byte order mark does not belong to the text.
+    let marked = values::mark(text.trim_start_matches('\u{feff}'));
+    serde_saphyr::from_multiple(&marked).map_err(|error| {
+        let (at, what) = yaml_fault(&error, name);
+        Error::input(format!("the build file is not valid YAML: {what}")).at(at)
+    })
+}
+
 /// Writes the spec after validating it.
 fn write_spec(
-    mut parts: Vec<Part>,
+    mut components: Vec<Component>,
     options: &Options<'_>,
     credentials: &Credentials,
 ) -> Result<String, Error> {
-    let defaults = spec::share(&mut parts);
-    let document = spec::document(options.app, &defaults, &parts);
-    let faults = plan::read(Kind::App, document.clone()).err().unwrap_or_default();
-    let whose = "the converted spec";
-    fault_free(traced(faults, &parts), options, whose, credentials)?;
-    let file = Path::new(options.name).file_name().unwrap_or_default().to_string_lossy();
-    let head = format!("Converted from {file} by `kiln convert sreworks`.");
-    let text = yaml::write(&head, options.app, &defaults, &parts)?;
-    check(&text, &document, credentials)?;
-    Ok(text)
+    let document = spec::document(options.app, &mut components);
+    let text = serde_saphyr::to_string(&document).map_err(anyhow::Error::from)?;
+    let faults = plan::read(Kind::App, document).err().unwrap_or_default();
+    fault_free(traced(faults, &components), options, "the converted spec", credentials)?;
+    match credentials.are_in(&text) {
+        true => Err(Error::input("the spec would contain the value of a `ciToken`")
+            .hint("remove the value from the other fields of the build file")),
+        false => Ok(text),
+    }
 }
 
 /// An error that lists every fault, if there is one.
@@ -178,25 +191,11 @@ fn fault_free(
 }
 
 /// Faults of the spec, with their position in the build file.
-fn traced(mut faults: Faults, parts: &[Part]) -> Faults {
+fn traced(mut faults: Faults, components: &[Component]) -> Faults {
     for fault in &mut faults.0 {
-        if let Some(origin) = spec::origin(parts, &fault.path) {
+        if let Some(origin) = spec::origin(components, &fault.path) {
             fault.path = format!("{} (from {origin})", fault.path);
         }
     }
     faults
-}
-
-/// Checks that the text parses to the same document and contains no token.
-fn check(text: &str, document: &Value, credentials: &Credentials) -> Result<(), Error> {
-    let is_equal = serde_saphyr::from_str::<Value>(text).is_ok_and(|read| read == *document);
-    if !is_equal {
-        let what = "the spec cannot be written as YAML; please report the build file";
-        return Err(Error::new(Exit::Failed, what));
-    }
-    match credentials.are_in(text) {
-        true => Err(Error::input("the spec would contain the value of a `ciToken`")
-            .hint("remove the value from the other fields of the build file")),
-        false => Ok(()),
-    }
 }

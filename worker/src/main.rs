@@ -73,13 +73,13 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
         Command::Build(args) => builds::build(args, start(&values, "error")?).await,
         Command::Plan(args) => builds::plan(args, &values).await,
         Command::Convert(args) => convert::convert(args),
-        Command::Package(args) => package::package(args).await,
+        Command::Package(command) => package::package(command).await,
         Command::Schema(args) => builds::schema(args),
         Command::Ls(args) => builds::ls(args, start(&values, "error")?).await,
         Command::Open(args) => builds::open(args, start(&values, "error")?).await,
         Command::Completions(args) => cli::completions(args),
         Command::Status(args) => builds::status(args, start(&values, "error")?).await,
-        Command::Schedule(args) => schedules::schedule(args, start(&values, "error")?).await,
+        Command::Schedule(command) => schedules::schedule(command, start(&values, "error")?).await,
         Command::Sweep(args) => serve::sweep(args, start(&values, "error")?).await,
         Command::Logs(args) => {
             let installation = settings::installation(&values)?;
@@ -100,11 +100,11 @@ async fn dispatch(cli: Cli) -> Result<Exit, Error> {
         }
         Command::Pause(args) => {
             start(&values, "error")?;
-            builds::pause(args).await
+            builds::pause_or_resume("pause", args).await
         }
         Command::Resume(args) => {
             start(&values, "error")?;
-            builds::resume(args).await
+            builds::pause_or_resume("resume", args).await
         }
         Command::Extend(args) => {
             start(&values, "error")?;

@@ -10,14 +10,14 @@ mod sreworks;
 mod verify;
 
 use crate::{
-    cli::{PackageArgs, PackageCommand},
+    cli::PackageCommand,
     output::{Error, Exit},
 };
 
 /// Runs a `kiln package` command. Ctrl-C leaves no partial files.
-pub(crate) async fn package(args: PackageArgs) -> Result<Exit, Error> {
+pub(crate) async fn package(command: PackageCommand) -> Result<Exit, Error> {
     let work = async {
-        match args.command {
+        match command {
             PackageCommand::Inspect(args) => inspect::inspect(args).await,
             PackageCommand::Verify(args) => verify::verify(args).await,
             PackageCommand::Export(args) => export::export(args).await,

@@ -12,15 +12,15 @@ mod run;
 mod when;
 
 use crate::{
-    cli::{ScheduleArgs, ScheduleCommand},
+    cli::ScheduleCommand,
     engine::connect,
     output::{Error, Exit},
     settings::Common,
 };
 
 /// Runs a `kiln schedule` command.
-pub(crate) async fn schedule(args: ScheduleArgs, common: Common) -> Result<Exit, Error> {
-    match args.command {
+pub(crate) async fn schedule(command: ScheduleCommand, common: Common) -> Result<Exit, Error> {
+    match command {
         ScheduleCommand::Create(args) => create::create(args, &common).await?,
         ScheduleCommand::List(args) => list::list(&connect::once().await?, args).await?,
         ScheduleCommand::Describe(args) => {

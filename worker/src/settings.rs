@@ -3,11 +3,9 @@
 mod common;
 mod installation;
 mod layers;
-mod log;
 mod lower;
 mod steps;
 mod store;
-mod sweeping;
 mod version;
 
 #[cfg(test)]
@@ -16,10 +14,8 @@ mod page;
 mod tests;
 
 pub(crate) use self::{
-    common::{Common, common, log_format},
-    installation::{Installation, installation},
+    common::{Common, Log, LogFormat, common, filter, log_format},
+    installation::{Installation, Sweeping, installation, sweeping},
     layers::Values,
-    log::{Log, LogFormat, filter},
-    sweeping::{Sweeping, sweeping},
     version::Version,
 };

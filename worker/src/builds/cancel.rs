@@ -5,12 +5,12 @@ use temporalio_client::WorkflowCancelOptions;
 
 use super::{
     decide,
-    outcome::{self, Outcome},
+    outcome::{self, Build, Outcome},
     suggest,
 };
 use crate::{
     cli::CancelArgs,
-    engine::connect,
+    engine::{Engine, connect},
     output::{Error, Exit},
 };
 
@@ -21,10 +21,7 @@ pub(crate) async fn cancel(args: CancelArgs) -> Result<Exit, Error> {
     }
     let engine = connect::once().await?;
     let build = engine.client.get_workflow_handle::<BuildApp>(&args.id);
-    let options = WorkflowCancelOptions::builder().reason("kiln cancel".to_owned()).build();
-    if let Err(error) = build.cancel(options).await {
-        return Err(suggest::explain(error, &engine, &args.id).await);
-    }
+    request(&engine, &build, "kiln cancel").await?;
     if !args.wait {
         eprintln!("requested the cancellation of `{}`", args.id);
         return Ok(Exit::Success);
@@ -36,4 +33,13 @@ pub(crate) async fn cancel(args: CancelArgs) -> Result<Exit, Error> {
         Outcome::Failed(_) => eprintln!("`{}` failed before the cancellation", args.id),
     }
     Ok(Exit::Success)
+}
+
+/// Requests the cancellation of a build.
+pub(super) async fn request(engine: &Engine, build: &Build, reason: &str) -> Result<(), Error> {
+    let options = WorkflowCancelOptions::builder().reason(reason.to_owned()).build();
+    match build.cancel(options).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(suggest::explain(error, engine, &build.info().workflow_id).await),
+    }
 }

@@ -15,7 +15,10 @@ use temporalio_client::{
 };
 use temporalio_common::data_converters::PayloadConverter;
 
-use super::{poll, suggest};
+use super::{
+    name::{self, Name},
+    poll, suggest,
+};
 use crate::{
     cli::{ApproveArgs, ExtendArgs, HoldArgs, RetryArgs},
     engine::{Engine, connect, refused},
@@ -25,17 +28,8 @@ use crate::{
 /// Timeout of a decision. The build forwards it to its components, which may be starting.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Pauses a build or a part of it.
-pub(crate) async fn pause(args: HoldArgs) -> Result<Exit, Error> {
-    pause_or_resume("pause", args).await
-}
-
-/// Resumes a build or a part of it.
-pub(crate) async fn resume(args: HoldArgs) -> Result<Exit, Error> {
-    pause_or_resume("resume", args).await
-}
-
-async fn pause_or_resume(update: &str, args: HoldArgs) -> Result<Exit, Error> {
+/// Pauses or resumes a build or a part of it. `update` is the name of the update.
+pub(crate) async fn pause_or_resume(update: &str, args: HoldArgs) -> Result<Exit, Error> {
     let engine = connect::once().await?;
     let scope = match args.container.as_deref() {
         None => Scope::default(),
@@ -92,16 +86,9 @@ async fn named(engine: &Engine, id: &str, given: &str) -> Result<Which, Error> {
     }
     let build = engine.client.get_workflow_handle::<BuildApp>(id);
     let rows = poll::ask(&build).await.unwrap_or_default().containers;
-    let mut of = rows.into_iter().filter(|row| row.container == given).map(|row| row.component);
-    match (of.next(), of.next()) {
-        (Some(component), None) => Ok(Which { component, container: given.to_owned() }),
-        (Some(one), Some(other)) => {
-            Err(Error::input(format!("`{given}` is the name of several containers"))
-                .hint(format!("give `{one}/{given}` or `{other}/{given}`")))
-        }
-        (None, _) => Err(Error::input(format!("there is no container `{given}` in `{id}`"))
-            .hint(format!("`kiln status {id}` lists them"))),
-    }
+    let all: Vec<_> = rows.into_iter().map(Name::from).collect();
+    let Name { component, container, .. } = name::one_of(&all, given)?;
+    Ok(Which { component, container })
 }
 
 /// Sends a decision to a build and prints the answer.

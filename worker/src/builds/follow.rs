@@ -4,15 +4,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use kilnworks_workflows::progress::Progress;
-use temporalio_client::WorkflowCancelOptions;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
+    cancel,
     interrupt::{self, Answer},
     outcome::{self, Build, Outcome},
     poll,
     settle::settle,
-    suggest,
 };
 use crate::{
     engine::Engine,
@@ -67,21 +66,12 @@ pub(crate) async fn follow(
             );
             return Ok(None);
         }
-        cancel(engine, build).await?;
+        cancel::request(engine, build, "kiln build: Ctrl-C").await?;
+        eprintln!("requested the cancellation of `{id}`; it is cleaning up. Ctrl-C detaches");
         interrupt = Interrupt::Detach;
     };
     watch.end(&outcome);
     Ok(Some(outcome))
-}
-
-async fn cancel(engine: &Engine, build: &Build) -> Result<(), Error> {
-    let id = &build.info().workflow_id;
-    let options = WorkflowCancelOptions::builder().reason("kiln build: Ctrl-C".to_owned()).build();
-    if let Err(error) = build.cancel(options).await {
-        return Err(suggest::explain(error, engine, id).await);
-    }
-    eprintln!("requested the cancellation of `{id}`; it is cleaning up. Ctrl-C detaches");
-    Ok(())
 }
 
 /// Pause between two polls.

@@ -2,12 +2,11 @@
 
 mod attempts;
 mod choose;
-mod name;
 mod print;
 
 use std::io;
 
-use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt, future::try_join_all, stream};
 use kilnworks_activities::{
     cluster,
     log::{live, read::Reader},
@@ -46,23 +45,13 @@ pub(crate) async fn logs(args: LogsArgs, settings: Settings) -> Result<Exit, Err
     });
     let shown = match args.follow {
         true => try_join_all(all).await,
-        false => one_by_one(all).await,
+        false => stream::iter(all).then(|one| one).try_collect().await,
     };
     match shown {
         Ok(shown) => report(&args, &shown),
         Err(error) if is_broken_pipe(&error) => Ok(Exit::Success),
         Err(error) => Err(error.into()),
     }
-}
-
-async fn one_by_one<T>(
-    all: impl Iterator<Item = impl Future<Output = anyhow::Result<T>>>,
-) -> anyhow::Result<Vec<T>> {
-    let mut done = Vec::new();
-    for one in all {
-        done.push(one.await?);
-    }
-    Ok(done)
 }
 
 /// The reader of the output has closed the pipe, as `head` does.

@@ -2,9 +2,8 @@
 
 use kilnworks_workflows::BuildApp;
 use serde::Serialize;
-use temporalio_client::WorkflowDescribeOptions;
 
-use super::suggest;
+use super::status;
 use crate::{
     cli::OpenArgs,
     engine::connect,
@@ -23,9 +22,7 @@ pub(crate) async fn open(args: OpenArgs, common: Common) -> Result<Exit, Error> 
     let engine = connect::once().await?;
     let build = engine.client.get_workflow_handle::<BuildApp>(&args.id);
     // The UI shows an empty page for an unknown build.
-    if let Err(error) = build.describe(WorkflowDescribeOptions::default()).await {
-        return Err(suggest::explain(error, &engine, &args.id).await);
-    }
+    status::describe(&engine, &build).await?;
     let page = engine.page(common.temporal_ui.as_ref(), &args.id).ok_or_else(|| {
         Error::input("the URL of the Temporal UI is not set")
             .hint("set KILN_TEMPORAL_UI, or `--temporal-ui`")

@@ -136,15 +136,13 @@ fn read<T>(ended: Result<T, WorkflowGetResultError>, id: &str) -> Result<Ended<T
         Err(WorkflowGetResultError::TimedOut) => {
             failed(FailureType::DeadlineExceeded, "its workflow timed out")
         }
-        Err(WorkflowGetResultError::NotFound(_)) => return Err(not_found(id)),
+        Err(WorkflowGetResultError::NotFound(_)) => {
+            return Err(Error::input(format!("there is no build `{id}`"))
+                .hint("`kiln ls` lists the builds"));
+        }
         Err(WorkflowGetResultError::Rpc(status)) => return Ok(Ended::Unknown(status)),
         Err(other) => return Err(anyhow::Error::from(other).into()),
     }))
-}
-
-/// No such build.
-fn not_found(id: &str) -> Error {
-    Error::input(format!("there is no build `{id}`")).hint("`kiln ls` lists the builds")
 }
 
 /// The failures of a failed workflow. A failure without our details still has its message.

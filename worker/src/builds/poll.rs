@@ -9,11 +9,11 @@ use kilnworks_workflows::{
     names::child_workflow_id,
     progress::{ContainerProgress, Progress, State},
 };
-use temporalio_client::{RetryOptions, RpcOptions, WorkflowDescribeOptions, WorkflowQueryOptions};
+use temporalio_client::{WorkflowDescribeOptions, WorkflowQueryOptions};
 use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
 
 use super::outcome::Build;
-use crate::engine::Engine;
+use crate::engine::{Engine, list};
 
 /// Timeout of one query. Without a worker the engine keeps a query open.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -88,10 +88,7 @@ fn state_of(pending: &[PendingActivityInfo]) -> Option<State> {
 
 /// The progress of one workflow.
 pub(crate) async fn ask(build: &Build) -> Option<Progress> {
-    let mut rpc = RpcOptions::default();
-    rpc.timeout = Some(QUERY_TIMEOUT);
-    rpc.retry_options = Some(RetryOptions::no_retries());
-    let options = WorkflowQueryOptions::builder().rpc_options(rpc).build();
+    let options = WorkflowQueryOptions::builder().rpc_options(list::quickly(QUERY_TIMEOUT)).build();
     match build.query(BuildApp::progress, (), options).await {
         Ok(progress) => Some(progress),
         Err(error) => {

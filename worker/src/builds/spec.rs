@@ -83,16 +83,22 @@ fn never_reuse(document: &mut Value) {
 /// Parses one document. JSON is valid YAML, so one parser reads both.
 fn parse(text: &str, name: &str) -> Result<Value, Error> {
     serde_saphyr::from_str(text).map_err(|error| {
-        let at = match error.location() {
-            Some(at) => format!("{name}:{}:{}", at.line(), at.column()),
-            None => name.to_owned(),
-        };
-        let what = error.without_snippet();
-        let what = what.render_with_formatter(&serde_saphyr::UserMessageFormatter);
-        // The error has the position on a line of its own.
-        let what = what.split(" at line ").next().unwrap_or_default();
+        let (at, what) = yaml_fault(&error, name);
         Error::input(format!("the spec is not one YAML or JSON document: {what}")).at(at)
     })
+}
+
+/// The position of a parser error in the file `name`, and its message, which repeats no text of the file.
+pub(crate) fn yaml_fault(error: &serde_saphyr::Error, name: &str) -> (String, String) {
+    let at = match error.location() {
+        Some(at) => format!("{name}:{}:{}", at.line(), at.column()),
+        None => name.to_owned(),
+    };
+    let what = error.without_snippet();
+    let what = what.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+    // The position has a line of its own.
+    let what = what.split(" at line ").next().unwrap_or_default();
+    (at, what.to_owned())
 }
 
 fn check(document: Value) -> Result<Plan, Faults> {

@@ -67,7 +67,8 @@ pub(crate) async fn status(args: StatusArgs, common: Common) -> Result<Exit, Err
 
 type Described = WorkflowExecutionDescription;
 
-async fn describe(engine: &Engine, build: &Build) -> Result<Described, Error> {
+/// Describes a build. The error for an unknown id suggests others.
+pub(super) async fn describe(engine: &Engine, build: &Build) -> Result<Described, Error> {
     match build.describe(WorkflowDescribeOptions::default()).await {
         Ok(described) => Ok(described),
         Err(error) => Err(suggest::explain(error, engine, &build.info().workflow_id).await),

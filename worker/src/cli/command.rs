@@ -9,8 +9,8 @@ use super::{
     decide::{ApproveArgs, ExtendArgs, HoldArgs, RetryArgs},
     flags::{CommonFlags, InstallationFlags, SweepingFlags},
     look::{CompletionsArgs, LsArgs, OpenArgs, StatusArgs},
-    package::PackageArgs,
-    schedule::ScheduleArgs,
+    package::PackageCommand,
+    schedule::ScheduleCommand,
     worker::{FetchContextArgs, SetupArgs, SweepArgs, WorkerArgs},
 };
 
@@ -75,9 +75,11 @@ pub(crate) enum Command {
     /// Approves or rejects the delivery of a build that waits for approval.
     Approve(ApproveArgs),
     /// Inspects, verifies, exports, imports and renders delivery packages. Needs no server.
-    Package(PackageArgs),
+    #[command(subcommand)]
+    Package(PackageCommand),
     /// Manages schedules that start builds.
-    Schedule(ScheduleArgs),
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
     /// Deletes what builds left behind: Pods of terminated builds, old contexts and logs.
     Sweep(SweepArgs),
     /// Prints the completion script of a shell.

@@ -6,14 +6,6 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::output::OutputFormat;
 
-/// `kiln package`.
-#[derive(Debug, Args)]
-pub(crate) struct PackageArgs {
-    /// The command.
-    #[command(subcommand)]
-    pub(crate) command: PackageCommand,
-}
-
 /// The commands on a package.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PackageCommand {

@@ -7,14 +7,6 @@ use temporalio_client::schedules::ScheduleOverlapPolicy;
 
 use crate::output::OutputFormat;
 
-/// `kiln schedule`.
-#[derive(Debug, Args)]
-pub(crate) struct ScheduleArgs {
-    /// The command.
-    #[command(subcommand)]
-    pub(crate) command: ScheduleCommand,
-}
-
 /// The commands on schedules.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ScheduleCommand {

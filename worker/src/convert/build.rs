@@ -3,23 +3,20 @@
 use std::collections::BTreeSet;
 
 use kilnworks_workflows::checks;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     fields::Fields,
     flags::Flags,
-    means::Means,
-    parts::Container,
-    reading::Reading,
+    reading::{Means, Reading},
+    spec::Container,
     texts::{literal, values_of},
 };
 
 /// Reads the field `build`, in the order of the fields of the spec.
 pub(super) fn built(means: &mut Means<'_>, build: &mut Fields, made: &mut Container) {
     let branch = build.text(means.reading, "branch");
-    if let Some(source) = source(means, build, branch.as_deref(), &mut made.comments) {
-        made.shared.insert("source".to_owned(), source);
-    }
+    made.put("source", source(means, build, branch.as_deref()));
     let registry = build.needed(means.reading, "imagePushRegistry");
     let registry = registry.map(|prefix| prefix.trim_end_matches('/').to_owned());
     let given = build.texts(means.reading, "configKanikoFlags");
@@ -29,28 +26,22 @@ pub(super) fn built(means: &mut Means<'_>, build: &mut Fields, made: &mut Contai
 
     let context = build.text(means.reading, "repoPath");
     let context = context.map(|path| path.trim_matches('/').trim_start_matches("./").to_owned());
-    put(made, "contextDir", context.filter(|path| !path.is_empty() && path != "."));
+    made.put("contextDir", context.filter(|path| !path.is_empty() && path != "."));
     dockerfile(means, build, made);
     let mut args = values_of(means, build, "args", |reading, path, value| {
         reading.text_of(path, &value).map(Value::String)
     });
     args.extend(std::mem::take(&mut flags.build_args));
-    put_map(made, "buildArgs", args);
-    put(made, "target", flags.target.take());
-    let tags = tags(means.reading, build, branch);
-    if !tags.is_empty() {
-        made.own.insert("tags".to_owned(), json!(tags));
-    }
-    put_map(made, "labels", std::mem::take(&mut flags.labels));
-    if let Some(cache) = flags.cache(means.reading) {
-        made.own.insert("cache".to_owned(), cache);
-    }
+    made.put("buildArgs", Some(args).filter(|args| !args.is_empty()));
+    made.put("target", flags.target.take());
+    made.put("tags", Some(tags(means.reading, build, branch)).filter(|tags| !tags.is_empty()));
+    let labels = std::mem::take(&mut flags.labels);
+    made.put("labels", Some(labels).filter(|labels| !labels.is_empty()));
+    made.put("cache", flags.cache(means.reading));
     if let Some(mode) = build.text(means.reading, "snapshotMode") {
         flags.kaniko.push(format!("--snapshot-mode={mode}"));
     }
-    if !flags.kaniko.is_empty() {
-        made.own.insert("kaniko".to_owned(), json!(flags.kaniko));
-    }
+    made.put("kaniko", Some(flags.kaniko).filter(|flags| !flags.is_empty()));
     if build.take("imageName").is_some() {
         let why = "an image is named `<registry>/<app>-<component>-<container>`";
         means.reading.left_out(&build.at("imageName"), why);
@@ -63,7 +54,6 @@ pub(super) fn source(
     means: &mut Means<'_>,
     build: &mut Fields,
     branch: Option<&str>,
-    comments: &mut Vec<String>,
 ) -> Option<Value> {
     let reading = &mut *means.reading;
     let commit = build.text(reading, "commit");
@@ -80,7 +70,8 @@ pub(super) fn source(
             reading.note(&build.at("commit"), &what);
         }
         if let Some(branch) = branch {
-            comments.push(format!("the commit has precedence over the branch `{branch}`"));
+            let what = format!("the commit has precedence over the branch `{branch}`");
+            reading.note(&build.at("commit"), &what);
         }
     }
     if let Some(revision) = commit.as_deref().or(branch) {
@@ -108,10 +99,10 @@ fn push(
     if insecure {
         registry["insecure"] = json!(true);
     }
-    made.shared.insert("registry".to_owned(), registry);
+    made.put("registry", Some(registry));
     if let Some(secret) = secret {
         means.credentials.add_push(&secret, prefix);
-        made.shared.insert("pushSecret".to_owned(), json!(secret));
+        made.put("pushSecret", Some(secret));
     }
 }
 
@@ -121,21 +112,14 @@ fn dockerfile(means: &mut Means<'_>, build: &mut Fields, made: &mut Container) {
     let file = build.needed(means.reading, "dockerfileTemplate").unwrap_or_default();
     let file = file.trim_start_matches('/').trim_start_matches("./").to_owned();
     let by_name = file.ends_with(".tpl") || file.ends_with(".j2");
-    if file != "Dockerfile" {
-        put(made, "dockerfile", Some(file));
-    }
+    made.put("dockerfile", Some(file).filter(|file| file != "Dockerfile"));
     let path = build.at("dockerfileTemplateArgs");
     let values = values_of(means, build, "dockerfileTemplateArgs", |_, _, value| Some(value));
     for name in values.keys().filter(|name| RESERVED_NAMES.contains(&name.as_str())) {
         let message = "the name is reserved by Kilnworks; rename it in the Dockerfile and here";
         means.reading.fault(&format!("{path}.{name}"), message);
     }
-    if values.is_empty() && !by_name {
-        made.comments.push("the Dockerfile is a template, as in SREWorks".to_owned());
-    }
-    if !values.is_empty() || !by_name {
-        made.own.insert("template".to_owned(), json!(values));
-    }
+    made.put("template", Some(values).filter(|values| !values.is_empty() || !by_name));
 }
 
 /// Names that every template defines. Values cannot use them.
@@ -153,16 +137,4 @@ fn tags(reading: &mut Reading, build: &mut Fields, branch: Option<String>) -> Ve
     let mut seen = BTreeSet::new();
     tags.retain(|tag| !tag.is_empty() && seen.insert(tag.clone()));
     tags.iter().map(|tag| literal(tag)).collect()
-}
-
-fn put(made: &mut Container, name: &str, value: Option<String>) {
-    if let Some(value) = value {
-        made.own.insert(name.to_owned(), json!(value));
-    }
-}
-
-fn put_map(made: &mut Container, name: &str, map: Map<String, Value>) {
-    if !map.is_empty() {
-        made.own.insert(name.to_owned(), json!(map));
-    }
 }

@@ -4,31 +4,28 @@ use serde_json::Value;
 
 use super::{
     build, container,
-    documents::Document,
     fields::Fields,
-    means::Means,
-    parts::{Component, Container, Part},
+    reading::Means,
+    spec::{Component, Container},
 };
 
 /// Fields of `options` with containers.
 const OF_IMAGES: [&str; 3] = ["containers", "initContainers", "job"];
 
-/// Reads a document. A type that always has images must not have unknown fields. From other types only
-/// the images and the chart are converted.
-pub(super) fn read(means: &mut Means<'_>, document: Document) -> Part {
-    let mut fields = Fields::of(means.reading, &document.place, document.content);
+/// Reads the document at `place`. A type that always has images must not have unknown fields. From other
+/// types only the images and the chart are converted. None if there are neither.
+pub(super) fn read(means: &mut Means<'_>, place: String, document: Value) -> Option<Component> {
+    let mut fields = Fields::of(means.reading, &place, document);
     let kind = fields.needed(means.reading, "componentType").unwrap_or_default();
     let name = fields.needed(means.reading, "componentName").unwrap_or_default();
     let place = match name.as_str() {
-        "" => document.place,
-        name => format!("{} ({name})", document.place),
+        "" => place,
+        name => format!("{place} ({name})"),
     };
     fields.path = place.clone();
     let mut options = fields.map(means.reading, "options");
     fields.finish(means.reading);
-    let mut comments = document.comments;
-    comments.retain(|comment| !means.credentials.are_in(comment));
-    let (source, chart) = chart(means, &kind, &mut options, &mut comments);
+    let (source, chart) = chart(means, &kind, &mut options);
     let containers = containers(means, &mut options);
     let env_path = options.at("env");
     let env = env(means, &mut options);
@@ -36,28 +33,21 @@ pub(super) fn read(means: &mut Means<'_>, document: Document) -> Part {
     if is_known {
         all_taken(means, options);
     } else if chart.is_some() {
-        chart_only(means, options);
+        options.leave_out(means.reading, "the field configures the installation of the chart");
     } else if !containers.is_empty() {
-        comments.push(images_only(means, &place, &kind, options));
+        means.reading.note(&place, &format!("only the images of a {kind} are converted"));
+        options.leave_out(means.reading, "it is not an image");
     }
     if containers.is_empty() && chart.is_none() {
         if !env.is_empty() {
             means.reading.left_out(&env_path, "its component is left out");
         }
-        return left_out(means, &place, &kind, &name);
+        left_out(means, &place, &kind);
+        return None;
     }
     let name = container::label(means.reading, &format!("{place}: componentName"), name);
     let is_job = kind == "K8S_JOB";
-    Part::Component(Component {
-        path: place,
-        name,
-        is_job,
-        comments,
-        containers,
-        source,
-        chart,
-        env,
-    })
+    Some(Component { path: place, name, is_job, containers, source, chart, env })
 }
 
 /// The source and directory of the chart of a HELM component, if the chart is in a repository.
@@ -65,24 +55,15 @@ fn chart(
     means: &mut Means<'_>,
     kind: &str,
     options: &mut Fields,
-    comments: &mut Vec<String>,
 ) -> (Option<Value>, Option<String>) {
     if kind != "HELM" || !options.has("repo") {
         return (None, None);
     }
     let branch = options.text(means.reading, "branch");
-    let source = build::source(means, options, branch.as_deref(), comments);
+    let source = build::source(means, options, branch.as_deref());
     let path = options.text(means.reading, "repoPath").unwrap_or_default();
     let path = path.trim_start_matches("./").trim_matches('/');
     (source, Some(if path.is_empty() { "." } else { path }.to_owned()))
-}
-
-fn chart_only(means: &mut Means<'_>, options: Fields) {
-    for name in options.names() {
-        means
-            .reading
-            .left_out(&options.at(&name), "the field configures the installation of the chart");
-    }
 }
 
 fn all_taken(means: &mut Means<'_>, mut options: Fields) {
@@ -93,22 +74,13 @@ fn all_taken(means: &mut Means<'_>, mut options: Fields) {
     options.finish(means.reading);
 }
 
-fn images_only(means: &mut Means<'_>, place: &str, kind: &str, options: Fields) -> String {
-    means.reading.note(place, &format!("only the images of a {kind} are converted"));
-    for name in options.names() {
-        means.reading.left_out(&options.at(&name), "it is not an image");
-    }
-    format!("was a {kind}; only its images are here")
-}
-
-fn left_out(means: &mut Means<'_>, place: &str, kind: &str, name: &str) -> Part {
+fn left_out(means: &mut Means<'_>, place: &str, kind: &str) {
     let why = match kind {
         "HELM" => "it has no `repo`, so its chart is not in a Git repository",
         "RESOURCE_ADDON" => "a resource of the platform has no image",
         _ => "it has no image: neither `containers`, nor `initContainers`, nor `job`",
     };
     means.reading.left_out(place, &format!("{kind}: {why}"));
-    Part::LeftOut(format!("left out: {name}, {kind}: {why}"))
 }
 
 /// The containers, in the order of the document.

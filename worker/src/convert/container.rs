@@ -1,8 +1,13 @@
 //! Reads a container of a build file: an image to build, or an existing image.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{build, fields::Fields, means::Means, parts::Container, reading::Reading};
+use super::{
+    build,
+    fields::Fields,
+    reading::{Means, Reading},
+    spec::Container,
+};
 
 /// Fields that configure how a container runs, not how its image is built.
 const OF_RUNNING: [&str; 11] = [
@@ -30,10 +35,8 @@ pub(super) fn read(
     let mut fields = Fields::of(means.reading, path, value);
     let mut made = Container { path: path.to_owned(), ..Container::default() };
     let name = name(means.reading, &mut fields, unnamed);
-    made.own.insert("name".to_owned(), json!(name));
-    if init {
-        made.own.insert("init".to_owned(), json!(true));
-    }
+    made.put("name", Some(name));
+    made.put("init", init.then_some(true));
     for name in OF_RUNNING {
         if fields.take(name).is_some() {
             let why = "the field configures how the container runs, not how its image is built";
@@ -43,7 +46,7 @@ pub(super) fn read(
     let plain = fields.text(means.reading, "image");
     let build = fields.map(means.reading, "build");
     match plain {
-        Some(image) if build.names().is_empty() => use_image(&mut made, &image),
+        Some(image) if build.names().is_empty() => use_image(means.reading, &mut made, &image),
         None if build.names().is_empty() => {
             means.reading.fault(&build.path, "missing; this field is required");
         }
@@ -88,12 +91,8 @@ fn image_of(means: &mut Means<'_>, mut build: Fields, made: &mut Container) {
     let pushes = build.flag(means.reading, "imagePush");
     match (build.text(means.reading, "useExistImage"), pushes) {
         (Some(image), None | Some(false)) => {
-            use_image(made, &image);
-            for name in build.names().iter().filter(|name| KNOWN.contains(&name.as_str())) {
-                if build.take(name).is_some() {
-                    means.reading.left_out(&build.at(name), "the image is used unchanged");
-                }
-            }
+            use_image(means.reading, made, &image);
+            build.leave_out(means.reading, "the image is used unchanged");
         }
         (image, pushes) => {
             if image.is_some() {
@@ -103,40 +102,19 @@ fn image_of(means: &mut Means<'_>, mut build: Fields, made: &mut Container) {
             if pushes == Some(false) {
                 let what = "false; Kilnworks pushes every image that it builds";
                 means.reading.note(&build.at("imagePush"), what);
-                made.comments.push("imagePush was false".to_owned());
             }
             build::built(means, &mut build, made);
+            build.finish(means.reading);
         }
     }
-    build.finish(means.reading);
 }
 
-/// Every other field of `build`.
-const KNOWN: [&str; 16] = [
-    "args",
-    "branch",
-    "ciAccount",
-    "ciToken",
-    "commit",
-    "configKanikoFlags",
-    "dockerSecretName",
-    "dockerfileTemplate",
-    "dockerfileTemplateArgs",
-    "imageName",
-    "imagePushRegistry",
-    "imagePushTags",
-    "imagePushUseBranchAsTag",
-    "repo",
-    "repoPath",
-    "snapshotMode",
-];
-
-fn use_image(made: &mut Container, image: &str) {
+fn use_image(reading: &mut Reading, made: &mut Container, image: &str) {
     let full = full_reference(image);
     if full != image {
-        made.comments.push(format!("was {image}"));
+        reading.note(&made.path, &format!("the image `{image}` becomes `{full}`"));
     }
-    made.own.insert("image".to_owned(), json!(full));
+    made.put("image", Some(full));
 }
 
 /// The full reference of an image: with registry and tag, as every client completes it.

@@ -7,7 +7,6 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
-    documents::Document,
     reading::{self, Reading},
     values,
 };
@@ -31,11 +30,9 @@ struct GitSecret {
 
 impl Credentials {
     /// The credentials of a file. Tokens are collected first, because other fields may repeat them.
-    pub(super) fn of(documents: &[Document], reading: &Reading) -> Self {
+    pub(super) fn of(documents: &[Value], reading: &Reading) -> Self {
         let mut tokens = BTreeSet::new();
-        for document in documents {
-            find_tokens(&document.content, reading, &mut tokens);
-        }
+        documents.iter().for_each(|document| find_tokens(document, reading, &mut tokens));
         Self { tokens, ..Self::default() }
     }
 

@@ -123,7 +123,14 @@ impl Fields {
         Self::of(reading, path, value)
     }
 
-    /// Reports every field that was not taken.
+    /// Reports the fields that were not taken as left out.
+    pub(super) fn leave_out(self, reading: &mut Reading, why: &str) {
+        for (name, _) in self.map.iter().filter(|(_, value)| !value.is_null()) {
+            reading.left_out(&self.at(name), why);
+        }
+    }
+
+    /// Adds a fault for every field that was not taken.
     pub(super) fn finish(self, reading: &mut Reading) {
         for name in self.map.keys() {
             reading.fault(&self.at(name), "unknown field");

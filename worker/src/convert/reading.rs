@@ -5,7 +5,18 @@ use std::{collections::BTreeMap, fmt::Write};
 use kilnworks_workflows::fault::Faults;
 use serde_json::Value;
 
-use super::values::{Values, unmark};
+use super::{
+    credentials::Credentials,
+    values::{Values, unmark},
+};
+
+/// What all readers of a build file share.
+pub(super) struct Means<'a> {
+    pub(super) reading: &'a mut Reading,
+    pub(super) credentials: &'a mut Credentials,
+    /// Push Secret for containers that name none.
+    pub(super) push_secret: Option<&'a str>,
+}
 
 /// The values to fill in, and everything found so far.
 #[derive(Debug)]

@@ -100,6 +100,14 @@ fn every_fault_is_reported_with_its_path() {
 }
 
 #[test]
+fn invalid_yaml_is_reported_with_its_line_but_not_its_text() {
+    let text = "a: 1\n---\nciToken: planted\nciToken: [planted\n";
+    let error = convert(text, "", None).unwrap_err().to_string();
+    assert!(!error.contains("planted"), "{error}");
+    assert!(error.contains("at: of/build.yaml:"), "{error}");
+}
+
+#[test]
 fn faults_of_the_spec_are_traced_to_the_file() {
     let text = KEYS.replace("repoPath: /services/one/", "repoPath: ../one");
     let error = convert(&text.replace("name: three", "name: th ree"), "NAME=n\n", None);
@@ -141,18 +149,6 @@ fn a_chart_and_images_of_one_component_have_their_sources() {
     );
     let spec = convert(&text, "", Some("push")).unwrap().spec;
     insta::assert_snapshot!("chart_and_images", spec);
-}
-
-#[test]
-fn a_comment_cannot_become_a_part_of_the_spec() {
-    let text = KEYS.replace("branch: release-2", "branch: \"a\\nfailFast: true\\r\\n#\"");
-    let error = convert(&text, "NAME=n\n", None).map(|converted| converted.spec);
-    // The commit has precedence, so the branch is only in a comment.
-    let spec = error.unwrap();
-    assert!(
-        spec.contains("# the commit has precedence over the branch `a failFast: true"),
-        "{spec}"
-    );
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{fields::Fields, means::Means, reading::Reading};
+use super::{
+    fields::Fields,
+    reading::{Means, Reading},
+};
 
 /// The values of a map, without credentials and with template syntax escaped.
 pub(super) fn values_of(

@@ -11,12 +11,12 @@ const CLOSE: &str = "\u{e001}";
 
 /// Marks each `${NAME}` of a text. Columns do not change.
 pub(super) fn mark(text: &str) -> String {
-    replace(text, ("${", "}"), |name| Some(format!("{OPEN}{name}{CLOSE}")))
+    replace(text, ("${", "}"), |name| format!("{OPEN}{name}{CLOSE}"))
 }
 
 /// The original text.
 pub(super) fn unmark(text: &str) -> String {
-    replace(text, (OPEN, CLOSE), |name| Some(format!("${{{name}}}")))
+    replace(text, (OPEN, CLOSE), |name| format!("${{{name}}}"))
 }
 
 /// The name, if a marked text is exactly one name.
@@ -71,7 +71,7 @@ impl Values {
             if value.is_none() {
                 unknown(name);
             }
-            Some(value.unwrap_or_default().to_owned())
+            value.unwrap_or_default().to_owned()
         })
     }
 }
@@ -80,14 +80,14 @@ impl Values {
 fn replace(
     text: &str,
     (open, close): (&str, &str),
-    mut with: impl FnMut(&str) -> Option<String>,
+    mut with: impl FnMut(&str) -> String,
 ) -> String {
     let mut parts = text.split(open);
     let mut whole = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let named = part.split_once(close).filter(|(name, _)| is_name(name));
-        match named.and_then(|(name, rest)| Some((with(name)?, rest))) {
-            Some((value, rest)) => whole += &format!("{value}{rest}"),
+        match named {
+            Some((name, rest)) => whole += &format!("{}{rest}", with(name)),
             None => whole += &format!("{open}{part}"),
         }
     }

@@ -9,8 +9,7 @@ use temporalio_client::{
 use temporalio_common::telemetry::metrics::TemporalMeter;
 
 use super::{
-    handle::Engine,
-    namespace,
+    Engine, namespace,
     refusal::{ConnectError, refused, root_of, unreachable_engine},
 };
 use crate::output::Error;

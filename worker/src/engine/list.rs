@@ -5,7 +5,7 @@ use temporalio_client::{
     RetryOptions, RpcOptions, WorkflowExecution, WorkflowListOptions, errors::ClientError,
 };
 
-use super::{handle::Engine, namespace, refusal::refused};
+use super::{Engine, namespace, refusal::refused};
 use crate::output::Error;
 
 /// The builds that match a filter, at most `limit`: running builds first, then the most recent.

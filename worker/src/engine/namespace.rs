@@ -15,7 +15,7 @@ use temporalio_common::protos::temporal::api::{
 };
 
 use super::{
-    handle::Engine,
+    Engine,
     refusal::{ConnectError, refused},
 };
 use crate::output::{Error, Exit};

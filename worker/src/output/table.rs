@@ -12,13 +12,7 @@ pub(crate) fn rows<const N: usize>(
 
 /// A table without headers.
 pub(crate) fn plain(rows: impl Iterator<Item = Vec<String>>) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.add_rows(rows);
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    table.trim_fmt()
+    table(&[], rows).trim_fmt()
 }
 
 pub(super) fn table<const N: usize>(
@@ -27,7 +21,9 @@ pub(super) fn table<const N: usize>(
 ) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(header.to_vec());
+    if N > 0 {
+        table.set_header(header.to_vec());
+    }
     table.add_rows(rows);
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));

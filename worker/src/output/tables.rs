@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kilnworks_workflows::{
     output::{ContainerImage, PlatformImage},
-    plan::{BuildPlan, ContainerPlan, GitSource, Plan, Resources, Timeouts, Work},
+    plan::{BuildPlan, ContainerPlan, Plan, Resources, Timeouts, Work},
     progress::{ContainerProgress, Progress},
 };
 
@@ -93,7 +93,7 @@ fn container(container: &ContainerPlan) -> Vec<String> {
         }
         Work::Build(build) => vec![
             name + &note("from", &build.from) + &note("for", &build.platforms),
-            source(&build.source),
+            build.source.key(),
             match build.context_dir.as_str() {
                 "" => ".".to_owned(),
                 dir => dir.to_owned(),
@@ -112,10 +112,6 @@ fn note(word: &str, names: &[String]) -> String {
         [] => String::new(),
         names => format!(" ({word} {})", names.join(", ")),
     }
-}
-
-fn source(source: &GitSource) -> String {
-    source.key()
 }
 
 /// The image with its first tag. Without a version the tag is the commit, which a plan does not know.

@@ -1,39 +1,22 @@
 //! A progress bar of bytes on stderr, if it is a terminal.
 
-use std::io::IsTerminal;
-
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::output::terminal;
 
 const KNOWN: &str =
     "{prefix} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}";
 const UNKNOWN: &str = "{prefix} {binary_bytes} {binary_bytes_per_sec}";
 
-/// A bar for this number of bytes, if the number is known. Dropping the value removes the bar.
-pub(super) fn bar(what: &'static str, bytes: Option<u64>) -> Bar {
-    let draw = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+/// A bar for this number of bytes, if the number is known. A dropped bar disappears.
+pub(super) fn bar(what: &'static str, bytes: Option<u64>) -> ProgressBar {
     let (line, bar) = match bytes {
         Some(bytes) => (KNOWN, ProgressBar::new(bytes)),
         None => (UNKNOWN, ProgressBar::no_length()),
     };
-    let bar = if draw { bar } else { ProgressBar::hidden() };
+    let bar = if terminal::draws() { bar } else { ProgressBar::hidden() };
     let style = ProgressStyle::with_template(line).expect("the template is fixed");
     bar.set_style(style.progress_chars("=> "));
     bar.set_prefix(what);
-    Bar(bar)
-}
-
-/// A progress bar.
-pub(super) struct Bar(ProgressBar);
-
-impl Bar {
-    /// Adds bytes.
-    pub(super) fn add(&self, bytes: u64) {
-        self.0.inc(bytes);
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
-    }
+    bar
 }

@@ -42,7 +42,7 @@ async fn oci(package: &Package, file: &Path, referrers: bool) -> anyhow::Result<
     let repository = &package.repository;
     let whole = whole::in_repository(repository, package.manifest.clone(), referrers).await?;
     let bar = bar::bar("exporting", Some(write::length(&whole)));
-    write::write(&whole, repository, file, |bytes| bar.add(bytes.len() as u64)).await?;
+    write::write(&whole, repository, file, |bytes| bar.inc(bytes.len() as u64)).await?;
     drop(bar);
     let size = std::fs::metadata(file).map_or(0, |file| file.len());
     Ok(format!(

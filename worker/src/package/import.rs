@@ -18,7 +18,7 @@ pub(crate) async fn import(args: ImportArgs) -> Result<Exit, Error> {
     let repository = reach::repository(&args.registry, &name).await?;
     let bytes = archive.whole.blobs.values().map(|blob| blob.size.unsigned_abs()).sum();
     let bar = bar::bar("importing", Some(bytes));
-    let sent = archive.send(&repository, args.force, |bytes| bar.add(bytes)).await;
+    let sent = archive.send(&repository, args.force, |bytes| bar.inc(bytes)).await;
     drop(bar);
     let sent = sent.map_err(|error| reach::explain(error, &name))?;
     eprintln!("{} blobs pushed, {} existed", sent.sent, sent.there);
@@ -32,7 +32,7 @@ async fn open(args: &ImportArgs) -> Result<Archive, Error> {
     let length = std::fs::metadata(&file)
         .map_err(|error| Error::input(format!("cannot read the archive: {error}")).at(&place))?;
     let bar = bar::bar("checking", Some(length.len()));
-    let reading = tokio::task::spawn_blocking(move || open::open(&file, |bytes| bar.add(bytes)));
+    let reading = tokio::task::spawn_blocking(move || open::open(&file, |bytes| bar.inc(bytes)));
     let opened = reading.await.map_err(anyhow::Error::from)?;
     opened.map_err(|error| {
         Error::input(format!("the archive is invalid, nothing was pushed: {error:#}")).at(place)

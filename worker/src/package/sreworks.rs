@@ -30,7 +30,7 @@ use kilnworks_activities::package::{archive::write::beside, read::Package};
 use md5::{Digest, Md5};
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
-use self::meta::{Component, components};
+use self::meta::{Component, MICROSERVICE, components};
 
 /// The description file of each zip.
 const META: &str = "meta.yaml";
@@ -57,7 +57,7 @@ fn app(package: &Package, components: &[Component]) -> anyhow::Result<Vec<u8>> {
     let mut entries = Vec::new();
     for component in components {
         let bytes = zip(&[(META.to_owned(), component.meta.clone().into_bytes())])?;
-        let name = format!("{}_{}.zip", component.kind, component.name);
+        let name = format!("{MICROSERVICE}_{}.zip", component.name);
         entries.push(component.entry(&name, &md5(&bytes)));
         files.push((name, bytes));
     }

@@ -14,7 +14,7 @@ pub(crate) async fn verify(args: VerifyArgs) -> Result<Exit, Error> {
     let reference = &args.package.reference;
     let (repository, package) = reach::manifest(&args.package).await?;
     let bar = bar::bar("checking", None);
-    let verified = verify::verify(&repository, &package, args.deep, |bytes| bar.add(bytes)).await;
+    let verified = verify::verify(&repository, &package, args.deep, |bytes| bar.inc(bytes)).await;
     drop(bar);
     let verified = verified.map_err(|error| reach::explain(error, reference))?;
     let count = verified.faults.len();

@@ -78,8 +78,8 @@ fn skipped(name: &str, now: &ScheduleDescription) -> Error {
 /// Pauses a schedule.
 pub(super) async fn pause(engine: &Engine, args: PauseArgs) -> Result<(), Error> {
     let (schedule, _) = Schedule::find(engine, &args.name).await?;
-    let note = args.note.unwrap_or_else(|| "by kiln schedule pause".to_owned());
-    schedule.checked(schedule.handle.pause(Some(note), PauseScheduleOptions::default()).await)?;
+    let note = args.note.or_else(|| Some("by kiln schedule pause".to_owned()));
+    schedule.checked(schedule.handle.pause(note, PauseScheduleOptions::default()).await)?;
     eprintln!("paused: `{}`", args.name);
     Ok(())
 }
@@ -87,9 +87,8 @@ pub(super) async fn pause(engine: &Engine, args: PauseArgs) -> Result<(), Error>
 /// Resumes a schedule.
 pub(super) async fn unpause(engine: &Engine, args: PauseArgs) -> Result<(), Error> {
     let (schedule, _) = Schedule::find(engine, &args.name).await?;
-    let note = args.note.unwrap_or_else(|| "by kiln schedule unpause".to_owned());
-    schedule
-        .checked(schedule.handle.unpause(Some(note), UnpauseScheduleOptions::default()).await)?;
+    let note = args.note.or_else(|| Some("by kiln schedule unpause".to_owned()));
+    schedule.checked(schedule.handle.unpause(note, UnpauseScheduleOptions::default()).await)?;
     eprintln!("resumed: `{}`", args.name);
     Ok(())
 }

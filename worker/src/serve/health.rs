@@ -13,7 +13,8 @@ use kilnworks_activities::metrics::metrics;
 const MAX_BLOCKED: Duration = Duration::from_secs(60);
 
 /// The checks of `/readyz`. Their names are in the response and in the metric `kiln_ready`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub(crate) enum Check {
     /// The engine answers, and the namespace exists.
     Engine,
@@ -30,12 +31,7 @@ impl Check {
     const ALL: [Self; 4] = [Self::Engine, Self::Cluster, Self::Watch, Self::Rights];
 
     fn name(self) -> &'static str {
-        match self {
-            Self::Engine => "engine",
-            Self::Cluster => "cluster",
-            Self::Watch => "watch",
-            Self::Rights => "rights",
-        }
+        self.into()
     }
 }
 

@@ -87,10 +87,8 @@ async fn message(check: impl Future<Output = anyhow::Result<()>>) -> Result<(), 
 }
 
 async fn engine_answers(engine: &Engine) -> Result<(), String> {
-    match namespace::identity(engine).await {
-        Ok(_) => Ok(()),
-        Err(status) => Err(status.message().to_owned()),
-    }
+    let identity = namespace::identity(engine).await;
+    identity.map(drop).map_err(|status| status.message().to_owned())
 }
 
 /// Measures the backlog of each queue, if the engine answers. The values are the same for every worker

@@ -1,12 +1,10 @@
 //! The settings of every command.
 
+use clap::ValueEnum;
+use tracing_subscriber::{EnvFilter, filter::ParseError};
 use url::Url;
 
-use super::{
-    layers::Values,
-    log::{self, Log, LogFormat},
-    lower::Lowering,
-};
+use super::{layers::Values, lower::Lowering};
 use crate::output::Error;
 
 /// Settings of every command.
@@ -20,6 +18,29 @@ pub(crate) struct Common {
     pub(crate) log: Log,
 }
 
+/// The settings of the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Log {
+    /// A filter of `tracing`. Default: the default of the command.
+    pub(crate) filter: Option<String>,
+    /// The format.
+    pub(crate) format: LogFormat,
+}
+
+/// Format of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: one JSON object per line.
+    Json,
+}
+
+/// Parses a log filter.
+pub(crate) fn filter(text: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::builder().parse(text)
+}
+
 /// The settings of every command.
 pub(crate) fn common(values: &Values) -> Result<Common, Error> {
     let mut lowering = Lowering::of(values);
@@ -29,14 +50,24 @@ pub(crate) fn common(values: &Values) -> Result<Common, Error> {
 
 /// The log format. Works even if other settings are invalid.
 pub(crate) fn log_format(values: &Values) -> LogFormat {
-    log::lower_format(&mut Lowering::of(values))
+    lower_format(&mut Lowering::of(values))
 }
 
 pub(super) fn lower(lowering: &mut Lowering<'_>) -> Common {
-    let log = log::lower(lowering);
+    let log = lower_log(lowering);
     Common {
         task_queue: lowering.name("task-queue", "kiln"),
         temporal_ui: lowering.url("temporal-ui"),
         log,
     }
+}
+
+fn lower_log(lowering: &mut Lowering<'_>) -> Log {
+    let accepted = "a filter such as `info,kilnworks=debug`";
+    lowering.check("log", accepted, |given| filter(given).is_ok());
+    Log { filter: lowering.text("log"), format: lower_format(lowering) }
+}
+
+fn lower_format(lowering: &mut Lowering<'_>) -> LogFormat {
+    lowering.choice("log-format", LogFormat::Text)
 }

@@ -156,8 +156,8 @@ impl<'a> Lowering<'a> {
     }
 
     /// One of several words.
-    pub(crate) fn choice<T: ValueEnum + Clone>(&mut self, name: &str, default: T, all: &[T]) -> T {
-        let words: Vec<String> = all
+    pub(crate) fn choice<T: ValueEnum>(&mut self, name: &str, default: T) -> T {
+        let words: Vec<String> = T::value_variants()
             .iter()
             .filter_map(|one| Some(format!("`{}`", one.to_possible_value()?.get_name())))
             .collect();

@@ -55,7 +55,7 @@ fn lower_cluster(lowering: &mut Lowering<'_>) -> ClusterSettings {
     ClusterSettings {
         namespace: lowering.name("namespace", "kiln-builds"),
         executor_image: image.unwrap_or_else(|| EXECUTOR.to_owned()),
-        launcher: match lowering.choice("launcher", Launcher::Pod, Launcher::value_variants()) {
+        launcher: match lowering.choice("launcher", Launcher::Pod) {
             Launcher::Pod => LauncherKind::Pod,
             Launcher::Job => LauncherKind::Job,
         },

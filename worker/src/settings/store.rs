@@ -7,7 +7,7 @@ use url::Url;
 use super::lower::Lowering;
 
 pub(super) fn lower(lowering: &mut Lowering<'_>) -> StoreSettings {
-    match lowering.choice("store", Store::S3, Store::value_variants()) {
+    match lowering.choice("store", Store::S3) {
         Store::S3 => StoreSettings::S3 {
             bucket: lowering.needed("s3-bucket", "the name of a bucket, as the store is `s3`"),
             endpoint: lowering.url("s3-endpoint").map(without_slash),
@@ -25,7 +25,7 @@ pub(super) fn lower(lowering: &mut Lowering<'_>) -> StoreSettings {
 }
 
 fn lower_delivery(lowering: &mut Lowering<'_>) -> Delivery {
-    let way = lowering.choice("context-delivery", Way::Direct, Way::value_variants());
+    let way = lowering.choice("context-delivery", Way::Direct);
     match way {
         Way::Direct => Delivery::Direct,
         Way::Presigned => {

@@ -25,7 +25,7 @@ enum Versioning {
 
 /// The version, if versioning is on.
 pub(super) fn lower(lowering: &mut Lowering<'_>, install: &str) -> Option<Version> {
-    let versioning = lowering.choice("versioning", Versioning::Off, Versioning::value_variants());
+    let versioning = lowering.choice("versioning", Versioning::Off);
     lowering.check("build-id", "1 to 63 letters, digits, `.`, `_` and `-`", |given| {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         given.len() <= 63 && given.chars().all(plain)

@@ -2,17 +2,17 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use kilnworks_workflows::{BuildApp, names::child_workflow_id, progress::State};
+use kilnworks_workflows::{BuildApp, names::child_workflow_id};
 use temporalio_client::{
     WorkflowDescribeOptions, WorkflowExecutionDescription, WorkflowExecutionStatus,
     errors::WorkflowInteractionError,
 };
 
-use super::name::{self, Name};
 use crate::{
     builds::{
+        name::{self, Name},
         outcome::{self, Outcome},
-        poll, suggest,
+        poll, status,
     },
     cli::LogsArgs,
     engine::{Engine, is_temporary},
@@ -90,11 +90,7 @@ impl Chosen {
 /// The requested containers, in plan order.
 pub(super) async fn choose(engine: &Engine, args: &LogsArgs) -> Result<Vec<Chosen>, Error> {
     let build = engine.client.get_workflow_handle::<BuildApp>(&args.id);
-    let described = build.describe(WorkflowDescribeOptions::default()).await;
-    let described = match described {
-        Ok(described) => described,
-        Err(error) => return Err(suggest::explain(error, engine, &args.id).await),
-    };
+    let described = status::describe(engine, &build).await?;
     let all = all(engine, args).await?;
     let root = (args.id.clone(), described.start_time());
     let wanted = match &args.container {
@@ -128,20 +124,10 @@ pub(super) async fn choose(engine: &Engine, args: &LogsArgs) -> Result<Vec<Chose
 async fn all(engine: &Engine, args: &LogsArgs) -> Result<Vec<Name>, Error> {
     let build = engine.client.get_workflow_handle::<BuildApp>(&args.id);
     loop {
-        let described = build.describe(WorkflowDescribeOptions::default()).await;
-        let described = match described {
-            Ok(described) => described,
-            Err(error) => return Err(suggest::explain(error, engine, &args.id).await),
-        };
-        let runs = described.status() == WorkflowExecutionStatus::Running;
+        let runs =
+            status::describe(engine, &build).await?.status() == WorkflowExecutionStatus::Running;
         let progress = poll::ask(&build).await.unwrap_or_default();
-        let rows = progress.containers.into_iter().map(|row| Name {
-            component: row.component,
-            container: row.container,
-            platforms: row.platforms.into_iter().map(|one| one.platform).collect(),
-            is_done: row.state == State::Done,
-        });
-        let mut rows: Vec<_> = rows.collect();
+        let mut rows: Vec<_> = progress.containers.into_iter().map(Name::from).collect();
         if rows.is_empty() && !runs {
             rows = from_result(outcome::wait(engine, &build).await?);
         }

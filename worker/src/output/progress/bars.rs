@@ -6,7 +6,7 @@ use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kilnworks_workflows::progress::{ContainerProgress, Progress, State};
 
-use super::words::{name, note, time};
+use super::words::{name, time, with_note};
 
 /// The lines, and the stopwatch of each container.
 pub(crate) struct Bars {
@@ -142,14 +142,9 @@ impl Stopwatch {
 
 /// The step of a container, its time, and what it does or waits for.
 fn words(row: &ContainerProgress, elapsed: Option<Duration>) -> String {
-    let attempt = match row.attempt {
-        0 | 1 => String::new(),
-        attempt => format!(" (attempt {attempt})"),
-    };
-    let note = note(row).map_or_else(String::new, |note| format!(": {note}"));
     let (step, phrase) = phrase(row.state);
     let elapsed = elapsed.map_or_else(String::new, time);
-    format!("{step:5}  {elapsed:>7}  {phrase}{attempt}{note}")
+    format!("{step:5}  {elapsed:>7}  {}", with_note(phrase, row))
 }
 
 /// The number of the step, and what happens in it.

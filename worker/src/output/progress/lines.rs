@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use kilnworks_workflows::progress::{ContainerProgress, Progress};
 
-use super::words::{name, summary, time};
+use super::words::{name, time, with_note};
 
 /// Prints one line per change.
 pub(crate) struct Lines {
@@ -31,6 +31,7 @@ impl Lines {
 
     /// The changes since the last call. The initial state of a container is no change.
     fn changes(&mut self, progress: &Progress, elapsed: Duration) -> Vec<String> {
+        let summary = |row: &ContainerProgress| with_note(row.state.word(), row);
         self.seen.resize(progress.containers.len(), summary(&ContainerProgress::default()));
         let rows = progress.containers.iter().zip(&mut self.seen);
         let changed = rows.filter_map(|(row, seen)| {

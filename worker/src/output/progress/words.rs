@@ -10,19 +10,15 @@ pub(super) fn name(row: &ContainerProgress) -> String {
     format!("{}/{}", row.component, row.container)
 }
 
-/// The reason of the state, or the image of a finished container.
-pub(super) fn note(row: &ContainerProgress) -> Option<String> {
-    row.reason.as_deref().or(row.reference.as_deref()).map(one_line)
-}
-
-/// The state with its note.
-pub(super) fn summary(row: &ContainerProgress) -> String {
+/// What the row does, its attempt, and the reason of its state or the image of a finished container.
+pub(super) fn with_note(what: &str, row: &ContainerProgress) -> String {
     let attempt = match row.attempt {
         0 | 1 => String::new(),
         attempt => format!(" (attempt {attempt})"),
     };
-    let note = note(row).map_or_else(String::new, |note| format!(": {note}"));
-    format!("{}{attempt}{note}", row.state.word())
+    let note = row.reason.as_deref().or(row.reference.as_deref());
+    let note = note.map_or_else(String::new, |note| format!(": {}", one_line(note)));
+    format!("{what}{attempt}{note}")
 }
 
 pub(super) fn time(elapsed: Duration) -> String {

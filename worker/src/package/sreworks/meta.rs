@@ -6,11 +6,10 @@ use kilnworks_workflows::{names, output::ContainerImage, record::Record};
 use serde_json::{Value, json};
 
 /// The type of a component that has containers.
-const MICROSERVICE: &str = "K8S_MICROSERVICE";
+pub(super) const MICROSERVICE: &str = "K8S_MICROSERVICE";
 
 /// A component.
 pub(super) struct Component {
-    pub(super) kind: &'static str,
     pub(super) name: String,
     /// The `meta.yaml` of the component.
     pub(super) meta: String,
@@ -21,7 +20,7 @@ impl Component {
     /// The entry in the `meta.yaml` of the app.
     pub(super) fn entry(&self, path: &str, md5: &str) -> Value {
         json!({
-            "componentType": self.kind,
+            "componentType": MICROSERVICE,
             "componentName": self.name,
             "packageVersion": self.version,
             "relativePath": path,
@@ -43,7 +42,7 @@ pub(super) fn components(package: &Package, record: &Record) -> anyhow::Result<V
         let own: Vec<_> = images.iter().copied().filter(|it| it.component == name).collect();
         let meta = serde_saphyr::to_string(&component(package, name, &own)?)?;
         let version = version(package)?.to_owned();
-        anyhow::Ok(Component { kind: MICROSERVICE, name: name.to_owned(), meta, version })
+        anyhow::Ok(Component { name: name.to_owned(), meta, version })
     };
     all.into_iter().map(one).collect()
 }

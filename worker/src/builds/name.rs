@@ -1,5 +1,7 @@
 //! The names of the containers of a build.
 
+use kilnworks_workflows::progress::{ContainerProgress, State};
+
 use crate::output::Error;
 
 /// A container, with the platforms of a multi-platform image.
@@ -10,6 +12,17 @@ pub(super) struct Name {
     pub(super) platforms: Vec<String>,
     /// Whether the image exists.
     pub(super) is_done: bool,
+}
+
+impl From<ContainerProgress> for Name {
+    fn from(row: ContainerProgress) -> Self {
+        Self {
+            component: row.component,
+            container: row.container,
+            platforms: row.platforms.into_iter().map(|one| one.platform).collect(),
+            is_done: row.state == State::Done,
+        }
+    }
 }
 
 impl Name {
