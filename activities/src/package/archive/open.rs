@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
+    ops::Range,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
@@ -14,7 +15,7 @@ use oci_client::manifest::OciDescriptor;
 use super::{
     INDEX, LAYOUT,
     index::{self, Index, name},
-    scan::{self, BlobRange, Scan},
+    scan::{self, Scan},
 };
 use crate::{
     package::whole::{Whole, size, subject},
@@ -27,7 +28,7 @@ pub struct Archive {
     path: PathBuf,
     /// The package and everything in it.
     pub whole: Whole,
-    places: BTreeMap<String, BlobRange>,
+    places: BTreeMap<String, Range<u64>>,
 }
 
 /// Opens an archive and verifies all of it. `read` receives the numbers of bytes read. Nothing is
@@ -53,8 +54,8 @@ impl Archive {
     /// The bytes of a blob.
     pub fn body(&self, blob: &OciDescriptor) -> anyhow::Result<Body> {
         let place = self.places.get(&blob.digest);
-        let BlobRange { begin, size } = place.with_context(|| format!("no `{}`", blob.digest))?;
-        Ok(Body::Part(self.path.clone(), *begin, *size))
+        let place = place.with_context(|| format!("no `{}`", blob.digest))?;
+        Ok(Body::Part(self.path.clone(), place.start, place.end - place.start))
     }
 }
 
@@ -66,14 +67,14 @@ struct Manifests<'a> {
 impl Manifests<'_> {
     fn read(&self, digest: &str) -> anyhow::Result<Manifest> {
         let place = self.scan.blobs.get(digest);
-        let BlobRange { begin, size } =
-            place.with_context(|| format!("the manifest `{digest}` is missing"))?;
+        let place = place.with_context(|| format!("the manifest `{digest}` is missing"))?;
+        let size = place.end - place.start;
         ensure!(
-            *size <= MANIFEST_BYTES as u64,
+            size <= MANIFEST_BYTES as u64,
             "the manifest `{digest}` has {size} bytes; at most {MANIFEST_BYTES} are read"
         );
-        let mut bytes = vec![0; *size as usize];
-        self.file.read_exact_at(&mut bytes, *begin).context("cannot read a manifest")?;
+        let mut bytes = vec![0; size as usize];
+        self.file.read_exact_at(&mut bytes, place.start).context("cannot read a manifest")?;
         let manifest = Manifest::of(bytes).with_context(|| format!("`{digest}`"))?;
         ensure!(manifest.digest == digest, "`{digest}` has changed while it was read");
         Ok(manifest)
@@ -129,7 +130,8 @@ fn refers(whole: &Whole, manifest: &Manifest) -> bool {
 fn check_blobs(whole: &Whole, scan: &Scan) -> anyhow::Result<()> {
     for (digest, blob) in &whole.blobs {
         let place = scan.blobs.get(digest);
-        let there = place.with_context(|| format!("the blob `{digest}` is missing"))?.size;
+        let place = place.with_context(|| format!("the blob `{digest}` is missing"))?;
+        let there = place.end - place.start;
         let said = size(blob);
         ensure!(
             there == said,
