@@ -20,7 +20,7 @@ use crate::{
         files,
         layout::{self, Of, Role},
         parts::{Contents, Source},
-        publish::{Published, publish, published},
+        publish::{publish, published},
         read,
         values::{as_built, values},
     },
@@ -38,10 +38,10 @@ pub async fn deliver(
     let scratch = scratch::dir(&sources.scratch())?;
     let making = Making { registry, sources, input: &input, delivery, scratch: scratch.path() };
     let (to, Parts { contents, record }) = making.whole().await?;
-    let Published { reference, digest, .. } = publish(&to, &contents).await?;
+    let package = publish(&to, &contents).await?;
     component::put_charts(&making, &to, &record).await?;
-    origins::attach(&making, &to, &record, &digest).await?;
-    Ok(Some(Package { reference, digest }))
+    origins::attach(&making, &to, &record, &package.digest).await?;
+    Ok(Some(package))
 }
 
 /// Looks for the package that [`deliver`] would publish, and writes nothing.
@@ -57,8 +57,7 @@ pub(crate) async fn delivered(
     let scratch = scratch::dir(&sources.scratch())?;
     let making = Making { registry, sources, input, delivery, scratch: scratch.path() };
     let (to, Parts { contents, .. }) = making.whole().await?;
-    let found = published(&to, &contents).await?;
-    Ok(found.map(|Published { reference, digest, .. }| Package { reference, digest }))
+    published(&to, &contents).await
 }
 
 /// What the parts of a package are made with.

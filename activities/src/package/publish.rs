@@ -2,7 +2,7 @@
 //! dies halfway, the next one completes it and sends only what is missing.
 
 use futures::{StreamExt, TryStreamExt, stream};
-use kilnworks_workflows::{failure::FailureType, names};
+use kilnworks_workflows::{failure::FailureType, names, output::Package};
 use oci_client::manifest::{ImageIndexEntry, OciDescriptor};
 
 use super::{
@@ -24,25 +24,12 @@ const IMAGES: usize = 4;
 /// The most differing names in a message.
 const NAMES: usize = 5;
 
-/// A package in its repository.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Published {
-    /// Its tag: made of its version, or else of its contents.
-    pub tag: String,
-    /// `name:tag`.
-    pub reference: String,
-    /// `sha256:…` of its index.
-    pub digest: String,
-    /// Whether the same package was there before.
-    pub existed: bool,
-}
-
 /// Publishes a package in its repository, or finds the same package there. If a part is missing in its
 /// own registry, nothing is published.
 ///
 /// # Errors
 /// `VersionExists` if another package has its version.
-pub async fn publish(to: &Repository, contents: &Contents) -> anyhow::Result<Published> {
+pub async fn publish(to: &Repository, contents: &Contents) -> anyhow::Result<Package> {
     if let Some(there) = published(to, contents).await? {
         return Ok(there);
     }
@@ -66,7 +53,7 @@ pub async fn publish(to: &Repository, contents: &Contents) -> anyhow::Result<Pub
     }
     let tag = tag(contents);
     to.put_manifest(&tag, &index).await?;
-    Ok(done(to, tag, index.digest, false))
+    Ok(Package { reference: at(to, &tag), digest: index.digest })
 }
 
 /// Finds a published package with the same contents.
@@ -76,13 +63,13 @@ pub async fn publish(to: &Repository, contents: &Contents) -> anyhow::Result<Pub
 pub(crate) async fn published(
     to: &Repository,
     contents: &Contents,
-) -> anyhow::Result<Option<Published>> {
+) -> anyhow::Result<Option<Package>> {
     let tag = tag(contents);
     let Some(there) = to.manifest(&tag).await? else { return Ok(None) };
     match difference(to, &there, &contents.of, &contents.inside()).await? {
-        None => Ok(Some(done(to, tag, there.digest, true))),
+        None => Ok(Some(Package { reference: at(to, &tag), digest: there.digest })),
         Some(why) => {
-            let message = format!("`{}:{tag}` is taken: {why}", to.name());
+            let message = format!("`{}` is taken: {why}", at(to, &tag));
             Err(fail(FailureType::VersionExists, message))
         }
     }
@@ -92,9 +79,8 @@ fn tag(contents: &Contents) -> String {
     names::package_tag(contents.of.version.as_deref(), &contents.inside().digest())
 }
 
-fn done(to: &Repository, tag: String, digest: String, existed: bool) -> Published {
-    let reference = format!("{}:{tag}", to.name());
-    Published { tag, reference, digest, existed }
+fn at(to: &Repository, tag: &str) -> String {
+    format!("{}:{tag}", to.name())
 }
 
 /// How the published package differs from the new one.

@@ -14,14 +14,15 @@ use kilnworks_activities::{
         layout::{self, CHART, CHART_ARCHIVE, Notes, Of, Role},
         parts::{self, Contents, Source},
         provenance::{IN_TOTO, attach, of_package},
-        publish::{Published, publish},
-        read::{Package, open},
+        publish::publish,
+        read::{self, open},
     },
     registry::{Body, Repository, descriptor},
 };
 use kilnworks_workflows::{
     failure::FailureType,
     names,
+    output::Package,
     plan::Registry,
     record::{API_VERSION, Record},
 };
@@ -84,11 +85,11 @@ async fn contents(host: &str, when: &str) -> Contents {
     }
 }
 
-async fn published(to: &Repository, contents: &Contents) -> Published {
+async fn published(to: &Repository, contents: &Contents) -> Package {
     publish(to, contents).await.expect("it is published")
 }
 
-async fn opened(reference: &str) -> Package {
+async fn opened(reference: &str) -> read::Package {
     open(&client(), &Registry::default(), reference).await.expect("a package")
 }
 
@@ -160,11 +161,10 @@ async fn the_same_again_is_the_package_that_is_there() {
     let mut contents = contents(&recorder.host, "now").await;
     let to = repository(&recorder.host, "shop-server").await;
     let first = published(&to, &contents).await;
-    assert!(!first.existed);
     recorder.sent();
     contents.record = br#"{"when": "later"}"#.to_vec();
     let second = published(&to, &contents).await;
-    assert_eq!(second, Published { existed: true, ..first.clone() });
+    assert_eq!(second, first);
     assert_eq!(recorder.sent(), [""; 0]);
     assert_eq!(opened(&first.reference).await.record, br#"{"when": "now"}"#);
 }
@@ -200,8 +200,8 @@ async fn without_a_version_the_tag_is_of_what_is_inside() {
     let one = published(&to, &contents).await;
     contents.files.clear();
     let other = published(&to, &contents).await;
-    assert_ne!(one.tag, other.tag);
-    assert!(one.tag.starts_with('c') && !other.existed, "{one:?}");
+    assert_ne!(one.reference, other.reference);
+    assert!(one.reference.starts_with(&format!("{}:c", to.name())), "{one:?}");
 }
 
 #[tokio::test]
@@ -221,10 +221,10 @@ async fn dying_at_any_write_leaves_no_half_package() {
         let failure = failure_of(&error).unwrap_or_else(|| panic!("no type: {error:#}"));
         assert_eq!(failure.kind, FailureType::RegistryUnavailable, "{failure}");
         recorder.die_after(usize::MAX);
-        assert_eq!(to.digest_of(&whole.tag).await.unwrap(), None, "after {after} writes");
+        assert_eq!(to.digest_of("1.0.0_7").await.unwrap(), None, "after {after} writes");
         recorder.sent();
         let done = published(&to, &contents).await;
-        assert_eq!((&done.digest, done.existed), (&whole.digest, false), "after {after} writes");
+        assert_eq!(done.digest, whole.digest, "after {after} writes");
         opened(&done.reference).await;
     }
     // The answer to the last write is lost: the package is there, and is found.
@@ -233,7 +233,7 @@ async fn dying_at_any_write_leaves_no_half_package() {
     publish(&to, &contents).await.expect_err("it died");
     recorder.die_after(usize::MAX);
     let done = published(&to, &contents).await;
-    assert_eq!((done.digest, done.existed), (whole.digest, true));
+    assert_eq!(done.digest, whole.digest);
 }
 
 #[tokio::test]

@@ -82,7 +82,7 @@ impl Manifests<'_> {
 
     /// The package of an index, and its referrers.
     async fn whole(&self, index: &Index) -> anyhow::Result<Whole> {
-        let mut read = async |digest: &str| self.read(digest);
+        let mut read = async |digest: &str| self.read(digest).map(Some);
         let entries = index.manifests.iter();
         let names: BTreeSet<_> = entries.clone().map(|it| &it.digest).collect();
         ensure!(names.len() == index.manifests.len(), "{INDEX} names a manifest twice");
@@ -97,8 +97,10 @@ impl Manifests<'_> {
         let mut left: Vec<_> =
             found.into_iter().filter(|it| whole.find(&it.digest).is_none()).collect();
         // A referrer may be named before its subject.
-        while let Some(next) = left.iter().position(|it| refers(&whole, it)) {
-            whole.refer(left.remove(next), &mut read).await?;
+        while let Some(next) = left.iter().position(|it| referred(&whole, it).is_some()) {
+            let referrer = left.remove(next);
+            let subject = referred(&whole, &referrer).unwrap_or_default();
+            whole.refer(&subject, &referrer.descriptor(), &mut read).await?;
         }
         if let Some(stray) = left.first() {
             anyhow::bail!("{INDEX} names `{}`, which is not the package's", stray.digest);
@@ -114,16 +116,17 @@ impl Manifests<'_> {
                 whole.tag
             );
         }
-        Ok(whole)
+        whole.sound()
     }
 }
 
 /// Checks the manifests of an archive's index: a package, and its referrers.
 const ENTRIES: usize = 1000;
 
-fn refers(whole: &Whole, manifest: &Manifest) -> bool {
-    let subject = subject(manifest).ok().flatten();
-    subject.is_some_and(|subject| whole.find(&subject.digest).is_some())
+/// The digest of the subject of a referrer, if it is in the package.
+fn referred(whole: &Whole, manifest: &Manifest) -> Option<String> {
+    let subject = subject(manifest).ok()??;
+    whole.find(&subject.digest).map(|found| found.digest.clone())
 }
 
 /// Fails unless everything that is named is there with its size, and nothing else.
