@@ -1,11 +1,8 @@
-//! What this process counts, for Prometheus.
+//! The metrics of this process, for Prometheus, in the meter of the SDK.
 //!
-//! It counts into the meter that the SDK counts into, so that one page has both. All names begin
-//! with `kiln_`, times are in seconds and sizes in bytes, and no label has a value that a user can
-//! choose. The meter puts `_total` behind a counter and `_seconds` behind a time.
-//!
-//! Steps count what they did once it is done: a step that ran twice is counted twice. What became
-//! of a build is counted by [`ended`], which no replay counts again.
+//! All names start with `kiln_`, times are in seconds and sizes in bytes. No label has a value that a
+//! user can choose. The meter appends `_total` to a counter and `_seconds` to a time. A step that ran
+//! twice is counted twice; [`ended`] counts each build once.
 
 pub mod ended;
 pub mod waiting;
@@ -55,12 +52,12 @@ const STEPS: [&str; 15] = [
 
 static METRICS: OnceLock<Metrics> = OnceLock::new();
 
-/// Counts into this meter from now on. Called once, before the first step.
+/// Sets the meter. Called once, before the first step.
 pub fn count_into(meter: Arc<dyn CoreMeter>) {
     let _ = METRICS.set(Metrics::of(meter));
 }
 
-/// What this process counts into: nowhere, where nobody wants to know.
+/// The metrics of this process. Without a meter they count nothing.
 pub fn metrics() -> &'static Metrics {
     static NOWHERE: LazyLock<Metrics> = LazyLock::new(|| Metrics::of(Arc::new(NoOpCoreMeter)));
     METRICS.get().unwrap_or(&NOWHERE)
@@ -134,8 +131,8 @@ impl Metrics {
         metrics
     }
 
-    /// A series that begins with its first event hides that event from `rate()`, so what can be
-    /// foreseen begins at nothing.
+    /// Creates the known series with the value 0, because `rate()` does not see the first event of a
+    /// new series.
     fn begin(&self) {
         for workflow in ended::WORKFLOWS {
             for outcome in ["succeeded", "cancelled"] {
@@ -157,13 +154,11 @@ impl Metrics {
                 self.retries(0, step, *kind);
             }
         }
-        for is_spared in [true, false] {
-            self.contexts(0, !is_spared);
-            self.context_bytes(0, !is_spared);
-            self.mirror(0, is_spared);
+        for choice in [true, false] {
+            self.context(0, 0, choice);
+            self.lookups(0, choice);
         }
-        self.sweeps(0);
-        self.swept(&SweepReport::default());
+        self.sweeps(0, &SweepReport::default());
         self.add(&self.watch_interruptions, 0, &[]);
         self.waiting();
     }
@@ -173,38 +168,39 @@ impl Metrics {
         self.add(&self.builds, count, &labels);
     }
 
-    /// Counts images that were found before their containers were begun: these have no workflow whose
-    /// end is counted. One that is found again is counted again.
+    /// Counts images that a parent found: their containers have no workflow whose end is counted.
     pub fn found(&self, images: usize) {
         self.builds(images as u64, "BuildContainer", "reused", "");
     }
 
-    fn attempts(&self, count: u64, failure: Option<FailureType>) {
+    /// Counts Pods that ended or were given up: with an image, or by a failure.
+    pub fn attempts(&self, count: u64, failure: Option<FailureType>) {
         let outcome = if failure.is_some() { "failed" } else { "succeeded" };
         let kind = failure.map(FailureType::name).unwrap_or_default();
         self.add(&self.attempts, count, &[("outcome", outcome), ("type", &kind)]);
     }
 
-    fn contexts(&self, count: u64, sent: bool) {
-        self.add(&self.contexts, count, &[("result", if sent { "sent" } else { "spared" })]);
+    fn context(&self, count: u64, bytes: u64, sent: bool) {
+        let labels = [("result", if sent { "sent" } else { "spared" })];
+        self.add(&self.contexts, count, &labels);
+        self.add(&self.context_bytes, bytes, &labels);
     }
 
-    fn context_bytes(&self, bytes: u64, sent: bool) {
-        self.add(&self.context_bytes, bytes, &[("result", if sent { "sent" } else { "spared" })]);
+    /// A context was there already.
+    pub fn context_found(&self, bytes: u64) {
+        self.context(1, bytes, false);
     }
 
-    fn mirror(&self, count: u64, hit: bool) {
+    /// A context was put into the store: so many bytes were sent, and the store copied the others.
+    pub fn context_put(&self, sent: u64, copied: u64) {
+        self.context(1, sent, true);
+        self.context(0, copied, false);
+    }
+
+    /// Counts commits that were in their mirror, or had to be fetched.
+    pub fn lookups(&self, count: u64, hit: bool) {
         let result = if hit { "hit" } else { "miss" };
         self.add(&self.mirror_lookups, count, &[("result", result)]);
-    }
-
-    fn sweeps(&self, count: u64) {
-        self.add(&self.sweeps, count, &[]);
-    }
-
-    /// A Pod ended or was given up: with an image, or by a failure.
-    pub fn attempt(&self, failure: Option<FailureType>) {
-        self.attempts(1, failure);
     }
 
     /// A build was in one of [`PHASES`] for so long.
@@ -212,37 +208,9 @@ impl Metrics {
         self.phases.record(time, &self.labels(&[("phase", phase)]));
     }
 
-    /// A step failed for something that waiting mends.
-    pub fn retried(&self, step: &str, kind: FailureType) {
-        self.retries(1, step, kind);
-    }
-
-    fn retries(&self, count: u64, step: &str, kind: FailureType) {
+    /// Counts failures of a step that the engine retries.
+    pub fn retries(&self, count: u64, step: &str, kind: FailureType) {
         self.add(&self.retries, count, &[("step", step), ("type", &kind.name())]);
-    }
-
-    /// A context was there already.
-    pub fn context_found(&self, bytes: u64) {
-        self.contexts(1, false);
-        self.context_bytes(bytes, false);
-    }
-
-    /// A context was put into the store, so many bytes of it sent, and others copied there.
-    pub fn context_put(&self, sent: u64, copied: u64) {
-        self.contexts(1, true);
-        self.context_bytes(sent, true);
-        self.context_bytes(copied, false);
-    }
-
-    /// A commit was in its mirror, or had to be fetched.
-    pub fn looked_up(&self, hit: bool) {
-        self.mirror(1, hit);
-    }
-
-    /// A sweep has ended.
-    pub fn sweep(&self, report: &SweepReport) {
-        self.sweeps(1);
-        self.swept(report);
     }
 
     /// How often a sweep is wanted; none where nothing starts them.
@@ -250,7 +218,9 @@ impl Metrics {
         self.set(&self.sweep_interval, every.unwrap_or_default().as_secs(), &[]);
     }
 
-    fn swept(&self, report: &SweepReport) {
+    /// Counts sweeps that reached their end, and what they deleted.
+    pub fn sweeps(&self, count: u64, report: &SweepReport) {
+        self.add(&self.sweeps, count, &[]);
         let counts = [
             ("object", report.objects.count),
             ("context", report.contexts.count),
@@ -276,9 +246,8 @@ impl Metrics {
         self.set(&self.pods_limit, limit.into(), &[]);
     }
 
-    /// What waits in a task queue: how many tasks of a kind, and the oldest for how many seconds.
-    /// Where that could not be measured the gauges are not numbers: the last ones would tell of a
-    /// queue that may have emptied, or filled, since.
+    /// The backlog of a task queue: the number of tasks of a kind, and the age of the oldest in
+    /// seconds. Without a measurement the gauges are NaN, because the last values may be wrong now.
     pub fn backlog(&self, queue: &str, kind: &'static str, found: Option<(u64, u64)>) {
         let labels = self.labels(&[("queue", queue), ("kind", kind)]);
         let number = |number: Option<u64>| number.map_or(f64::NAN, |number| number as f64);

@@ -14,7 +14,6 @@ pub mod archive;
 pub mod chart;
 pub mod contents;
 pub mod deliver;
-pub mod existing;
 pub mod files;
 mod helmignore;
 pub mod indexes;

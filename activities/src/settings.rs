@@ -46,20 +46,7 @@ pub struct SweepSettings {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub enum StoreSettings {
     /// An S3 bucket. The worker's credentials come from the usual chain of the AWS SDK.
-    S3 {
-        /// Name of the bucket.
-        bucket: String,
-        /// Address of a server other than Amazon's.
-        endpoint: Option<String>,
-        /// Secret in the build namespace with the executor's own read-only credentials, as
-        /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`. None where Pods have an identity.
-        secret: Option<String>,
-        /// The region, where the environment does not say.
-        region: Option<String>,
-        /// How a context gets from the bucket to its executor.
-        #[serde(default)]
-        delivery: Delivery,
-    },
+    S3(Bucket),
     /// A shared volume.
     Volume {
         /// Where this worker sees it.
@@ -67,6 +54,24 @@ pub enum StoreSettings {
         /// What Pods mount.
         mount: VolumeMount,
     },
+}
+
+/// A bucket, and how builds read it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Bucket {
+    /// Its name.
+    #[serde(rename = "bucket")]
+    pub name: String,
+    /// Address of a server other than Amazon's. The bucket is then part of the path, not of the host.
+    pub endpoint: Option<String>,
+    /// The region, if the environment does not name one.
+    pub region: Option<String>,
+    /// Secret in the build namespace with the executor's own read-only credentials, as
+    /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`. None if Pods have an identity.
+    pub secret: Option<String>,
+    /// How a context gets from the bucket to its executor.
+    #[serde(default)]
+    pub delivery: Delivery,
 }
 
 /// How a context gets from a bucket to its executor.

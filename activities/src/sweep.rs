@@ -70,7 +70,7 @@ where
         "swept"
     );
     if !dry {
-        metrics().sweep(&report);
+        metrics().sweeps(1, &report);
     }
     Ok(report)
 }

@@ -8,14 +8,14 @@ use std::{
 use kilnworks_activities::{
     package::{
         files::render_one,
-        layout::{Of, Role},
-        parts::{Contents, File, FileSource, Image, RegistryObject},
+        layout::{self, Of, Role},
+        parts::{self, Contents, Source},
         provenance,
         publish::publish,
         read,
         values::{as_built, values},
     },
-    registry::{Body, Local, RegistryClient},
+    registry::{Body, Local, RegistryClient, descriptor},
 };
 use kilnworks_workflows::{
     names,
@@ -48,8 +48,8 @@ pub async fn published(prefix: &str, version: &str, salt: &str) -> Published {
     let registry = RegistryClient::local(Local::default());
     let to = registry.open(&format!("{prefix}/shop"), &Registry::default()).await;
     let to = to.expect("a repository");
-    let contents = contents(&record, &rendered);
-    let done = publish(&registry, &to, &contents).await.expect("it is published");
+    let contents = contents(&registry, &record, &rendered).await;
+    let done = publish(&to, &contents).await.expect("it is published");
     let package = read::open(&registry, &Registry::default(), &done.reference).await;
     let package = package.expect("a package");
     let own = provenance::of_package(&record, to.name(), &done.digest);
@@ -118,29 +118,24 @@ fn record(version: &str, images: &[ContainerImage]) -> (Record, String) {
     (record, rendered)
 }
 
-fn contents(record: &Record, rendered: &str) -> Contents {
-    let file = |role, text: &str| File {
-        component: Some("web".to_owned()),
-        container: None,
-        name: "deploy/web.yaml".to_owned(),
-        role,
-        media_type: "application/yaml".to_owned(),
-        source: FileSource::Made(Body::Bytes(text.as_bytes().to_vec())),
+async fn contents(registry: &RegistryClient, record: &Record, rendered: &str) -> Contents {
+    let file = |role, text: &str| {
+        let digest = format!("sha256:{}", names::hex(text.as_bytes()));
+        let blob = descriptor("application/yaml", &digest, text.len() as u64);
+        let layer = layout::file(blob, role, Some("web"), None, "deploy/web.yaml");
+        (layer, Source::Made(Body::Bytes(text.as_bytes().to_vec())))
     };
-    let image = |image: &ContainerImage| Image {
-        component: image.component.clone(),
-        container: image.container.clone(),
-        init: image.init,
-        platform: None,
-        origin: RegistryObject {
-            repository: names::repository_of(&image.reference),
-            registry: Registry::default(),
-            digest: image.digest.clone(),
-        },
-    };
+    let mut images = Vec::new();
+    for image in &record.images {
+        let name = names::repository_of(&image.reference);
+        let from = registry.open(&name, &Registry::default()).await.expect("a repository");
+        let names = (image.component.as_str(), image.container.as_str());
+        let entry = parts::image(&from, &image.digest, names, image.init, None).await;
+        images.push((entry.expect("an image"), from));
+    }
     Contents {
         of: Of { app: "shop".to_owned(), component: None, version: record.version.clone() },
-        images: record.images.iter().map(image).collect(),
+        images,
         charts: vec![],
         files: vec![file(Role::File, rendered), file(Role::Template, TEMPLATE)],
         record: serde_json::to_vec(record).expect("JSON"),

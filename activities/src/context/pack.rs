@@ -9,7 +9,7 @@
 //! and leaves it there, so `COPY .` would copy the archive into the image. A directory of its own
 //! also has its own mode; Kaniko gives the directory that it creates mode 750.
 
-mod entries;
+pub(crate) mod entries;
 mod members;
 pub mod plan;
 pub mod sections;

@@ -8,8 +8,8 @@ use std::io::Write;
 use anyhow::Context;
 use flate2::{Compression, write::GzEncoder};
 use kilnworks_workflows::{bounds, failure::FailureType, names};
-use oci_client::manifest::{OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageManifest};
-use tar::{Builder, EntryType, Header};
+use oci_client::manifest::{OCI_IMAGE_MEDIA_TYPE, OciImageManifest};
+use tar::{Builder, EntryType};
 use tokio_util::sync::CancellationToken;
 
 use self::metadata::Metadata;
@@ -19,7 +19,9 @@ use super::{
     source::{SourceFile, SourceFiles},
 };
 use crate::{
+    context::pack::entries::header,
     error::fail,
+    registry::{Manifest, descriptor},
     source::{
         Snapshot,
         tree::{Kind, Tree},
@@ -38,7 +40,7 @@ pub struct Chart {
     /// `Chart.yaml` as JSON: the manifest's config.
     pub config: Vec<u8>,
     /// The manifest.
-    pub manifest: OciImageManifest,
+    pub manifest: Manifest,
 }
 
 /// Packs the chart in a directory of a source. The same tree makes the same bytes. Without `version`
@@ -76,7 +78,7 @@ fn pack(place: SourceFiles<'_>, path: &str, version: Option<&str>) -> anyhow::Re
     }
     let archive = archive(place, &metadata, &files)?;
     let config = metadata.config();
-    let manifest = manifest(&metadata, &config, &archive);
+    let manifest = manifest(&metadata, &config, &archive)?;
     Ok(Chart { name: metadata.name, version: metadata.version, archive, config, manifest })
 }
 
@@ -130,32 +132,24 @@ fn archive(
 }
 
 fn append(archive: &mut Builder<impl Write>, path: &str, content: &[u8]) -> anyhow::Result<()> {
-    let mut header = Header::new_gnu();
-    header.set_entry_type(EntryType::Regular);
-    header.set_mode(0o644);
-    header.set_size(content.len() as u64);
-    header.set_mtime(0);
-    header.set_uid(0);
-    header.set_gid(0);
+    let mut header = header(EntryType::Regular, 0o644, content.len() as u64);
     archive
         .append_data(&mut header, path, content)
         .with_context(|| format!("cannot pack `{path}` of the chart"))
 }
 
-fn manifest(metadata: &Metadata, config: &[u8], archive: &[u8]) -> OciImageManifest {
-    let descriptor = |media_type: &str, bytes: &[u8]| OciDescriptor {
-        media_type: media_type.to_owned(),
-        digest: format!("sha256:{}", names::hex(bytes)),
-        size: bytes.len() as i64,
-        ..OciDescriptor::default()
+fn manifest(metadata: &Metadata, config: &[u8], archive: &[u8]) -> anyhow::Result<Manifest> {
+    let blob = |media_type: &str, bytes: &[u8]| {
+        descriptor(media_type, &format!("sha256:{}", names::hex(bytes)), bytes.len() as u64)
     };
-    OciImageManifest {
+    let manifest = OciImageManifest {
         media_type: Some(OCI_IMAGE_MEDIA_TYPE.to_owned()),
-        config: descriptor(CHART, config),
-        layers: vec![descriptor(CHART_ARCHIVE, archive)],
+        config: blob(CHART, config),
+        layers: vec![blob(CHART_ARCHIVE, archive)],
         annotations: Some(metadata.annotations()),
         ..OciImageManifest::default()
-    }
+    };
+    Manifest::of(serde_json::to_vec(&manifest)?)
 }
 
 fn invalid(place: &str, what: &str) -> anyhow::Error {

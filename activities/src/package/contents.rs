@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use kilnworks_workflows::names;
+use oci_client::manifest::{ImageIndexEntry, OciDescriptor};
 use serde::Serialize;
+
+use super::layout::own;
 
 /// The kind of an item of a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -35,13 +38,27 @@ pub struct Item(
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inside(BTreeSet<Item>);
 
-impl FromIterator<Item> for Inside {
-    fn from_iter<T: IntoIterator<Item = Item>>(entries: T) -> Self {
-        Self(entries.into_iter().collect())
-    }
-}
-
 impl Inside {
+    /// The items of a package with these index entries and these layers of its record's manifest.
+    pub fn of<'a>(
+        entries: impl Iterator<Item = &'a ImageIndexEntry>,
+        layers: impl Iterator<Item = &'a OciDescriptor>,
+    ) -> Self {
+        let entries = entries.map(|entry| (entry.annotations.as_ref(), &entry.digest));
+        let layers = layers.map(|layer| (layer.annotations.as_ref(), &layer.digest));
+        let item = |(notes, digest): (Option<_>, &String)| {
+            let (kind, name) = match own(notes, "role").as_deref() {
+                None => (ItemKind::Image, own(notes, "container")),
+                Some("chart") => (ItemKind::Chart, None),
+                Some("file") => (ItemKind::File, own(notes, "name")),
+                Some(_) => return None,
+            };
+            let component = own(notes, "component").unwrap_or_default();
+            Some(Item(kind, component, name.unwrap_or_default(), digest.clone()))
+        };
+        Self(entries.chain(layers).filter_map(item).collect())
+    }
+
     /// `sha256:…` of a list with one line per item, `["image","server","web","sha256:…"]`: compact JSON,
     /// sorted by its four values, each line ended by a line feed.
     pub fn digest(&self) -> String {
@@ -75,6 +92,10 @@ impl Item {
 mod tests {
     use super::*;
 
+    fn inside<const N: usize>(items: [Item; N]) -> Inside {
+        Inside(items.into())
+    }
+
     fn entry(kind: ItemKind, name: &str, digest: &str) -> Item {
         Item(kind, "server".to_owned(), name.to_owned(), digest.to_owned())
     }
@@ -83,11 +104,11 @@ mod tests {
     fn the_order_does_not_count() {
         let (one, other) =
             (entry(ItemKind::Image, "web", "sha256:1"), entry(ItemKind::File, "a", "sha256:2"));
-        let inside = Inside::from_iter([one.clone(), other.clone()]);
-        assert_eq!(inside.digest(), Inside::from_iter([other, one]).digest());
+        let both = inside([one.clone(), other.clone()]);
+        assert_eq!(both.digest(), inside([other, one]).digest());
         // printf '["file","server","a","sha256:2"]\n["image","server","web","sha256:1"]\n' | sha256sum
         assert_eq!(
-            inside.digest(),
+            both.digest(),
             "sha256:8cfad5cba52b8c4d30307f335ed7b71d6d931917dd5084ec0606adf3af689830"
         );
     }
@@ -101,7 +122,7 @@ mod tests {
         ];
         let right =
             [entry(ItemKind::Image, "web", "sha256:2"), entry(ItemKind::Image, "same", "sha256:3")];
-        let differing = Inside::from_iter(left).differences(&Inside::from_iter(right));
+        let differing = inside(left).differences(&inside(right));
         assert_eq!(differing, ["file server/gone", "image server/web"]);
     }
 }

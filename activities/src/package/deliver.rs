@@ -3,27 +3,28 @@
 //! A package is published after every image was found in its registry, so a package is complete or does
 //! not exist. The same input makes the same package, byte for byte. Making it again finds it.
 
-mod app;
 mod component;
 mod origins;
 
 use anyhow::Context;
 use kilnworks_workflows::{
-    output::Package,
+    names,
+    output::{ContainerImage, Package},
     plan::Delivery,
     record::{API_VERSION, PackagedFile, Record, Run},
-    steps::DeliverInput,
+    steps::{DeliverInput, Delivered},
 };
 
 use crate::{
     package::{
-        files::{self, Content, Ready},
-        layout::{Of, Role},
-        parts::{Chart, Contents, File, FileSource, Image},
-        publish::{Published, publish, published},
+        files,
+        layout::{self, Of, Role},
+        parts::{Contents, Source},
+        publish::{publish, published},
+        read,
         values::{as_built, values},
     },
-    registry::{Body, RegistryClient, Repository},
+    registry::{Body, RegistryClient, Repository, descriptor},
     source::{Snapshot, Sources, scratch},
 };
 
@@ -36,12 +37,11 @@ pub async fn deliver(
     let Some(delivery) = &input.delivery else { return Ok(None) };
     let scratch = scratch::dir(&sources.scratch())?;
     let making = Making { registry, sources, input: &input, delivery, scratch: scratch.path() };
-    let (to, contents, record) = making.whole().await?;
-    let published = publish(registry, &to, &contents).await?;
+    let (to, Parts { contents, record }) = making.whole().await?;
+    let package = publish(&to, &contents).await?;
     component::put_charts(&making, &to, &record).await?;
-    origins::attach(&making, &to, &record, &published.digest).await?;
-    let Published { reference, digest, .. } = published;
-    Ok(Some(Package { reference, digest }))
+    origins::attach(&making, &to, &record, &package.digest).await?;
+    Ok(Some(package))
 }
 
 /// Looks for the package that [`deliver`] would publish, and writes nothing.
@@ -56,9 +56,8 @@ pub(crate) async fn delivered(
     let Some(delivery) = &input.delivery else { return Ok(None) };
     let scratch = scratch::dir(&sources.scratch())?;
     let making = Making { registry, sources, input, delivery, scratch: scratch.path() };
-    let (to, contents, _) = making.whole().await?;
-    let found = published(registry, &to, &contents).await?;
-    Ok(found.map(|Published { reference, digest, .. }| Package { reference, digest }))
+    let (to, Parts { contents, .. }) = making.whole().await?;
+    published(&to, &contents).await
 }
 
 /// What the parts of a package are made with.
@@ -71,36 +70,28 @@ struct Making<'a> {
     scratch: &'a std::path::Path,
 }
 
-/// The parts of a package, and its record.
+/// The contents of a package, and its record.
 struct Parts {
-    images: Vec<Image>,
-    charts: Vec<Chart>,
-    files: Vec<File>,
+    contents: Contents,
     record: Record,
 }
 
 impl Making<'_> {
-    /// The package's repository, its contents and its record.
-    async fn whole(&self) -> anyhow::Result<(Repository, Contents, Record)> {
-        let mut parts = match &self.input.component {
-            Some(component) => component::parts(self, component).await?,
-            None => app::parts(self).await?,
-        };
+    /// The package's repository and its parts.
+    async fn whole(&self) -> anyhow::Result<(Repository, Parts)> {
+        let mut parts = self.nothing();
+        match &self.input.component {
+            Some(component) => component::add(self, &mut parts, component).await?,
+            None => {
+                for delivered in &self.input.components {
+                    self.add_component(&mut parts, delivered).await?;
+                }
+            }
+        }
         self.own_files(&mut parts).await?;
+        parts.contents.record = serde_json::to_vec(&parts.record).context("write the record")?;
         let place = &self.delivery.place;
-        let to = self.registry.open(&place.repository, &place.registry).await?;
-        let contents = Contents {
-            of: Of {
-                app: self.input.app.clone(),
-                component: self.input.component.clone(),
-                version: self.input.version.clone(),
-            },
-            record: serde_json::to_vec(&parts.record).context("write the record")?,
-            images: parts.images,
-            charts: parts.charts,
-            files: parts.files,
-        };
-        Ok((to, contents, parts.record))
+        Ok((self.registry.open(&place.repository, &place.registry).await?, parts))
     }
 
     /// A package without contents.
@@ -122,7 +113,42 @@ impl Making<'_> {
                 kilnworks: env!("CARGO_PKG_VERSION").to_owned(),
             },
         };
-        Parts { images: Vec::new(), charts: Vec::new(), files: Vec::new(), record }
+        let of = Of {
+            app: input.app.clone(),
+            component: input.component.clone(),
+            version: input.version.clone(),
+        };
+        Parts { contents: Contents { of, ..Contents::default() }, record }
+    }
+
+    /// Adds everything in a component's package to the app's package.
+    async fn add_component(
+        &self,
+        parts: &mut Parts,
+        Delivered { place, package }: &Delivered,
+    ) -> anyhow::Result<()> {
+        // By digest, because the tag may move.
+        let reference = names::reference(&place.repository, &package.digest);
+        let package = read::open(self.registry, &place.registry, &reference).await?;
+        let record = package.record()?;
+        parts.record.images.extend(record.images);
+        parts.record.files.extend(record.files);
+        parts.record.charts.extend(record.charts);
+        let Contents { images, charts, files, .. } = &mut parts.contents;
+        let from = &package.repository;
+        images.extend(package.images.into_iter().map(|image| (image.entry, from.clone())));
+        let charted = package.charts.into_iter();
+        charts.extend(charted.map(|entry| (entry, Source::Placed(from.clone()))));
+        let filed = package.files.into_iter().chain(package.templates);
+        files.extend(filed.map(|file| (file.blob, Source::Placed(from.clone()))));
+        Ok(())
+    }
+
+    /// The repository of a container's image.
+    async fn repository_of(&self, image: &ContainerImage) -> anyhow::Result<Repository> {
+        let registries = &self.input.registries;
+        let registry = registries.get(&image.container).unwrap_or(&self.delivery.place.registry);
+        self.registry.open(&names::repository_of(&image.reference), registry).await
     }
 
     /// The source of the package's own files, and its commit.
@@ -140,63 +166,50 @@ impl Making<'_> {
         if self.delivery.files.is_empty() {
             return Ok(());
         }
-        let component = self.input.component.as_deref();
+        let component = self.input.component.clone();
         let source = self.source().await?;
         let commit = source.as_ref().map(|(_, commit)| commit.clone());
-        let values = values(&parts.record, component, commit.as_deref(), &as_built);
+        let values = values(&parts.record, component.as_deref(), commit.as_deref(), &as_built);
         let specs = self.delivery.files.clone();
         for ready in files::files(source, specs, values, self.scratch).await? {
-            parts.add_file(component, commit.as_deref(), ready);
+            let mut file = PackagedFile {
+                component: component.clone(),
+                container: None,
+                name: ready.name,
+                media_type: ready.media_type,
+                digest: ready.digest,
+                size: ready.size,
+                template: None,
+                commit: commit.clone(),
+            };
+            if let Some(template) = ready.template {
+                let (digest, size) =
+                    (format!("sha256:{}", names::hex(template.as_bytes())), template.len() as u64);
+                let body = Body::Bytes(template.into_bytes());
+                parts.add_layer(&file, Role::Template, (&digest, size), body);
+                file.template = Some(digest);
+            }
+            parts.add_file(file, ready.content);
         }
         Ok(())
     }
 }
 
 impl Parts {
-    fn add_file(&mut self, component: Option<&str>, commit: Option<&str>, ready: Ready) {
-        let Ready { name, media_type, digest, size, content, template } = ready;
-        let template = template.map(|text| self.add_template(component, &name, &media_type, text));
-        let body = match content {
-            Content::Bytes(bytes) => Body::Bytes(bytes),
-            Content::File(path) => Body::File(path),
-        };
-        self.record.files.push(PackagedFile {
-            component: component.map(str::to_owned),
-            container: None,
-            name: name.clone(),
-            media_type: media_type.clone(),
-            digest,
-            size,
-            template,
-            commit: commit.map(str::to_owned),
-        });
-        self.files.push(File {
-            component: component.map(str::to_owned),
-            container: None,
-            name,
-            role: Role::File,
-            media_type,
-            source: FileSource::Made(body),
-        });
+    fn add_file(&mut self, file: PackagedFile, content: Body) {
+        self.add_layer(&file, Role::File, (&file.digest, file.size), content);
+        self.record.files.push(file);
     }
 
-    /// Adds the template of a file, and returns its digest.
-    fn add_template(
+    fn add_layer(
         &mut self,
-        component: Option<&str>,
-        name: &str,
-        media_type: &str,
-        text: String,
-    ) -> String {
-        let digest = format!("sha256:{}", kilnworks_workflows::names::hex(text.as_bytes()));
-        self.files.push(File {
-            component: component.map(str::to_owned),
-            container: None,
-            name: name.to_owned(),
-            role: Role::Template,
-            media_type: media_type.to_owned(),
-            source: FileSource::Made(Body::Bytes(text.into_bytes())),
-        });
-        digest
+        PackagedFile { component, container, name, media_type, .. }: &PackagedFile,
+        role: Role,
+        (digest, size): (&str, u64),
+        content: Body,
+    ) {
+        let blob = descriptor(media_type, digest, size);
+        let layer = layout::file(blob, role, component.as_deref(), container.as_deref(), name);
+        self.contents.files.push((layer, Source::Made(content)));
     }
 }

@@ -1,10 +1,6 @@
 //! The files that a spec asks for: from the source or from the spec, rendered or copied.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use anyhow::Context;
 use kilnworks_workflows::{bounds, failure::FailureType, names, spec::FileSpec};
@@ -15,6 +11,7 @@ use super::{media, source::SourceFiles};
 use crate::{
     blocking::blocking,
     error::fail,
+    registry::Body,
     source::{
         Snapshot,
         tree::{Kind, Tree},
@@ -42,19 +39,10 @@ pub struct Ready {
     pub digest: String,
     /// Bytes of its content.
     pub size: u64,
-    /// Its content.
-    pub content: Content,
+    /// Its content; if it is large, in a file of the caller's directory.
+    pub content: Body,
     /// The template that it was rendered from.
     pub template: Option<String>,
-}
-
-/// The content of a file.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Content {
-    /// In memory.
-    Bytes(Vec<u8>),
-    /// In a file of the caller's directory.
-    File(PathBuf),
 }
 
 /// Reads and renders the files of a package, in the order of the spec and of their names. `source` is
@@ -175,13 +163,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn keep(&self, bytes: Vec<u8>) -> anyhow::Result<Content> {
+    fn keep(&self, bytes: Vec<u8>) -> anyhow::Result<Body> {
         if bytes.len() <= IN_MEMORY {
-            return Ok(Content::Bytes(bytes));
+            return Ok(Body::Bytes(bytes));
         }
         let path = self.dir.join(format!("file-{}", self.ready.len()));
         fs::write(&path, bytes).context("cannot keep a file of the package")?;
-        Ok(Content::File(path))
+        Ok(Body::File(path))
     }
 
     /// Fails if there are files `a` and `a/b`, which could not be unpacked together.

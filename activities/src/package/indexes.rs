@@ -7,28 +7,20 @@ use kilnworks_workflows::names;
 use oci_client::manifest::ImageIndexEntry;
 
 use super::{layout::own, read::Package};
-use crate::registry::{Manifest, Repository, index};
-
-/// The component and the container of an image.
-pub type Whose = (String, String);
-
-/// The index of each container that has several images in a package.
-pub fn indexes(entries: &[ImageIndexEntry]) -> anyhow::Result<BTreeMap<Whose, Manifest>> {
-    let mut all: BTreeMap<_, Vec<ImageIndexEntry>> = BTreeMap::new();
-    for entry in entries {
-        let note = |name: &str| own(entry.annotations.as_ref(), name);
-        if let Some(whose) = note("component").zip(note("container")) {
-            all.entry(whose).or_default().push(entry.clone());
-        }
-    }
-    let several = all.into_iter().filter(|(_, entries)| entries.len() > 1);
-    several.map(|(whose, entries)| Ok((whose, index::of(entries)?))).collect()
-}
+use crate::registry::{Repository, index};
 
 /// Puts the index of each container with several images into a package's repository, so that they can
 /// be pulled from there as one image. The images must be there.
 pub async fn put_indexes(to: &Repository, entries: &[ImageIndexEntry]) -> anyhow::Result<()> {
-    for index in indexes(entries)?.into_values() {
+    let mut all: BTreeMap<_, Vec<ImageIndexEntry>> = BTreeMap::new();
+    for entry in entries {
+        let note = |name: &str| own(entry.annotations.as_ref(), name);
+        if let Some(names) = note("component").zip(note("container")) {
+            all.entry(names).or_default().push(entry.clone());
+        }
+    }
+    for entries in all.into_values().filter(|entries| entries.len() > 1) {
+        let index = index::of(entries)?;
         to.put_manifest(&names::child_tag(&index.digest), &index).await?;
     }
     Ok(())

@@ -8,8 +8,9 @@ use oci_client::manifest::{
     OciImageIndex, OciImageManifest, Platform,
 };
 use serde_json::json;
+use strum::AsRefStr;
 
-use super::{contents::Inside, parts::File};
+use super::contents::Inside;
 use crate::registry::Manifest;
 
 /// The type of a package.
@@ -27,7 +28,8 @@ pub const TITLE: &str = "org.opencontainers.image.title";
 pub const VERSION: &str = "org.opencontainers.image.version";
 
 /// The role of an index entry, or of a layer of the record's manifest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(AsRefStr, Clone, Copy, Debug, PartialEq, Eq)]
+#[strum(serialize_all = "lowercase")]
 pub enum Role {
     /// A Helm chart.
     Chart,
@@ -37,18 +39,6 @@ pub enum Role {
     File,
     /// The template of a file.
     Template,
-}
-
-impl Role {
-    /// The value of the annotation.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Chart => "chart",
-            Self::Record => "record",
-            Self::File => "file",
-            Self::Template => "template",
-        }
-    }
 }
 
 /// Annotations of a package, of its entries, or of its files.
@@ -69,16 +59,11 @@ impl Notes {
 
     /// Adds the role.
     pub fn role(self, role: Role) -> Self {
-        self.own("role", Some(role.name()))
+        self.own("role", Some(role.as_ref()))
     }
 
     fn map(self) -> Option<BTreeMap<String, String>> {
         Some(self.0)
-    }
-
-    /// A blob with these annotations.
-    pub fn on(self, blob: OciDescriptor) -> OciDescriptor {
-        OciDescriptor { annotations: self.map(), ..blob }
     }
 
     /// An index entry with these annotations. An entry that is no image has the platform `unknown`, so
@@ -173,11 +158,23 @@ pub fn manifest(
     Manifest::of(serde_json::to_vec(&manifest)?)
 }
 
-/// The name of a file for tools that write it to the disk. It is unique in the package.
-pub fn title(file: &File) -> String {
-    let templates = (file.role == Role::Template).then_some("templates");
-    let parts = templates.into_iter().chain(file.component.as_deref());
-    parts.chain([file.name.as_str()]).collect::<Vec<_>>().join("/")
+/// The layer of a file or a template. Its title, for tools that write it to the disk, is unique in the
+/// package.
+pub fn file(
+    blob: OciDescriptor,
+    role: Role,
+    component: Option<&str>,
+    container: Option<&str>,
+    name: &str,
+) -> OciDescriptor {
+    let above = (role == Role::Template).then_some("templates").into_iter().chain(component);
+    let notes = Notes::default()
+        .with(TITLE, Some(&above.chain([name]).collect::<Vec<_>>().join("/")))
+        .own("name", Some(name))
+        .own("component", component)
+        .own("container", container)
+        .role(role);
+    OciDescriptor { annotations: notes.map(), ..blob }
 }
 
 /// An annotation.

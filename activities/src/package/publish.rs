@@ -2,66 +2,58 @@
 //! dies halfway, the next one completes it and sends only what is missing.
 
 use futures::{StreamExt, TryStreamExt, stream};
-use kilnworks_workflows::{failure::FailureType, names};
+use kilnworks_workflows::{failure::FailureType, names, output::Package};
 use oci_client::manifest::{ImageIndexEntry, OciDescriptor};
 
 use super::{
-    existing::existing,
+    chart::Chart,
+    contents::Inside,
     indexes::put_indexes,
-    layout::{self, CHART, CHART_ARCHIVE, Notes, RECORD, TITLE},
-    parts::{
-        Chart, ChartSource, Contents, File, FileSource, FoundParts, IMAGES, Image, RegistryObject,
-    },
+    layout::{self, CHART, CHART_ARCHIVE, Notes, Of, RECORD, Role, own},
+    parts::{Contents, Source},
+    read,
 };
 use crate::{
     error::fail,
-    registry::{Body, EMPTY, Manifest, RegistryClient, Repository, place_known},
+    registry::{Body, EMPTY, Manifest, Repository, place_known},
 };
 
-/// A package in its repository.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Published {
-    /// Its tag: made of its version, or else of its contents.
-    pub tag: String,
-    /// `name:tag`.
-    pub reference: String,
-    /// `sha256:…` of its index.
-    pub digest: String,
-    /// Whether the same package was there before.
-    pub existed: bool,
-}
+/// How many images are copied at the same time.
+const IMAGES: usize = 4;
+
+/// The most differing names in a message.
+const NAMES: usize = 5;
 
 /// Publishes a package in its repository, or finds the same package there. If a part is missing in its
 /// own registry, nothing is published.
 ///
 /// # Errors
 /// `VersionExists` if another package has its version.
-pub async fn publish(
-    registry: &RegistryClient,
-    to: &Repository,
-    contents: &Contents,
-) -> anyhow::Result<Published> {
-    let found = FoundParts::all(registry, contents).await?;
-    let inside = found.inside();
-    let tag = names::package_tag(contents.of.version.as_deref(), &inside.digest());
-    if let Some(digest) = existing(to, &tag, &contents.of, &inside).await? {
-        return Ok(done(to, tag, digest, true));
+pub async fn publish(to: &Repository, contents: &Contents) -> anyhow::Result<Package> {
+    if let Some(there) = published(to, contents).await? {
+        return Ok(there);
     }
     // A list, because a lazy iterator would make the future not `Send`.
-    let images: Vec<_> = found.images.iter().map(|image| put_image(to, image)).collect();
-    let mut entries: Vec<_> = stream::iter(images).buffered(IMAGES).try_collect().await?;
+    let images: Vec<_> = contents.images.iter().map(|(it, from)| place(from, it, to)).collect();
+    stream::iter(images).buffered(IMAGES).try_collect::<()>().await?;
+    let mut entries: Vec<_> = contents.images.iter().map(|(entry, _)| entry.clone()).collect();
     put_indexes(to, &entries).await?;
-    for (chart, manifest) in &found.charts {
-        entries.push(put_chart(registry, to, chart, manifest).await?);
+    for (entry, source) in &contents.charts {
+        match source {
+            Source::Placed(from) => place(from, entry, to).await?,
+            Source::Made(chart) => put_chart(to, chart).await?,
+        }
+        entries.push(entry.clone());
     }
-    entries.push(put_record(registry, to, contents, &found).await?);
-    let index = layout::index(&contents.of, &inside, entries)?;
+    entries.push(put_record(to, contents).await?);
+    let index = layout::index(&contents.of, &contents.inside(), entries)?;
     // Copying may take minutes, so another build may have published meanwhile.
-    if let Some(digest) = existing(to, &tag, &contents.of, &inside).await? {
-        return Ok(done(to, tag, digest, true));
+    if let Some(there) = published(to, contents).await? {
+        return Ok(there);
     }
+    let tag = tag(contents);
     to.put_manifest(&tag, &index).await?;
-    Ok(done(to, tag, index.digest, false))
+    Ok(Package { reference: at(to, &tag), digest: index.digest })
 }
 
 /// Finds a published package with the same contents.
@@ -69,97 +61,93 @@ pub async fn publish(
 /// # Errors
 /// `VersionExists` if another package has its version.
 pub(crate) async fn published(
-    registry: &RegistryClient,
     to: &Repository,
     contents: &Contents,
-) -> anyhow::Result<Option<Published>> {
-    let inside = FoundParts::all(registry, contents).await?.inside();
-    let tag = names::package_tag(contents.of.version.as_deref(), &inside.digest());
-    let digest = existing(to, &tag, &contents.of, &inside).await?;
-    Ok(digest.map(|digest| done(to, tag, digest, true)))
-}
-
-fn done(to: &Repository, tag: String, digest: String, existed: bool) -> Published {
-    let reference = format!("{}:{tag}", to.name());
-    Published { tag, reference, digest, existed }
-}
-
-async fn put_image(
-    to: &Repository,
-    (image, from, manifest): &(Image, Repository, Manifest),
-) -> anyhow::Result<ImageIndexEntry> {
-    let tags = [names::child_tag(&manifest.digest)];
-    let manifest = place_known(from, &manifest.digest, to, &tags).await?;
-    let platform = match &image.platform {
-        Some(platform) => platform.clone(),
-        None => to.platform(&manifest).await?,
-    };
-    Notes::default()
-        .own("component", Some(&image.component))
-        .own("container", Some(&image.container))
-        .own("init", image.init.then_some("true"))
-        .entry(&manifest, Some(platform))
-}
-
-async fn put_chart(
-    registry: &RegistryClient,
-    to: &Repository,
-    chart: &Chart,
-    manifest: &Manifest,
-) -> anyhow::Result<ImageIndexEntry> {
-    let tag = names::child_tag(&manifest.digest);
-    match &chart.source {
-        ChartSource::Placed(RegistryObject { repository, registry: how, digest }) => {
-            let from = registry.open(repository, how).await?;
-            place_known(&from, digest, to, &[tag]).await?;
-        }
-        ChartSource::Made { config, archive, .. } => {
-            to.put_blob(&Body::Bytes(config.clone()), CHART).await?;
-            to.put_blob(archive, CHART_ARCHIVE).await?;
-            to.put_manifest(&tag, manifest).await?;
+) -> anyhow::Result<Option<Package>> {
+    let tag = tag(contents);
+    let Some(there) = to.manifest(&tag).await? else { return Ok(None) };
+    match difference(to, &there, &contents.of, &contents.inside()).await? {
+        None => Ok(Some(Package { reference: at(to, &tag), digest: there.digest })),
+        Some(why) => {
+            let message = format!("`{}` is taken: {why}", at(to, &tag));
+            Err(fail(FailureType::VersionExists, message))
         }
     }
-    let notes = Notes::default().own("component", Some(&chart.component));
-    notes.role(layout::Role::Chart).entry(manifest, None)
+}
+
+fn tag(contents: &Contents) -> String {
+    names::package_tag(contents.of.version.as_deref(), &contents.inside().digest())
+}
+
+fn at(to: &Repository, tag: &str) -> String {
+    format!("{}:{tag}", to.name())
+}
+
+/// How the published package differs from the new one.
+async fn difference(
+    repository: &Repository,
+    there: &Manifest,
+    of: &Of,
+    inside: &Inside,
+) -> anyhow::Result<Option<String>> {
+    let index = match read::kind(there) {
+        Ok(index) => index,
+        Err(other) => return Ok(Some(format!("it is {other}"))),
+    };
+    let its = Of::read(&index).unwrap_or_default();
+    if (&its.app, &its.component) != (&of.app, &of.component) {
+        return Ok(Some(format!("it is the package of `{}`", its.title())));
+    }
+    if own(index.annotations.as_ref(), "contents") == Some(inside.digest()) {
+        return Ok(None);
+    }
+    let package = read::package(repository, there.clone(), index).await?;
+    let names = package.inside().differences(inside);
+    let more = names.len().saturating_sub(NAMES);
+    let mut shown = names[..names.len() - more].join(", ");
+    if more > 0 {
+        shown += &format!(" and {more} more");
+    }
+    Ok(Some(format!("the published package differs in {shown}")))
+}
+
+async fn place(from: &Repository, entry: &ImageIndexEntry, to: &Repository) -> anyhow::Result<()> {
+    place_known(from, &entry.digest, to, &[names::child_tag(&entry.digest)]).await.map(drop)
+}
+
+async fn put_chart(to: &Repository, chart: &Chart) -> anyhow::Result<()> {
+    to.put_blob(&Body::Bytes(chart.config.clone()), CHART).await?;
+    to.put_blob(&Body::Bytes(chart.archive.clone()), CHART_ARCHIVE).await?;
+    to.put_manifest(&names::child_tag(&chart.manifest.digest), &chart.manifest).await
 }
 
 /// Puts the manifest whose layers are the record and the files.
-async fn put_record(
-    registry: &RegistryClient,
-    to: &Repository,
-    contents: &Contents,
-    found: &FoundParts,
-) -> anyhow::Result<ImageIndexEntry> {
+async fn put_record(to: &Repository, contents: &Contents) -> anyhow::Result<ImageIndexEntry> {
     let config = to.put_blob(&Body::Bytes(b"{}".to_vec()), EMPTY).await?;
     let mut layers = vec![to.put_blob(&Body::Bytes(contents.record.clone()), RECORD).await?];
-    for (file, blob) in &found.files {
-        put_file(registry, to, file, blob).await?;
-        let notes = Notes::default()
-            .with(TITLE, Some(&layout::title(file)))
-            .own("name", Some(&file.name))
-            .own("component", file.component.as_deref())
-            .own("container", file.container.as_deref());
-        layers.push(notes.role(file.role).on(blob.clone()));
+    for (layer, source) in &contents.files {
+        put_file(to, layer, source).await?;
+        layers.push(layer.clone());
     }
     let manifest = layout::manifest(Some(RECORD), config, layers)?;
     to.put_manifest(&names::child_tag(&manifest.digest), &manifest).await?;
-    Notes::default().role(layout::Role::Record).entry(&manifest, None)
+    Notes::default().role(Role::Record).entry(&manifest, None)
 }
 
 async fn put_file(
-    registry: &RegistryClient,
     to: &Repository,
-    file: &File,
-    blob: &OciDescriptor,
+    layer: &OciDescriptor,
+    source: &Source<Body>,
 ) -> anyhow::Result<()> {
-    let RegistryObject { repository, registry: how, .. } = match &file.source {
-        FileSource::Made(body) => return to.put_blob(body, &file.media_type).await.map(drop),
-        FileSource::Placed(origin, _) => origin,
-    };
-    let from = registry.open(repository, how).await?;
-    if to.take(&from, blob).await? {
-        return Ok(());
+    match source {
+        Source::Made(body) => to.put_known(layer, body).await.map(drop),
+        Source::Placed(from) => match to.take(from, layer).await? {
+            true => Ok(()),
+            false => {
+                let file = from.reference(&layer.digest);
+                let message = format!("the registry has no file `{file}`");
+                Err(fail(FailureType::RegistryUnavailable, message))
+            }
+        },
     }
-    let message = format!("the registry has no file `{}`", from.reference(&blob.digest));
-    Err(fail(FailureType::RegistryUnavailable, message))
 }

@@ -5,7 +5,7 @@ use kilnworks_workflows::{names, plan::Registry, record::Record};
 use oci_client::manifest::{ImageIndexEntry, OciDescriptor, OciImageIndex, OciImageManifest};
 
 use super::{
-    contents::{Inside, Item, ItemKind},
+    contents::Inside,
     layout::{Of, PACKAGE, RECORD, Role, own},
 };
 use crate::registry::{Manifest, RegistryClient, Repository};
@@ -26,7 +26,7 @@ pub struct Package {
     /// Its images, in the order of the index.
     pub images: Vec<Image>,
     /// Its Helm charts.
-    pub charts: Vec<Chart>,
+    pub charts: Vec<ImageIndexEntry>,
     /// Its files.
     pub files: Vec<File>,
     /// The templates of the files, under the files' names.
@@ -46,22 +46,11 @@ pub struct Image {
     pub entry: ImageIndexEntry,
 }
 
-/// A Helm chart of a package.
-#[derive(Clone, Debug)]
-pub struct Chart {
-    /// Name of the component.
-    pub component: String,
-    /// Digest and size of its manifest.
-    pub entry: ImageIndexEntry,
-}
-
 /// A file of a package.
 #[derive(Clone, Debug)]
 pub struct File {
     /// Name of the component; none if the file belongs to the app itself.
     pub component: Option<String>,
-    /// Name of the container that yielded it.
-    pub container: Option<String>,
     /// Its name.
     pub name: String,
     /// Digest, size and media type of its bytes.
@@ -127,7 +116,7 @@ pub async fn package(
         of: Of::read(&index).unwrap_or_default(),
         record,
         images: images.map(|entry| Image::read(entry, &name)).collect::<Result<_, _>>()?,
-        charts: charts.map(|entry| Chart::read(entry, &name)).collect::<Result<_, _>>()?,
+        charts: charts.cloned().collect(),
         files: files(&layers, Role::File, &name)?,
         templates: files(&layers, Role::Template, &name)?,
         manifest,
@@ -147,7 +136,7 @@ async fn record_layers(
 }
 
 fn is(notes: Option<&Notes>, role: Role) -> bool {
-    own(notes, "role").as_deref() == Some(role.name())
+    own(notes, "role").as_deref() == Some(role.as_ref())
 }
 
 type Notes = std::collections::BTreeMap<String, String>;
@@ -169,13 +158,6 @@ impl Image {
     }
 }
 
-impl Chart {
-    fn read(entry: &ImageIndexEntry, package: &str) -> anyhow::Result<Self> {
-        let component = named(entry.annotations.as_ref(), "component", package)?;
-        Ok(Self { component, entry: entry.clone() })
-    }
-}
-
 fn files(layers: &[OciDescriptor], role: Role, package: &str) -> anyhow::Result<Vec<File>> {
     let layers = layers.iter().filter(|layer| is(layer.annotations.as_ref(), role));
     let file = |layer: &OciDescriptor| {
@@ -183,7 +165,6 @@ fn files(layers: &[OciDescriptor], role: Role, package: &str) -> anyhow::Result<
         let name = own(notes, "name");
         Ok(File {
             component: own(notes, "component"),
-            container: own(notes, "container"),
             name: name
                 .ok_or_else(|| anyhow::anyhow!("a file in the package `{package}` has no name"))?,
             blob: layer.clone(),
@@ -203,18 +184,8 @@ impl Package {
 
     /// The items of the package.
     pub fn inside(&self) -> Inside {
-        let images = self.images.iter().map(|image| {
-            let Image { component, container, entry, .. } = image;
-            Item(ItemKind::Image, component.clone(), container.clone(), entry.digest.clone())
-        });
-        let charts = self.charts.iter().map(|Chart { component, entry }| {
-            Item(ItemKind::Chart, component.clone(), String::new(), entry.digest.clone())
-        });
-        let files = self.files.iter().map(|File { component, name, blob, .. }| {
-            let component = component.clone().unwrap_or_default();
-            Item(ItemKind::File, component, name.clone(), blob.digest.clone())
-        });
-        images.chain(charts).chain(files).collect()
+        let images = self.images.iter().map(|image| &image.entry);
+        Inside::of(images.chain(&self.charts), self.files.iter().map(|file| &file.blob))
     }
 
     /// The content of a file, at most `max` bytes.

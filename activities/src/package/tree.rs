@@ -66,8 +66,8 @@ where
     }
     let mut layers = Vec::new();
     for descriptor in &manifest.layers {
-        let kind = layer::compression(&descriptor.media_type)?;
-        layers.push(Layer::new(descriptor, kind, blob(descriptor.clone()).await?));
+        let compression = layer::compression(&descriptor.media_type)?;
+        layers.push(Layer { compression, path: blob(descriptor.clone()).await? });
     }
     let dir = dir.to_owned();
     blocking(move |cancel| {

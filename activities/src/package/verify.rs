@@ -2,17 +2,14 @@
 
 mod record;
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use futures::{StreamExt, stream};
-use oci_client::manifest::{ImageIndexEntry, OciDescriptor};
+use oci_client::manifest::OciDescriptor;
 
 use super::{
-    layout::own,
     read,
-    whole::{is_digest, size},
+    whole::{in_repository, size},
 };
-use crate::registry::{Manifest, Repository, is_elsewhere};
+use crate::registry::{Manifest, Repository};
 
 /// How many blobs are checked at the same time.
 const BLOBS: usize = 8;
@@ -43,29 +40,28 @@ pub async fn verify(
     deep: bool,
     done: impl Fn(u64),
 ) -> anyhow::Result<Verified> {
-    let mut walk = Walk {
-        repository,
-        found: Verified::default(),
-        blobs: BTreeMap::new(),
-        seen: BTreeSet::new(),
-        depth: 0,
-    };
-    match read::kind(package) {
-        Ok(index) => walk.package(package, &index.manifests).await?,
-        Err(other) => walk.found.faults.push(format!("it is {other}, not a package")),
+    if let Err(other) = read::kind(package) {
+        let faults = vec![format!("it is {other}, not a package")];
+        return Ok(Verified { faults, ..Verified::default() });
     }
-    let Walk { mut found, blobs, .. } = walk;
-    found.blobs = blobs.len();
-    found.bytes = blobs.values().map(|(_, blob)| size(blob)).sum();
-    let check = |(name, blob): (String, OciDescriptor)| {
-        let done = &done;
+    let whole = in_repository(repository, package.clone(), true).await?;
+    let mut found = Verified {
+        manifests: whole.manifests.len() + 1,
+        blobs: whole.blobs.len(),
+        bytes: whole.blobs.values().map(size).sum(),
+        referrers: whole.referrers.len(),
+        faults: whole.faults.clone(),
+        ..Verified::default()
+    };
+    let check = |blob: OciDescriptor| {
+        let (done, name) = (&done, whole.name(&blob.digest));
         async move {
             let fault = self::blob(repository, &blob, deep).await?;
             done(size(&blob));
             anyhow::Ok(fault.map(|fault| format!("{name}: {fault}")))
         }
     };
-    let mut checked = stream::iter(blobs.into_values()).map(check).buffered(BLOBS);
+    let mut checked = stream::iter(whole.blobs.values().cloned()).map(check).buffered(BLOBS);
     while let Some(fault) = checked.next().await {
         found.faults.extend(fault?);
     }
@@ -95,93 +91,4 @@ async fn blob(
     }
     let read = repository.write_blob(blob, &mut tokio::io::sink()).await;
     Ok(read.err().map(|error| format!("{error:#}")))
-}
-
-struct Walk<'a> {
-    repository: &'a Repository,
-    found: Verified,
-    /// By digest, with the name of the manifest that names it.
-    blobs: BTreeMap<String, (String, OciDescriptor)>,
-    /// The manifests that were read.
-    seen: BTreeSet<(String, i64, String)>,
-    depth: usize,
-}
-
-/// The most manifests, and the deepest nesting: a registry may be hostile.
-const MANIFESTS: usize = 10_000;
-const DEPTH: usize = 8;
-
-impl Walk<'_> {
-    async fn package(
-        &mut self,
-        package: &Manifest,
-        entries: &[ImageIndexEntry],
-    ) -> anyhow::Result<()> {
-        self.found.manifests = 1;
-        self.referrers("the package", &package.digest).await?;
-        for entry in entries {
-            self.manifest(&label(entry), &described(entry)).await?;
-        }
-        Ok(())
-    }
-
-    /// Reads a manifest and what it names.
-    async fn manifest(&mut self, name: &str, said: &OciDescriptor) -> anyhow::Result<()> {
-        let digest = &said.digest;
-        if !self.seen.insert((digest.clone(), said.size, said.media_type.clone())) {
-            return Ok(());
-        }
-        self.found.manifests += 1;
-        anyhow::ensure!(self.seen.len() <= MANIFESTS, "more than {MANIFESTS} manifests");
-        anyhow::ensure!(self.depth < DEPTH, "manifests name one another {DEPTH} times over");
-        if let Err(error) = is_digest(digest) {
-            self.found.faults.push(format!("{name}: {error}"));
-            return Ok(());
-        }
-        let Some(found) = self.repository.manifest(digest).await? else {
-            self.found.faults.push(format!("{name}: the manifest `{digest}` is not there"));
-            return Ok(());
-        };
-        let is = found.descriptor();
-        if (&is.digest, is.size, &is.media_type) != (digest, said.size, &said.media_type) {
-            let (kind, size, other) = (&is.media_type, is.size, &is.digest);
-            self.found.faults.push(format!(
-                "{name}: the manifest `{digest}` of {} bytes, `{}`, is `{other}` of {size} bytes, `{kind}`",
-                said.size, said.media_type
-            ));
-        }
-        self.depth += 1;
-        self.referrers(name, digest).await?;
-        let parts = found.parts()?;
-        let blobs = parts.config.iter().chain(&parts.layers);
-        for blob in blobs.filter(|blob| !is_elsewhere(blob)) {
-            self.blobs.insert(blob.digest.clone(), (name.to_owned(), blob.clone()));
-        }
-        for child in parts.manifests.iter().flatten() {
-            Box::pin(self.manifest(name, child)).await?;
-        }
-        self.depth -= 1;
-        Ok(())
-    }
-
-    async fn referrers(&mut self, name: &str, digest: &str) -> anyhow::Result<()> {
-        for entry in self.repository.referrers(digest, None).await? {
-            self.found.referrers += 1;
-            let name = format!("what refers to {name}");
-            Box::pin(self.manifest(&name, &described(&entry))).await?;
-        }
-        Ok(())
-    }
-}
-
-fn described(entry: &ImageIndexEntry) -> OciDescriptor {
-    crate::registry::descriptor(&entry.media_type, &entry.digest, entry.size.unsigned_abs())
-}
-
-/// The kind of an entry of a package, for people.
-fn label(entry: &ImageIndexEntry) -> String {
-    let note = |name: &str| own(entry.annotations.as_ref(), name);
-    let names: Vec<_> = ["component", "container"].into_iter().filter_map(note).collect();
-    let role = note("role").unwrap_or_else(|| "image".to_owned());
-    [role, names.join("/")].join(" ").trim_end().to_owned()
 }

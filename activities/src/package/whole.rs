@@ -1,17 +1,18 @@
-//! Everything that a package consists of: manifests, blobs, and what refers to them.
+//! Everything that a package consists of: manifests, blobs, and what refers to them. A registry or an
+//! archive may be hostile, so the number, the size and the nesting of manifests have bounds.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, ensure};
 use kilnworks_workflows::names;
-use oci_client::manifest::OciDescriptor;
+use oci_client::manifest::{ImageIndexEntry, OciDescriptor};
 use serde::Deserialize;
 
 use super::{
     layout::{Of, own},
     read,
 };
-use crate::registry::{Manifest, Repository, is_elsewhere};
+use crate::registry::{Manifest, Parts, Repository, descriptor, is_elsewhere};
 
 /// The most manifests of a package.
 const MANIFESTS: usize = 10_000;
@@ -31,12 +32,16 @@ pub struct Whole {
     pub of: Of,
     /// The tag that it is published under.
     pub tag: String,
-    /// The other manifests, by digest. Each comes after those that it names.
+    /// The other manifests. Each comes after those that it names.
     pub manifests: Vec<Manifest>,
     /// Referrers: the digest of the subject, and that of the referrer.
     pub referrers: Vec<(String, String)>,
     /// The blobs, by digest.
     pub blobs: BTreeMap<String, OciDescriptor>,
+    /// The name, for people, of the part to which a manifest or a blob belongs, by digest.
+    pub names: BTreeMap<String, String>,
+    /// What is missing or does not match, each with the name of the part.
+    pub faults: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -52,10 +57,11 @@ pub fn subject(manifest: &Manifest) -> anyhow::Result<Option<OciDescriptor>> {
 }
 
 impl Whole {
-    /// A package with everything in it, without referrers. `manifest` returns a manifest by its digest.
+    /// A package with everything in it, without referrers. `read` returns a manifest by its digest. If a
+    /// part is missing or does not match, the package has faults.
     pub async fn of(
         package: Manifest,
-        manifest: &mut impl AsyncFnMut(&str) -> anyhow::Result<Manifest>,
+        read: &mut impl AsyncFnMut(&str) -> anyhow::Result<Option<Manifest>>,
     ) -> anyhow::Result<Self> {
         let index = read::kind(&package)
             .map_err(|other| anyhow::anyhow!("`{}` is {other}, not a package", package.digest))?;
@@ -63,26 +69,44 @@ impl Whole {
         let contents = own(index.annotations.as_ref(), "contents");
         let contents = contents.unwrap_or_else(|| package.digest.clone());
         let tag = names::package_tag(of.version.as_deref(), &contents);
-        let (manifests, referrers, blobs) = Default::default();
-        let mut whole = Self { package: package.clone(), of, tag, manifests, referrers, blobs };
-        whole.hold(&package, manifest, 0).await?;
+        let names = [(package.digest.clone(), "the package".to_owned())].into();
+        let (manifests, referrers, blobs, faults) = Default::default();
+        let mut whole = Self { package, of, tag, manifests, referrers, blobs, names, faults };
+        for entry in &index.manifests {
+            whole.add(&label(entry), &described(entry), read, 1).await?;
+        }
         Ok(whole)
     }
 
-    /// Adds a manifest that refers to one of the package's manifests, with everything that it names.
+    /// Adds a manifest that refers to the manifest with the digest `to`, with everything that it names.
     pub async fn refer(
         &mut self,
-        referrer: Manifest,
-        manifest: &mut impl AsyncFnMut(&str) -> anyhow::Result<Manifest>,
+        to: &str,
+        referrer: &OciDescriptor,
+        read: &mut impl AsyncFnMut(&str) -> anyhow::Result<Option<Manifest>>,
     ) -> anyhow::Result<()> {
-        let subject = subject(&referrer)?.filter(|subject| self.find(&subject.digest).is_some());
-        let subject = subject.with_context(|| {
-            format!("the manifest `{}` refers to nothing in the package", referrer.digest)
-        })?;
-        self.agrees(&subject)?;
-        self.hold(&referrer, manifest, 0).await?;
-        self.referrers.push((subject.digest, referrer.digest.clone()));
-        self.push(referrer)
+        let name = format!("what refers to {}", self.name(to));
+        self.add(&name, referrer, read, 1).await?;
+        let Some(found) = self.find(&referrer.digest) else { return Ok(()) };
+        match subject(found)? {
+            Some(subject) if subject.digest == to => self.agrees_or_fault(&name, &subject),
+            _ => self.faults.push(format!("{name}: `{}` refers to another", referrer.digest)),
+        }
+        self.referrers.push((to.to_owned(), referrer.digest.clone()));
+        Ok(())
+    }
+
+    /// The package, unless it has a fault.
+    pub fn sound(self) -> anyhow::Result<Self> {
+        match self.faults.first() {
+            None => Ok(self),
+            Some(fault) => Err(anyhow::anyhow!("{fault}")),
+        }
+    }
+
+    /// The name, for people, of the part to which a manifest or a blob belongs.
+    pub fn name(&self, digest: &str) -> &str {
+        self.names.get(digest).map_or("the package", String::as_str)
     }
 
     /// A manifest by its digest. The package's own counts, too.
@@ -115,27 +139,56 @@ impl Whole {
         Ok(())
     }
 
-    /// Adds what a manifest names.
-    async fn hold(
+    /// Adds a manifest with everything that it names.
+    async fn add(
         &mut self,
-        holder: &Manifest,
-        manifest: &mut impl AsyncFnMut(&str) -> anyhow::Result<Manifest>,
+        name: &str,
+        said: &OciDescriptor,
+        read: &mut impl AsyncFnMut(&str) -> anyhow::Result<Option<Manifest>>,
         depth: usize,
     ) -> anyhow::Result<()> {
-        ensure!(depth < DEPTH, "manifests hold one another more than {DEPTH} times over");
-        let parts = holder.parts()?;
-        for blob in parts.config.iter().chain(&parts.layers).filter(|blob| !is_elsewhere(blob)) {
-            self.blob(blob).with_context(|| format!("the manifest `{}`", holder.digest))?;
-        }
-        for child in parts.manifests.iter().flatten() {
-            if self.find(&child.digest).is_none() {
-                let found = manifest(&child.digest).await?;
-                Box::pin(self.hold(&found, manifest, depth + 1)).await?;
-                self.push(found)?;
+        ensure!(depth <= DEPTH, "manifests name one another more than {DEPTH} times over");
+        ensure!(self.faults.len() <= MANIFESTS, "more than {MANIFESTS} faults");
+        let digest = &said.digest;
+        if let Err(fault) = is_digest(digest) {
+            self.faults.push(format!("{name}: {fault}"));
+        } else if self.find(digest).is_none() {
+            match read(digest).await? {
+                Some(found) if found.digest == *digest => {
+                    self.names.insert(digest.clone(), name.to_owned());
+                    let parts = found.parts()?;
+                    self.add_blobs(name, &parts);
+                    for child in parts.manifests.iter().flatten() {
+                        Box::pin(self.add(name, child, read, depth + 1)).await?;
+                    }
+                    self.push(found)?;
+                }
+                Some(other) => {
+                    let fault =
+                        format!("the manifest `{digest}` is damaged: it is `{}`", other.digest);
+                    self.faults.push(format!("{name}: {fault}"));
+                }
+                None => self.faults.push(format!("{name}: the manifest `{digest}` is not there")),
             }
-            self.agrees(child)?;
         }
+        self.agrees_or_fault(name, said);
         Ok(())
+    }
+
+    fn add_blobs(&mut self, name: &str, parts: &Parts) {
+        let blobs = parts.config.iter().chain(&parts.layers);
+        for blob in blobs.filter(|blob| !is_elsewhere(blob)) {
+            self.names.insert(blob.digest.clone(), name.to_owned());
+            if let Err(fault) = self.blob(blob) {
+                self.faults.push(format!("{name}: {fault}"));
+            }
+        }
+    }
+
+    fn agrees_or_fault(&mut self, name: &str, said: &OciDescriptor) {
+        if let Err(fault) = self.agrees(said) {
+            self.faults.push(format!("{name}: {fault}"));
+        }
     }
 
     fn blob(&mut self, blob: &OciDescriptor) -> anyhow::Result<()> {
@@ -181,20 +234,14 @@ pub fn is_digest(text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads a package in a repository with everything in it, and with its referrers if asked for.
+/// Reads a package in a repository with everything in it, and with its referrers if asked for. It may
+/// have faults.
 pub async fn in_repository(
     repository: &Repository,
     package: Manifest,
     referrers: bool,
 ) -> anyhow::Result<Whole> {
-    let mut read = async |digest: &str| {
-        is_digest(digest)?;
-        let found = repository.manifest(digest).await?;
-        let found = found
-            .with_context(|| format!("there is no manifest `{}`", repository.reference(digest)))?;
-        ensure!(found.digest == digest, "`{}` is damaged", repository.reference(digest));
-        Ok(found)
-    };
+    let mut read = async |digest: &str| repository.manifest(digest).await;
     let mut whole = Whole::of(package, &mut read).await?;
     if !referrers {
         return Ok(whole);
@@ -204,11 +251,22 @@ pub async fn in_repository(
     while let Some(next) = whole.nth(asked) {
         for entry in repository.referrers(&next, None).await? {
             if whole.find(&entry.digest).is_none() {
-                let referrer = read(&entry.digest).await?;
-                whole.refer(referrer, &mut read).await?;
+                whole.refer(&next, &described(&entry), &mut read).await?;
             }
         }
         asked += 1;
     }
     Ok(whole)
+}
+
+fn described(entry: &ImageIndexEntry) -> OciDescriptor {
+    descriptor(&entry.media_type, &entry.digest, entry.size.unsigned_abs())
+}
+
+/// The name of an entry of a package, for people.
+fn label(entry: &ImageIndexEntry) -> String {
+    let note = |name: &str| own(entry.annotations.as_ref(), name);
+    let names: Vec<_> = ["component", "container"].into_iter().filter_map(note).collect();
+    let role = note("role").unwrap_or_else(|| "image".to_owned());
+    [role, names.join("/")].join(" ").trim_end().to_owned()
 }

@@ -26,7 +26,7 @@ const CHUNK: usize = 256 * 1024;
 type Bytes = BoxStream<'static, Result<bytes::Bytes, OciDistributionError>>;
 
 /// The content of a new blob.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Body {
     /// In memory.
     Bytes(Vec<u8>),

@@ -42,7 +42,7 @@ fn fetch_head(mirror: &Mirror, server: &Server<'_>, head: &Head) -> anyhow::Resu
     let _alone = mirror.alone(server.cancel)?;
     let kept = format!("refs/kiln/{}", head.id);
     // A server has no reference for the commit of an annotated tag, only for the tag.
-    metrics().looked_up(false);
+    metrics().lookups(1, false);
     let refspec = format!("+{}:{kept}", head.name.trim_end_matches("^{}"));
     server
         .fetch(&mirror.repo, &[&refspec], Depth::One)
@@ -55,7 +55,7 @@ fn fetch_head(mirror: &Mirror, server: &Server<'_>, head: &Head) -> anyhow::Resu
 /// does not serve commits by id, with every branch and tag.
 pub fn ensure(mirror: &Mirror, server: &Server<'_>, commit: Oid) -> anyhow::Result<Oid> {
     let found = mirror.tree_of(commit)?;
-    metrics().looked_up(found.is_some());
+    metrics().lookups(1, found.is_some());
     if let Some(tree) = found {
         return Ok(tree);
     }

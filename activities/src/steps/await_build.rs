@@ -161,7 +161,7 @@ fn count(outcome: &anyhow::Result<Built>, pod: Option<&SeenPod>, pushing: &Pushi
             None => return,
         },
     };
-    metrics().attempt(failure);
+    metrics().attempts(1, failure);
     if let Some(pod) = pod {
         phases::record(pod, pushing);
     }

@@ -15,35 +15,26 @@ use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutCo
 use aws_sdk_s3::{
     Client,
     config::Builder,
+    error::ProvideErrorMetadata,
     primitives::{ByteStream, DateTime},
 };
 use kilnworks_workflows::failure::FailureType;
 use sha2::{Digest, Sha256};
 
 pub(super) use self::explain::chain;
+use self::multipart::Upload;
 use super::{
     ContextStore, Location, MAX_READ, Origin, Piece, Stored, Unfinished,
     presign::{self, Signer},
 };
-use crate::{blocking::blocking, error::fail, settings::Delivery};
+use crate::{
+    blocking::blocking,
+    error::fail,
+    settings::{Bucket, Delivery},
+};
 
 /// The region of a server that has no regions.
 const DEFAULT_REGION: &str = "us-east-1";
-
-/// A bucket, and how builds read it.
-#[derive(Clone, Debug)]
-pub struct Bucket {
-    /// Its name.
-    pub name: String,
-    /// Address of a server other than Amazon's. The bucket is then part of the path, not of the host.
-    pub endpoint: Option<String>,
-    /// The region, if the environment does not name one.
-    pub region: Option<String>,
-    /// Secret with the executor's credentials.
-    pub secret: Option<String>,
-    /// How a context reaches its executor.
-    pub delivery: Delivery,
-}
 
 /// The metadata key of an object's SHA-256. S3's own checksum of a multipart object is a checksum of
 /// the checksums of its parts, and some servers do not keep it.
@@ -182,7 +173,10 @@ impl ContextStore for S3Store {
         let size = found.context("cannot measure what is to be stored")?.len();
         let sha256 = checksum(file).await?;
         let version = match size > multipart::PART {
-            true => multipart::put(self, key, file, size, &sha256).await?,
+            true => {
+                let upload = Upload { store: self, key, file, origin: None };
+                multipart::put(upload, &[Piece::Own(0..size)], Some(&sha256)).await?
+            }
             false => {
                 let body = ByteStream::from_path(file).await;
                 let body = body.context("cannot read what is to be stored")?;
@@ -199,7 +193,8 @@ impl ContextStore for S3Store {
         origin: &Origin,
         pieces: &[Piece],
     ) -> anyhow::Result<Stored> {
-        let version = multipart::compose(self, key, file, origin, pieces).await?;
+        let upload = Upload { store: self, key, file, origin: Some(origin) };
+        let version = multipart::put(upload, pieces, None).await?;
         self.verified(key, pieces.iter().map(Piece::length).sum(), version).await
     }
 
@@ -247,7 +242,13 @@ impl ContextStore for S3Store {
     }
 
     async fn discard(&self, unfinished: &Unfinished) -> anyhow::Result<()> {
-        multipart::discard(self, unfinished).await
+        let Unfinished { key, id } = unfinished;
+        let abort = self.client.abort_multipart_upload().bucket(&self.bucket.name);
+        match abort.key(key).upload_id(id).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("NoSuchUpload") => Ok(()),
+            Err(error) => Err(self.explain("remove an upload of", key, error)),
+        }
     }
 
     fn url(&self, key: &str) -> String {

@@ -48,13 +48,32 @@ impl VolumeStore {
         }
         Ok(self.dir.join(path))
     }
+
+    /// Runs `work` with the path of a key.
+    async fn run<T: Send + 'static>(
+        &self,
+        what: &str,
+        key: &str,
+        work: impl FnOnce(&Path) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let path = self.path(key)?;
+        let done = blocking(move |_| work(&path)).await;
+        done.with_context(|| format!("cannot {what} `{key}` in the shared volume"))
+            .map_err(|error| classed(FailureType::StoreUnavailable, error))
+    }
+
+    /// The files below a prefix whose names match.
+    async fn list(&self, prefix: &str, matches: fn(&str) -> bool) -> anyhow::Result<Vec<Stored>> {
+        let root = self.dir.clone();
+        self.run("list", prefix, move |path| list(path, &root, matches)).await
+    }
 }
 
 #[async_trait]
 impl ContextStore for VolumeStore {
     async fn find(&self, key: &str) -> anyhow::Result<Option<Stored>> {
-        let (path, name) = (self.path(key)?, key.to_owned());
-        run("find", key, move || match fs::metadata(path) {
+        let name = key.to_owned();
+        self.run("find", key, move |path| match fs::metadata(path) {
             Ok(found) => Ok(Some(versioned(name, &found)?)),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error.into()),
@@ -63,15 +82,14 @@ impl ContextStore for VolumeStore {
     }
 
     async fn list(&self, prefix: &str) -> anyhow::Result<Vec<Stored>> {
-        let (path, root) = (self.path(prefix)?, self.dir.clone());
-        run("list", prefix, move || list(&path, &root, |name| !is_unfinished(name))).await
+        self.list(prefix, |name| !is_unfinished(name)).await
     }
 
     async fn put(&self, key: &str, file: &Path) -> anyhow::Result<Stored> {
-        let (path, file, name) = (self.path(key)?, file.to_owned(), key.to_owned());
-        run("store", key, move || {
+        let (file, name) = (file.to_owned(), key.to_owned());
+        self.run("store", key, move |path| {
             let mut from = open(&file)?;
-            let put = put(&path, |to| copy(&mut from, to))?;
+            let put = put(path, |to| copy(&mut from, to))?;
             versioned(name, &put)
         })
         .await
@@ -84,31 +102,29 @@ impl ContextStore for VolumeStore {
         origin: &Origin,
         pieces: &[Piece],
     ) -> anyhow::Result<Stored> {
-        let (path, file, name) = (self.path(key)?, file.to_owned(), key.to_owned());
+        let (file, name) = (file.to_owned(), key.to_owned());
         let (earlier, version) = (self.path(&origin.key)?, origin.version.clone());
         let pieces = pieces.to_owned();
-        run("compose", key, move || {
+        self.run("compose", key, move |path| {
             let (own, earlier) = (open(&file)?, File::open(earlier).context("an earlier one")?);
             anyhow::ensure!(version_of(&earlier.metadata()?)? == version, "it has changed");
-            let put = put(&path, |to| join(own, earlier, &pieces, to))?;
+            let put = put(path, |to| join(own, earlier, &pieces, to))?;
             versioned(name, &put)
         })
         .await
     }
 
     async fn write(&self, key: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
-        let path = self.path(key)?;
-        run("store", key, move || put(&path, |to| copy(&mut bytes.as_slice(), to)).map(drop)).await
+        let put = move |path: &Path| put(path, |to| copy(&mut bytes.as_slice(), to)).map(drop);
+        self.run("store", key, put).await
     }
 
     async fn read(&self, key: &str) -> anyhow::Result<Option<Vec<u8>>> {
-        let path = self.path(key)?;
-        run("read", key, move || read(&path)).await
+        self.run("read", key, read).await
     }
 
     async fn delete(&self, key: &str) -> anyhow::Result<()> {
-        let path = self.path(key)?;
-        run("delete", key, move || delete(&path)).await
+        self.run("delete", key, delete).await
     }
 
     async fn unfinished(
@@ -116,8 +132,7 @@ impl ContextStore for VolumeStore {
         prefix: &str,
         before: SystemTime,
     ) -> anyhow::Result<Vec<Unfinished>> {
-        let (path, root) = (self.path(prefix)?, self.dir.clone());
-        let files = run("list", prefix, move || list(&path, &root, is_unfinished)).await?;
+        let files = self.list(prefix, is_unfinished).await?;
         let old = files.into_iter().filter(|file| file.modified < before);
         Ok(old.map(|file| Unfinished { id: file.key.clone(), key: file.key }).collect())
     }
@@ -247,16 +262,6 @@ fn delete(path: &Path) -> anyhow::Result<()> {
     // This fails if the directory has another file.
     let _ = path.parent().map(fs::remove_dir);
     Ok(())
-}
-
-async fn run<T: Send + 'static>(
-    what: &str,
-    key: &str,
-    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
-) -> anyhow::Result<T> {
-    let done = blocking(move |_| work()).await;
-    done.with_context(|| format!("cannot {what} `{key}` in the shared volume"))
-        .map_err(|error| classed(FailureType::StoreUnavailable, error))
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub async fn plain<T>(
     step.instrument(span.clone()).await.map_err(|error| {
         if !is_final(&error) {
             let kind = failure_of(&error).map_or(FailureType::Internal, |failure| failure.kind);
-            metrics().retried(name, kind);
+            metrics().retries(1, name, kind);
         }
         span.in_scope(|| to_engine(error))
     })

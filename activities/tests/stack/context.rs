@@ -2,20 +2,20 @@
 
 use crate::support::{Repo, cache, noise, stack::of_stack};
 use kilnworks_activities::{
-    settings::{Delivery, StoreSettings},
+    settings::{Bucket, Delivery, StoreSettings},
     steps::upload::{sections_key, upload},
     store::{ContextStore, open},
 };
 use kilnworks_workflows::steps::UploadInput;
 
 async fn store(delivery: Delivery) -> Box<dyn ContextStore> {
-    let settings = StoreSettings::S3 {
-        bucket: of_stack("KILN_S3_BUCKET"),
+    let settings = StoreSettings::S3(Bucket {
+        name: of_stack("KILN_S3_BUCKET"),
         endpoint: Some(of_stack("KILN_S3_ENDPOINT")),
         secret: Some("kiln-store".to_owned()),
         region: None,
         delivery,
-    };
+    });
     open(&settings).await.unwrap()
 }
 

@@ -9,10 +9,7 @@ use std::{
 
 use crate::support::{Repo, cache, registries, stack::of_stack};
 use flate2::read::GzDecoder;
-use kilnworks_activities::{
-    package::chart::{Chart, chart},
-    registry::Manifest,
-};
+use kilnworks_activities::package::chart::{Chart, chart};
 
 const CHART: &str = "# The shop.\napiVersion: v2\nname: shop\nversion: 0.1.0\nappVersion: \"1.16\"\n\
     description: All of it\ntype: application\nmaintainers:\n- name: ann\n  email: ann@shop.example\n\
@@ -109,13 +106,13 @@ async fn the_config_is_helm_s_own() {
 async fn helm_pulls_a_chart_from_a_registry() {
     let chart = packed(&repo(), Some("2.0.0+build.5")).await;
     let repository = registries::repository(&of_stack("KILN_REGISTRY"), "test/chart").await;
-    let (config, archive) = (&chart.manifest.config, &chart.manifest.layers[0]);
+    let parts = chart.manifest.parts().unwrap();
+    let (config, archive) = (&parts.config.unwrap(), &parts.layers[0]);
     for (described, bytes) in [(config, &chart.config), (archive, &chart.archive)] {
         let sent = registries::blob(&repository, &described.media_type, bytes).await;
         assert_eq!((&sent.digest, sent.size), (&described.digest, described.size));
     }
-    let manifest = Manifest::of(serde_json::to_vec(&chart.manifest).unwrap()).unwrap();
-    repository.put_manifest("2.0.0_build.5", &manifest).await.unwrap();
+    repository.put_manifest("2.0.0_build.5", &chart.manifest).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
     let place = format!("oci://{}", repository.name());
     says(dir.path(), &["pull", "--plain-http", &place, "--version", "2.0.0+build.5"]);

@@ -10,59 +10,54 @@ use crate::support::{
 use kilnworks_activities::{
     error::failure_of,
     package::{
-        layout::{self, CHART, CHART_ARCHIVE, Of, Role},
-        parts::{Chart, ChartSource, Contents, File, FileSource, Image, RegistryObject},
+        chart::Chart,
+        layout::{self, CHART, CHART_ARCHIVE, Notes, Of, Role},
+        parts::{self, Contents, Source},
         provenance::{IN_TOTO, attach, of_package},
-        publish::{Published, publish},
-        read::{Package, open},
+        publish::publish,
+        read::{self, open},
     },
-    registry::{Body, Manifest, Repository},
+    registry::{Body, Repository, descriptor},
 };
 use kilnworks_workflows::{
     failure::FailureType,
     names,
+    output::Package,
     plan::Registry,
     record::{API_VERSION, Record},
 };
+use oci_client::manifest::{ImageIndexEntry, OciDescriptor};
 use serde_json::{Value, json};
 
-fn origin(at: &Repository, digest: &str) -> RegistryObject {
-    RegistryObject {
-        repository: at.name().to_owned(),
-        registry: Registry::default(),
-        digest: digest.to_owned(),
-    }
-}
+type File = (OciDescriptor, Source<Body>);
 
 fn file(name: &str, role: Role, text: &str) -> File {
-    File {
-        component: Some("server".to_owned()),
-        container: None,
-        name: name.to_owned(),
-        role,
-        media_type: "text/plain".to_owned(),
-        source: FileSource::Made(Body::Bytes(text.as_bytes().to_vec())),
-    }
+    let digest = format!("sha256:{}", names::hex(text.as_bytes()));
+    let blob = descriptor("text/plain", &digest, text.len() as u64);
+    let layer = layout::file(blob, role, Some("server"), None, name);
+    (layer, Source::Made(Body::Bytes(text.as_bytes().to_vec())))
 }
 
-fn container(name: &str, at: &Repository, manifest: &Manifest) -> Image {
-    Image {
-        component: "server".to_owned(),
-        container: name.to_owned(),
-        init: name == "migrate",
-        platform: None,
-        origin: origin(at, &manifest.digest),
-    }
+async fn container(
+    name: &str,
+    at: &Repository,
+    digest: &str,
+) -> anyhow::Result<(ImageIndexEntry, Repository)> {
+    let entry = parts::image(at, digest, ("server", name), name == "migrate", None).await?;
+    Ok((entry, at.clone()))
 }
 
 const CHART_YAML: &[u8] = br#"{"name": "shop", "version": "1.0.0"}"#;
 
-async fn chart() -> ChartSource {
-    let (config, archive) = (Body::Bytes(CHART_YAML.to_vec()), Body::Bytes(b"archive".to_vec()));
-    let config = config.describe(CHART).await.unwrap();
-    let layers = vec![archive.describe(CHART_ARCHIVE).await.unwrap()];
-    let manifest = layout::manifest(None, config, layers).unwrap().bytes;
-    ChartSource::Made { manifest, config: CHART_YAML.to_vec(), archive }
+async fn chart() -> (ImageIndexEntry, Source<Chart>) {
+    let archive = b"archive".to_vec();
+    let config = Body::Bytes(CHART_YAML.to_vec()).describe(CHART).await.unwrap();
+    let layers = vec![Body::Bytes(archive.clone()).describe(CHART_ARCHIVE).await.unwrap()];
+    let manifest = layout::manifest(None, config, layers).unwrap();
+    let notes = Notes::default().own("component", Some("server")).role(Role::Chart);
+    let entry = notes.entry(&manifest, None).unwrap();
+    let (name, version) = ("shop".to_owned(), "1.0.0".to_owned());
+    (entry, Source::Made(Chart { name, version, archive, config: CHART_YAML.to_vec(), manifest }))
 }
 
 /// A component with two images, one of several platforms, a chart and a file; its record tells when.
@@ -77,8 +72,11 @@ async fn contents(host: &str, when: &str) -> Contents {
             component: Some("server".to_owned()),
             version: Some("1.0.0+7".to_owned()),
         },
-        images: vec![container("web", &web, &own), container("migrate", &migrate, &both)],
-        charts: vec![Chart { component: "server".to_owned(), source: chart().await }],
+        images: vec![
+            container("web", &web, &own.digest).await.unwrap(),
+            container("migrate", &migrate, &both.digest).await.unwrap(),
+        ],
+        charts: vec![chart().await],
         files: vec![
             file("deploy.yaml", Role::File, "image: a@sha256:1"),
             file("deploy.yaml", Role::Template, "image: {{ x }}"),
@@ -87,17 +85,17 @@ async fn contents(host: &str, when: &str) -> Contents {
     }
 }
 
-async fn published(to: &Repository, contents: &Contents) -> Published {
-    publish(&client(), to, contents).await.expect("it is published")
+async fn published(to: &Repository, contents: &Contents) -> Package {
+    publish(to, contents).await.expect("it is published")
 }
 
-async fn opened(reference: &str) -> Package {
+async fn opened(reference: &str) -> read::Package {
     open(&client(), &Registry::default(), reference).await.expect("a package")
 }
 
 /// The message of a refused version.
 async fn refused(to: &Repository, contents: &Contents) -> String {
-    let error = publish(&client(), to, contents).await.expect_err("a refusal");
+    let error = publish(to, contents).await.expect_err("a refusal");
     let failure = failure_of(&error).unwrap_or_else(|| panic!("no type: {error:#}"));
     assert_eq!(failure.kind, FailureType::VersionExists, "{failure}");
     failure.message.clone()
@@ -115,7 +113,7 @@ async fn what_is_published_is_read() {
     assert_eq!(package.record, contents.record);
     let images: Vec<_> = package.images.iter().map(|it| (&*it.container, it.init)).collect();
     assert_eq!(images, [("web", false), ("migrate", true)]);
-    assert_eq!(package.images[0].entry.digest, contents.images[0].origin.digest);
+    assert_eq!(package.images[0].entry.digest, contents.images[0].0.digest);
     for image in &package.images {
         let platform = image.entry.platform.as_ref().expect("a platform");
         let platform = format!("{}/{}", platform.os, platform.architecture);
@@ -123,7 +121,7 @@ async fn what_is_published_is_read() {
         let tag = names::child_tag(&image.entry.digest);
         assert_eq!(to.digest_of(&tag).await.unwrap().as_ref(), Some(&image.entry.digest));
     }
-    let chart = to.manifest(&package.charts[0].entry.digest).await.unwrap().unwrap();
+    let chart = to.manifest(&package.charts[0].digest).await.unwrap().unwrap();
     let chart = chart.parts().unwrap();
     assert_eq!(chart.config.unwrap().media_type, CHART);
     assert_eq!(chart.layers[0].media_type, CHART_ARCHIVE);
@@ -163,11 +161,10 @@ async fn the_same_again_is_the_package_that_is_there() {
     let mut contents = contents(&recorder.host, "now").await;
     let to = repository(&recorder.host, "shop-server").await;
     let first = published(&to, &contents).await;
-    assert!(!first.existed);
     recorder.sent();
     contents.record = br#"{"when": "later"}"#.to_vec();
     let second = published(&to, &contents).await;
-    assert_eq!(second, Published { existed: true, ..first.clone() });
+    assert_eq!(second, first);
     assert_eq!(recorder.sent(), [""; 0]);
     assert_eq!(opened(&first.reference).await.record, br#"{"when": "now"}"#);
 }
@@ -203,8 +200,8 @@ async fn without_a_version_the_tag_is_of_what_is_inside() {
     let one = published(&to, &contents).await;
     contents.files.clear();
     let other = published(&to, &contents).await;
-    assert_ne!(one.tag, other.tag);
-    assert!(one.tag.starts_with('c') && !other.existed, "{one:?}");
+    assert_ne!(one.reference, other.reference);
+    assert!(one.reference.starts_with(&format!("{}:c", to.name())), "{one:?}");
 }
 
 #[tokio::test]
@@ -220,34 +217,43 @@ async fn dying_at_any_write_leaves_no_half_package() {
     for after in 0..writes {
         let to = repository(&recorder.host, "shop-server").await;
         recorder.die_after(after);
-        let error = publish(&client(), &to, &contents).await.expect_err("it died");
+        let error = publish(&to, &contents).await.expect_err("it died");
         let failure = failure_of(&error).unwrap_or_else(|| panic!("no type: {error:#}"));
         assert_eq!(failure.kind, FailureType::RegistryUnavailable, "{failure}");
         recorder.die_after(usize::MAX);
-        assert_eq!(to.digest_of(&whole.tag).await.unwrap(), None, "after {after} writes");
+        assert_eq!(to.digest_of("1.0.0_7").await.unwrap(), None, "after {after} writes");
         recorder.sent();
         let done = published(&to, &contents).await;
-        assert_eq!((&done.digest, done.existed), (&whole.digest, false), "after {after} writes");
+        assert_eq!(done.digest, whole.digest, "after {after} writes");
         opened(&done.reference).await;
     }
     // The answer to the last write is lost: the package is there, and is found.
     let to = repository(&recorder.host, "shop-server").await;
     recorder.die_after(writes);
-    publish(&client(), &to, &contents).await.expect_err("it died");
+    publish(&to, &contents).await.expect_err("it died");
     recorder.die_after(usize::MAX);
     let done = published(&to, &contents).await;
-    assert_eq!((done.digest, done.existed), (whole.digest, true));
+    assert_eq!(done.digest, whole.digest);
 }
 
 #[tokio::test]
-async fn a_missing_image_is_named_and_nothing_published() {
-    let host = of_stack("KILN_REGISTRY");
-    let (to, mut contents) = (repository(&host, "shop-server").await, contents(&host, "now").await);
-    contents.images[1].origin.digest = format!("sha256:{}", names::hex(b"gone"));
-    let error = publish(&client(), &to, &contents).await.expect_err("a failure");
+async fn a_missing_image_is_named() {
+    let at = repository(&of_stack("KILN_REGISTRY"), "migrate").await;
+    let digest = format!("sha256:{}", names::hex(b"gone"));
+    let error = container("migrate", &at, &digest).await.err().expect("a failure");
     let message = format!("{error:#}");
     assert!(message.starts_with("server/migrate: the registry has no image"), "{message}");
-    assert_eq!(to.tags().await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn nothing_is_published_without_an_image_of_it() {
+    let host = of_stack("KILN_REGISTRY");
+    let (to, mut contents) = (repository(&host, "shop-server").await, contents(&host, "now").await);
+    contents.images[1].0.digest = format!("sha256:{}", names::hex(b"gone"));
+    let error = publish(&to, &contents).await.expect_err("a failure");
+    let message = format!("{error:#}");
+    assert!(message.starts_with("the registry does not have all of"), "{message}");
+    assert_eq!(to.digest_of("1.0.0_7").await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -256,25 +262,14 @@ async fn an_apps_package_takes_parts_of_another_registry() {
     let host = of_stack("KILN_REGISTRY");
     let (from, contents) = (repository(&host, "shop-server").await, contents(&host, "now").await);
     let component = opened(&published(&from, &contents).await.reference).await;
-    let placed = |digest: &str| origin(&component.repository, digest);
-    let image = |image: &kilnworks_activities::package::read::Image| Image {
-        component: image.component.clone(),
-        container: image.container.clone(),
-        init: image.init,
-        platform: None,
-        origin: placed(&image.entry.digest),
-    };
-    let files = component.files.iter().map(|it| File {
-        source: FileSource::Placed(placed(&it.blob.digest), it.blob.size.unsigned_abs()),
-        ..file(&it.name, Role::File, "")
-    });
+    let placed = || component.repository.clone();
+    let images = component.images.iter().map(|image| (image.entry.clone(), placed()));
+    let charts = component.charts.iter().map(|entry| (entry.clone(), Source::Placed(placed())));
+    let files = component.files.iter().map(|it| (it.blob.clone(), Source::Placed(placed())));
     let app = Contents {
         of: Of { component: None, ..contents.of.clone() },
-        images: component.images.iter().map(image).collect(),
-        charts: vec![Chart {
-            component: "server".to_owned(),
-            source: ChartSource::Placed(placed(&component.charts[0].entry.digest)),
-        }],
+        images: images.collect(),
+        charts: charts.collect(),
         files: files.collect(),
         record: b"{}".to_vec(),
     };

@@ -9,7 +9,7 @@ use std::{
 use crate::support::stack::of_stack;
 use kilnworks_activities::{
     pod::access::Access,
-    settings::{Delivery, StoreSettings, VolumeMount},
+    settings::{Bucket, Delivery, StoreSettings, VolumeMount},
     store::{ContextStore, LEAST_PART, Location, Origin, Piece, context_key, open},
 };
 use kilnworks_workflows::{
@@ -19,13 +19,13 @@ use kilnworks_workflows::{
 use tempfile::{NamedTempFile, TempDir};
 
 fn bucket(name: &str) -> StoreSettings {
-    StoreSettings::S3 {
-        bucket: name.to_owned(),
+    StoreSettings::S3(Bucket {
+        name: name.to_owned(),
         endpoint: Some(of_stack("KILN_S3_ENDPOINT")),
         secret: Some("kiln-store".to_owned()),
         region: None,
         delivery: Delivery::Direct,
-    }
+    })
 }
 
 fn volume(dir: &Path) -> StoreSettings {
@@ -245,13 +245,13 @@ async fn a_bucket_that_is_not_there_is_waited_for() {
 #[tokio::test]
 async fn a_server_that_is_not_there_is_waited_for() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let store = StoreSettings::S3 {
-        bucket: "kiln".to_owned(),
+    let store = StoreSettings::S3(Bucket {
+        name: "kiln".to_owned(),
         endpoint: Some(format!("http://{closed}")),
         secret: None,
         region: None,
         delivery: Delivery::Direct,
-    };
+    });
     of_stack("AWS_ACCESS_KEY_ID");
     let message = unavailable(open(&store).await.unwrap().find("contexts/x").await);
     assert!(message.contains(&closed.to_string()), "{message}");
@@ -259,11 +259,11 @@ async fn a_server_that_is_not_there_is_waited_for() {
 
 /// The stack's bucket, whose contexts are fetched for their executors.
 async fn presigned() -> Box<dyn ContextStore> {
-    let StoreSettings::S3 { bucket, endpoint, secret, region, .. } = bucket("kiln") else {
+    let StoreSettings::S3(bucket) = bucket("kiln") else {
         unreachable!("it is a bucket");
     };
     let delivery = Delivery::Presigned("registry.example/kiln:1".to_owned());
-    open(&StoreSettings::S3 { bucket, endpoint, secret, region, delivery }).await.unwrap()
+    open(&StoreSettings::S3(Bucket { delivery, ..bucket })).await.unwrap()
 }
 
 #[tokio::test]

@@ -44,8 +44,9 @@ async fn a_chart_is_packed_as_helm_does() {
     let again = packed(&repo, "c", Some("2.0.0+b")).await.unwrap();
     assert_eq!(chart.archive, again.archive);
     assert_eq!((chart.name.as_str(), chart.version.as_str()), ("shop", "2.0.0+b"));
-    assert_eq!(chart.manifest.layers[0].digest, format!("sha256:{}", names::hex(&chart.archive)));
-    assert_eq!(chart.manifest.config.digest, format!("sha256:{}", names::hex(&chart.config)));
+    let parts = chart.manifest.parts().unwrap();
+    assert_eq!(parts.layers[0].digest, format!("sha256:{}", names::hex(&chart.archive)));
+    assert_eq!(parts.config.unwrap().digest, format!("sha256:{}", names::hex(&chart.config)));
     let own = packed(&repo, "c", None).await.unwrap();
     assert_eq!(own.version, "0.1.0");
     assert_eq!(contents(&own.archive)[1], ("shop/Chart.yaml".to_owned(), CHART.to_owned()));

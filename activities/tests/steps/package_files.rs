@@ -1,6 +1,9 @@
-use kilnworks_activities::package::{
-    files::{Content, Ready, files, render_one},
-    values::{as_built, values},
+use kilnworks_activities::{
+    package::{
+        files::{Ready, files, render_one},
+        values::{as_built, values},
+    },
+    registry::Body,
 };
 use kilnworks_workflows::{
     failure::FailureType::{self, InvalidSpec, InvalidTemplate, RevisionNotFound},
@@ -61,15 +64,15 @@ async fn ready(repo: &Repo, component: Option<&str>, specs: Value) -> anyhow::Re
     let second = files(Some((snapshot, commit)), specs, known(component), dir.path()).await?;
     assert_eq!(first, second);
     for file in &mut first {
-        if let Content::File(path) = &file.content {
-            file.content = Content::Bytes(std::fs::read(path).unwrap());
+        if let Body::File(path) = &file.content {
+            file.content = Body::Bytes(std::fs::read(path).unwrap());
         }
     }
     Ok(first)
 }
 
 fn text(file: &Ready) -> &str {
-    let Content::Bytes(bytes) = &file.content else { panic!("{} is on the disk", file.name) };
+    let Body::Bytes(bytes) = &file.content else { panic!("{} is on the disk", file.name) };
     std::str::from_utf8(bytes).unwrap()
 }
 
@@ -132,7 +135,7 @@ async fn a_directory_is_all_files_below_it() {
         .collect();
     insta::assert_yaml_snapshot!(seen);
     assert_eq!(text(&files[1]), "c");
-    assert_eq!(files[3].content, Content::Bytes(large));
+    assert_eq!(files[3].content, Body::Bytes(large));
     assert!(files.iter().all(|file| file.template.is_none()));
 }
 

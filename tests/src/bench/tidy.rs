@@ -5,11 +5,8 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt, stream};
 use kilnworks_activities::{
-    settings::Delivery,
-    store::{
-        ContextStore,
-        s3::{Bucket, S3Store},
-    },
+    settings::{Bucket, Delivery},
+    store::{ContextStore, s3::S3Store},
 };
 use kilnworks_workflows::{BuildApp, names};
 use serde_json::Value;

@@ -9,7 +9,7 @@ use kilnworks_activities::{
         access::Access,
         object::{Object, Site, pod_of, sample},
     },
-    settings::{ClusterSettings, Delivery, LauncherKind, StoreSettings, VolumeMount},
+    settings::{Bucket, ClusterSettings, Delivery, LauncherKind, StoreSettings, VolumeMount},
     store::{context_key, open},
 };
 use kilnworks_tests::{
@@ -85,12 +85,14 @@ async fn access(settings: StoreSettings) -> Access {
 
 /// Every way in which an executor can get a context.
 async fn accesses(dir: &std::path::Path) -> Vec<(&'static str, Access)> {
-    let s3 = |delivery| StoreSettings::S3 {
-        bucket: "kiln".to_owned(),
-        endpoint: Some("http://s3.example".to_owned()),
-        secret: Some("kiln-store".to_owned()),
-        region: None,
-        delivery,
+    let s3 = |delivery| {
+        StoreSettings::S3(Bucket {
+            name: "kiln".to_owned(),
+            endpoint: Some("http://s3.example".to_owned()),
+            secret: Some("kiln-store".to_owned()),
+            region: None,
+            delivery,
+        })
     };
     let mount = VolumeMount::Claim("kiln".to_owned());
     let volume = StoreSettings::Volume { dir: dir.to_owned(), mount };

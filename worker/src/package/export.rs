@@ -41,6 +41,7 @@ fn check(file: &Path) -> Result<(), Error> {
 async fn oci(package: &Package, file: &Path, referrers: bool) -> anyhow::Result<String> {
     let repository = &package.repository;
     let whole = whole::in_repository(repository, package.manifest.clone(), referrers).await?;
+    let whole = whole.sound()?;
     let bar = bar::bar("exporting", Some(write::length(&whole)));
     write::write(&whole, repository, file, |bytes| bar.inc(bytes.len() as u64)).await?;
     drop(bar);

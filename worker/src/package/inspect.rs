@@ -35,7 +35,7 @@ pub(crate) async fn inspect(args: InspectArgs) -> Result<Exit, Error> {
     let reference = &args.package.reference;
     let package = reach::open(&args.package).await?;
     let whole = whole::in_repository(&package.repository, package.manifest.clone(), true).await;
-    let whole = whole.map_err(|error| {
+    let whole = whole.and_then(Whole::sound).map_err(|error| {
         reach::explain(error, reference).hint("`kiln package verify` lists every fault")
     })?;
     let explain = |error| reach::explain(error, reference);

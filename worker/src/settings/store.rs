@@ -1,20 +1,20 @@
 //! Where contexts are stored, and how an executor gets one.
 
 use clap::ValueEnum;
-use kilnworks_activities::settings::{Delivery, StoreSettings, VolumeMount};
+use kilnworks_activities::settings::{Bucket, Delivery, StoreSettings, VolumeMount};
 use url::Url;
 
 use super::lower::Lowering;
 
 pub(super) fn lower(lowering: &mut Lowering<'_>) -> StoreSettings {
     match lowering.choice("store", Store::S3) {
-        Store::S3 => StoreSettings::S3 {
-            bucket: lowering.needed("s3-bucket", "the name of a bucket, as the store is `s3`"),
+        Store::S3 => StoreSettings::S3(Bucket {
+            name: lowering.needed("s3-bucket", "the name of a bucket, as the store is `s3`"),
             endpoint: lowering.url("s3-endpoint").map(without_slash),
             secret: lowering.text("s3-secret"),
             region: lowering.text("aws-region"),
             delivery: lower_delivery(lowering),
-        },
+        }),
         Store::Volume => {
             // A volume needs no signed URLs: each Pod mounts only the directory of its own context.
             let accepted = "`direct`, as the store is `volume`";

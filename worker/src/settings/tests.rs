@@ -1,5 +1,5 @@
 use clap::{CommandFactory, Parser};
-use kilnworks_activities::settings::{Delivery, LauncherKind, StoreSettings, VolumeMount};
+use kilnworks_activities::settings::{Bucket, Delivery, LauncherKind, StoreSettings, VolumeMount};
 
 use super::{Values, installation, layers};
 use crate::cli::Cli;
@@ -21,7 +21,7 @@ fn defaults_need_only_a_bucket() {
     assert_eq!(steps.cluster.namespace, "kiln-builds");
     assert_eq!(steps.cluster.launcher, LauncherKind::Pod);
     assert_eq!(steps.cluster.max_builds, 10);
-    assert!(matches!(steps.store, StoreSettings::S3 { endpoint: None, .. }));
+    assert!(matches!(steps.store, StoreSettings::S3(Bucket { endpoint: None, .. })));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn presigned_delivery_needs_an_image() {
         ),
     ];
     for (settings, expected) in given {
-        let StoreSettings::S3 { delivery, .. } = settings.unwrap().steps.store else {
+        let StoreSettings::S3(Bucket { delivery, .. }) = settings.unwrap().steps.store else {
             panic!("the store is a bucket");
         };
         assert_eq!(delivery, expected);

@@ -123,7 +123,8 @@ impl<'a, 'b> Packer<'a, 'b> {
     }
 }
 
-fn header(kind: EntryType, mode: u32, size: u64) -> Header {
+/// A header without time and owner.
+pub(crate) fn header(kind: EntryType, mode: u32, size: u64) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);
     header.set_mode(mode);

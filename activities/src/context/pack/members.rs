@@ -46,12 +46,18 @@ struct Job {
     done: SyncSender<io::Result<Vec<u8>>>,
 }
 
+impl Job {
+    fn run(self) {
+        // If packing has failed, nobody receives the result.
+        let _ = self.done.send(compressed(&self.block));
+    }
+}
+
 fn help(jobs: &Mutex<Receiver<Job>>) {
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { block, done }) = job else { return };
-        // If packing has failed, nobody receives the result.
-        let _ = done.send(compressed(&block));
+        let Ok(job) = job else { return };
+        job.run();
     }
 }
 
@@ -63,8 +69,7 @@ fn compressed(block: &[u8]) -> io::Result<Vec<u8>> {
 
 /// What is written to the file next.
 enum Next {
-    Done(Vec<u8>),
-    Awaited(Receiver<io::Result<Vec<u8>>>),
+    Member(Receiver<io::Result<Vec<u8>>>),
     /// The end of a section.
     End,
 }
@@ -107,11 +112,10 @@ impl<'a> Members<'a> {
         let block = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK));
         let (done, awaited) = sync_channel(1);
         match self.jobs.try_send(Job { block, done }) {
-            Ok(()) => self.line.push_back(Next::Awaited(awaited)),
-            Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => {
-                self.line.push_back(Next::Done(compressed(&job.block)?));
-            }
+            Ok(()) => {}
+            Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => job.run(),
         }
+        self.line.push_back(Next::Member(awaited));
         // Each core works on one block and has one waiting.
         while self.line.len() > 4 * HELPERS {
             self.advance()?;
@@ -127,8 +131,7 @@ impl<'a> Members<'a> {
                 self.lengths.push(std::mem::take(&mut self.length));
                 return Ok(());
             }
-            Some(Next::Done(member)) => member,
-            Some(Next::Awaited(member)) => {
+            Some(Next::Member(member)) => {
                 member.recv().map_err(|_| io::Error::other("a core has broken off"))??
             }
         };

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
+    ops::Range,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
@@ -14,7 +15,7 @@ use oci_client::manifest::OciDescriptor;
 use super::{
     INDEX, LAYOUT,
     index::{self, Index, name},
-    scan::{self, BlobRange, Scan},
+    scan::{self, Scan},
 };
 use crate::{
     package::whole::{Whole, size, subject},
@@ -27,7 +28,7 @@ pub struct Archive {
     path: PathBuf,
     /// The package and everything in it.
     pub whole: Whole,
-    places: BTreeMap<String, BlobRange>,
+    places: BTreeMap<String, Range<u64>>,
 }
 
 /// Opens an archive and verifies all of it. `read` receives the numbers of bytes read. Nothing is
@@ -53,8 +54,8 @@ impl Archive {
     /// The bytes of a blob.
     pub fn body(&self, blob: &OciDescriptor) -> anyhow::Result<Body> {
         let place = self.places.get(&blob.digest);
-        let BlobRange { begin, size } = place.with_context(|| format!("no `{}`", blob.digest))?;
-        Ok(Body::Part(self.path.clone(), *begin, *size))
+        let place = place.with_context(|| format!("no `{}`", blob.digest))?;
+        Ok(Body::Part(self.path.clone(), place.start, place.end - place.start))
     }
 }
 
@@ -66,14 +67,14 @@ struct Manifests<'a> {
 impl Manifests<'_> {
     fn read(&self, digest: &str) -> anyhow::Result<Manifest> {
         let place = self.scan.blobs.get(digest);
-        let BlobRange { begin, size } =
-            place.with_context(|| format!("the manifest `{digest}` is missing"))?;
+        let place = place.with_context(|| format!("the manifest `{digest}` is missing"))?;
+        let size = place.end - place.start;
         ensure!(
-            *size <= MANIFEST_BYTES as u64,
+            size <= MANIFEST_BYTES as u64,
             "the manifest `{digest}` has {size} bytes; at most {MANIFEST_BYTES} are read"
         );
-        let mut bytes = vec![0; *size as usize];
-        self.file.read_exact_at(&mut bytes, *begin).context("cannot read a manifest")?;
+        let mut bytes = vec![0; size as usize];
+        self.file.read_exact_at(&mut bytes, place.start).context("cannot read a manifest")?;
         let manifest = Manifest::of(bytes).with_context(|| format!("`{digest}`"))?;
         ensure!(manifest.digest == digest, "`{digest}` has changed while it was read");
         Ok(manifest)
@@ -81,7 +82,7 @@ impl Manifests<'_> {
 
     /// The package of an index, and its referrers.
     async fn whole(&self, index: &Index) -> anyhow::Result<Whole> {
-        let mut read = async |digest: &str| self.read(digest);
+        let mut read = async |digest: &str| self.read(digest).map(Some);
         let entries = index.manifests.iter();
         let names: BTreeSet<_> = entries.clone().map(|it| &it.digest).collect();
         ensure!(names.len() == index.manifests.len(), "{INDEX} names a manifest twice");
@@ -96,8 +97,10 @@ impl Manifests<'_> {
         let mut left: Vec<_> =
             found.into_iter().filter(|it| whole.find(&it.digest).is_none()).collect();
         // A referrer may be named before its subject.
-        while let Some(next) = left.iter().position(|it| refers(&whole, it)) {
-            whole.refer(left.remove(next), &mut read).await?;
+        while let Some(next) = left.iter().position(|it| referred(&whole, it).is_some()) {
+            let referrer = left.remove(next);
+            let subject = referred(&whole, &referrer).unwrap_or_default();
+            whole.refer(&subject, &referrer.descriptor(), &mut read).await?;
         }
         if let Some(stray) = left.first() {
             anyhow::bail!("{INDEX} names `{}`, which is not the package's", stray.digest);
@@ -113,23 +116,25 @@ impl Manifests<'_> {
                 whole.tag
             );
         }
-        Ok(whole)
+        whole.sound()
     }
 }
 
 /// Checks the manifests of an archive's index: a package, and its referrers.
 const ENTRIES: usize = 1000;
 
-fn refers(whole: &Whole, manifest: &Manifest) -> bool {
-    let subject = subject(manifest).ok().flatten();
-    subject.is_some_and(|subject| whole.find(&subject.digest).is_some())
+/// The digest of the subject of a referrer, if it is in the package.
+fn referred(whole: &Whole, manifest: &Manifest) -> Option<String> {
+    let subject = subject(manifest).ok()??;
+    whole.find(&subject.digest).map(|found| found.digest.clone())
 }
 
 /// Fails unless everything that is named is there with its size, and nothing else.
 fn check_blobs(whole: &Whole, scan: &Scan) -> anyhow::Result<()> {
     for (digest, blob) in &whole.blobs {
         let place = scan.blobs.get(digest);
-        let there = place.with_context(|| format!("the blob `{digest}` is missing"))?.size;
+        let place = place.with_context(|| format!("the blob `{digest}` is missing"))?;
+        let there = place.end - place.start;
         let said = size(blob);
         ensure!(
             there == said,

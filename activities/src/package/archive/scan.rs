@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{self, BufReader, Read},
+    ops::Range,
     path::Path,
 };
 
@@ -19,22 +20,13 @@ use crate::{package::whole::is_digest, registry::MANIFEST_BYTES};
 /// The most entries of an archive.
 const ENTRIES: usize = 100_000;
 
-/// The range of a blob in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BlobRange {
-    /// Its first byte.
-    pub begin: u64,
-    /// Its number of bytes.
-    pub size: u64,
-}
-
 /// The contents of an archive.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     pub layout: Vec<u8>,
     pub index: Vec<u8>,
-    /// The blobs, by digest.
-    pub blobs: BTreeMap<String, BlobRange>,
+    /// The offsets of the blobs in the file, by digest.
+    pub blobs: BTreeMap<String, Range<u64>>,
 }
 
 /// Scans an archive. `read` receives the numbers of bytes read.
@@ -85,8 +77,7 @@ impl Scan {
         io::copy(bytes, &mut hash).context("cannot read")?;
         let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         ensure!(digest.ends_with(&found), "damaged: its bytes have the digest `sha256:{found}`");
-        let place = BlobRange { begin: entry.begin, size: entry.size };
-        self.blobs.insert(digest.to_owned(), place);
+        self.blobs.insert(digest.to_owned(), entry.begin..entry.begin + entry.size);
         Ok(())
     }
 }

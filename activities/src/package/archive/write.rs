@@ -17,6 +17,7 @@ use tokio_util::io::InspectWriter;
 
 use super::{BLOBS, BLOCK, INDEX, LAYOUT, index};
 use crate::{
+    context::pack::entries,
     package::whole::{Whole, size},
     registry::Repository,
 };
@@ -46,7 +47,7 @@ pub async fn write(
     let file = temporary.as_file().try_clone().with_context(cannot)?;
     let file = BufWriter::with_capacity(BUFFER, tokio::fs::File::from_std(file));
     let mut out = InspectWriter::new(file, wrote);
-    entries(whole, from, &mut out).await.with_context(cannot)?;
+    content(whole, from, &mut out).await.with_context(cannot)?;
     out.flush().await.with_context(cannot)?;
     out.into_inner().into_inner().sync_all().await.with_context(cannot)?;
     temporary.persist(to).with_context(cannot)?;
@@ -62,7 +63,7 @@ pub fn beside(to: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new().prefix(".kiln-").permissions(mode).tempfile_in(directory)
 }
 
-async fn entries<W: AsyncWrite + Unpin>(
+async fn content<W: AsyncWrite + Unpin>(
     whole: &Whole,
     from: &Repository,
     out: &mut W,
@@ -105,26 +106,17 @@ async fn entry<W: AsyncWrite + Unpin>(
     Ok(())
 }
 
-/// A header without time and owner.
 pub(super) fn header(name: &str, size: u64) -> io::Result<Header> {
-    let mut header = Header::new_gnu();
+    let mut header = entries::header(EntryType::Regular, 0o644, size);
     header.set_path(name)?;
-    header.set_entry_type(EntryType::Regular);
-    header.set_size(size);
-    header.set_mode(0o644);
-    header.set_mtime(0);
-    header.set_uid(0);
-    header.set_gid(0);
     header.set_cksum();
     Ok(header)
 }
 
 /// Bytes of a package's archive, without its two small files.
 pub fn length(whole: &Whole) -> u64 {
-    let manifests = whole.manifests.iter().map(|manifest| manifest.bytes.len() as u64);
+    let manifests = std::iter::once(&whole.package).chain(&whole.manifests);
+    let manifests = manifests.map(|manifest| manifest.bytes.len() as u64);
     let sizes = whole.blobs.values().map(size).chain(manifests);
-    sizes
-        .chain([whole.package.bytes.len() as u64])
-        .map(|it| BLOCK + it.next_multiple_of(BLOCK))
-        .sum()
+    sizes.map(|it| BLOCK + it.next_multiple_of(BLOCK)).sum()
 }

@@ -12,30 +12,20 @@ static VERSION_LINE: LazyLock<Regex> = LazyLock::new(|| {
         .unwrap()
 });
 
-/// The fields that Helm knows, in its order.
-const FIELDS: [&str; 17] = [
-    "name",
-    "home",
-    "sources",
-    "version",
-    "description",
-    "keywords",
-    "maintainers",
-    "icon",
+/// The fields that are strings, however YAML reads them.
+const TEXTS: [&str; 11] = [
     "apiVersion",
-    "condition",
-    "tags",
     "appVersion",
-    "deprecated",
-    "annotations",
+    "condition",
+    "description",
+    "home",
+    "icon",
     "kubeVersion",
-    "dependencies",
+    "name",
+    "tags",
     "type",
+    "version",
 ];
-
-/// The fields that are lists, maps or flags. The other fields are strings, however YAML reads them.
-const NO_TEXTS: [&str; 6] =
-    ["sources", "keywords", "maintainers", "deprecated", "annotations", "dependencies"];
 
 /// A `Chart.yaml`.
 #[derive(Debug)]
@@ -159,20 +149,15 @@ impl Metadata {
     }
 }
 
-/// The fields that Helm knows, in its order, without others.
+/// The fields of the file, without empty ones.
 fn parse(text: &str) -> Result<Map<String, Value>, String> {
-    let mut all: Map<String, Value> = serde_saphyr::from_str(text)
+    let mut fields: Map<String, Value> = serde_saphyr::from_str(text)
         .map_err(|error| format!("cannot be read: {}", error.without_snippet()))?;
-    let mut fields = Map::new();
-    for name in FIELDS {
-        let Some(value) = all.remove(name).filter(|value| !value.is_null()) else {
-            continue;
-        };
-        let value = match NO_TEXTS.contains(&name) {
-            true => value,
-            false => Value::String(self::text(&value).ok_or(format!("`{name}` is not a string"))?),
-        };
-        fields.insert(name.to_owned(), value);
+    fields.retain(|_, value| !value.is_null());
+    for name in TEXTS {
+        if let Some(value) = fields.get_mut(name) {
+            *value = self::text(value).ok_or(format!("`{name}` is not a string"))?.into();
+        }
     }
     Ok(fields)
 }

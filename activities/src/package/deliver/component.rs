@@ -6,62 +6,65 @@ use std::{
 };
 
 use anyhow::Context;
+use futures::{StreamExt, TryStreamExt, stream};
 use kilnworks_workflows::{
     names,
     output::ContainerImage,
     record::{PackagedChart, PackagedFile, Record},
 };
-use oci_client::manifest::{OciDescriptor, OciImageManifest};
+use oci_client::manifest::{ImageIndexEntry, OciDescriptor, OciImageManifest};
 
 use super::{Making, Parts};
 use crate::{
     package::{
         chart,
-        layout::Role,
-        parts::{Chart, ChartSource, File, FileSource, Image, RegistryObject},
+        layout::{Notes, Role},
+        parts::{self, Source},
         tree,
     },
     registry::{Body, Repository, index::platform_of, place_known},
 };
 
-/// The contents without the files that the spec asks for.
-pub(super) async fn parts(making: &Making<'_>, component: &str) -> anyhow::Result<Parts> {
-    let mut parts = making.nothing();
+/// How many images are looked up at the same time.
+const IMAGES: usize = 4;
+
+/// Adds everything except the files that the spec asks for.
+pub(super) async fn add(
+    making: &Making<'_>,
+    parts: &mut Parts,
+    component: &str,
+) -> anyhow::Result<()> {
     parts.record.images = making.input.images.clone();
-    for image in &making.input.images {
-        let registries = &making.input.registries;
-        let registry = registries.get(&image.container).unwrap_or(&making.delivery.place.registry);
-        let origin = RegistryObject {
-            repository: names::repository_of(&image.reference),
-            registry: registry.clone(),
-            digest: image.digest.clone(),
-        };
-        match image.files {
-            true => yielded(making, &mut parts, image, &origin).await?,
-            false => parts.images.extend(images(image, &origin)?),
-        }
+    let (yielding, built): (Vec<_>, Vec<_>) =
+        making.input.images.iter().partition(|image| image.files);
+    // A list, because a lazy iterator would make the future not `Send`.
+    let finding: Vec<_> = built.into_iter().map(|image| images(making, image)).collect();
+    let found: Vec<Vec<_>> = stream::iter(finding).buffered(IMAGES).try_collect().await?;
+    parts.contents.images = found.into_iter().flatten().collect();
+    for image in yielding {
+        yielded(making, parts, image).await?;
     }
-    packed(making, &mut parts, component).await?;
-    Ok(parts)
+    packed(making, parts, component).await
 }
 
-/// A container's image, or one image per platform: a package contains no nested index.
-fn images(image: &ContainerImage, origin: &RegistryObject) -> anyhow::Result<Vec<Image>> {
-    let one = |origin, platform| Image {
-        component: image.component.clone(),
-        container: image.container.clone(),
-        init: image.init,
-        platform,
-        origin,
-    };
+/// A container's image, or its image of each platform: a package contains no nested index.
+async fn images(
+    making: &Making<'_>,
+    image: &ContainerImage,
+) -> anyhow::Result<Vec<(ImageIndexEntry, Repository)>> {
+    let from = making.repository_of(image).await?;
+    let names = (image.component.as_str(), image.container.as_str());
     if image.platforms.is_empty() {
-        return Ok(vec![one(origin.clone(), None)]);
+        let entry = parts::image(&from, &image.digest, names, image.init, None).await?;
+        return Ok(vec![(entry, from)]);
     }
-    let each = image.platforms.iter().map(|it| {
-        let origin = RegistryObject { digest: it.digest.clone(), ..origin.clone() };
-        Ok(one(origin, Some(platform_of(&it.platform)?)))
-    });
-    each.collect()
+    let mut all = Vec::new();
+    for one in &image.platforms {
+        let platform = Some(platform_of(&one.platform)?);
+        let entry = parts::image(&from, &one.digest, names, image.init, platform).await?;
+        all.push((entry, from.clone()));
+    }
+    Ok(all)
 }
 
 /// Adds the files of a container's last stage. A file's name is its container and its path.
@@ -69,10 +72,9 @@ async fn yielded(
     making: &Making<'_>,
     parts: &mut Parts,
     image: &ContainerImage,
-    origin: &RegistryObject,
 ) -> anyhow::Result<()> {
-    let from = making.registry.open(&origin.repository, &origin.registry).await?;
-    let manifest = from.manifest(&origin.digest).await?;
+    let from = making.repository_of(image).await?;
+    let manifest = from.manifest(&image.digest).await?;
     let manifest = manifest.with_context(|| format!("there is no image `{}`", image.reference))?;
     let manifest: OciImageManifest = serde_json::from_slice(&manifest.bytes)
         .with_context(|| format!("`{}` is not an image", image.reference))?;
@@ -84,25 +86,17 @@ async fn yielded(
         download(&from, layer, path)
     };
     for file in tree::files(&manifest, blob, &dir).await? {
-        let name = format!("{}/{}", image.container, file.name);
-        parts.record.files.push(PackagedFile {
+        let packaged = PackagedFile {
             component: Some(image.component.clone()),
             container: Some(image.container.clone()),
-            name: name.clone(),
-            media_type: file.media_type.clone(),
+            name: format!("{}/{}", image.container, file.name),
+            media_type: file.media_type,
             digest: file.digest,
             size: file.size,
             template: None,
             commit: image.commit.clone(),
-        });
-        parts.files.push(File {
-            component: Some(image.component.clone()),
-            container: Some(image.container.clone()),
-            name,
-            role: Role::File,
-            media_type: file.media_type,
-            source: FileSource::Made(Body::File(file.path)),
-        });
+        };
+        parts.add_file(packaged, Body::File(file.path));
     }
     Ok(())
 }
@@ -123,24 +117,18 @@ async fn packed(making: &Making<'_>, parts: &mut Parts, component: &str) -> anyh
     let (snapshot, commit) = making.source().await?.context("a chart is out of a source")?;
     let version = making.input.version.as_deref();
     let chart = chart::chart(&snapshot, &commit, path, version).await?;
-    let manifest = serde_json::to_vec(&chart.manifest).context("write the chart's manifest")?;
     let repository = names::chart(&making.delivery.place.repository);
     parts.record.charts.push(PackagedChart {
         component: component.to_owned(),
-        name: chart.name,
+        name: chart.name.clone(),
         reference: format!("{repository}:{}", names::version_tag(&chart.version)),
-        version: chart.version,
-        digest: format!("sha256:{}", names::hex(&manifest)),
+        version: chart.version.clone(),
+        digest: chart.manifest.digest.clone(),
         commit: Some(commit),
     });
-    parts.charts.push(Chart {
-        component: component.to_owned(),
-        source: ChartSource::Made {
-            manifest,
-            config: chart.config,
-            archive: Body::Bytes(chart.archive),
-        },
-    });
+    let notes = Notes::default().own("component", Some(component)).role(Role::Chart);
+    let entry = notes.entry(&chart.manifest, None)?;
+    parts.contents.charts.push((entry, Source::Made(chart)));
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Attaches provenance to a package and to its images.
 
 use futures::{StreamExt, TryStreamExt, stream};
-use kilnworks_workflows::{failure::FailureType, names, output::ContainerImage, record::Record};
+use kilnworks_workflows::{failure::FailureType, output::ContainerImage, record::Record};
 
 use super::Making;
 use crate::{
@@ -35,34 +35,17 @@ async fn of_image(
     record: &Record,
     image: &ContainerImage,
 ) -> anyhow::Result<()> {
-    for digest in digests(image) {
+    // A client that pulls one platform looks for the provenance of that platform's digest.
+    let platforms = image.platforms.iter().map(|one| &one.digest);
+    for digest in std::iter::once(&image.digest).chain(platforms) {
         // The builder of an image that is used as it is must provide its provenance.
         let Some(statement) = provenance::of_image(record, image, digest) else { return Ok(()) };
-        of_digest(making, package, record, image, (digest, &statement)).await?;
+        once(package, digest, &statement).await?;
+        if record.component.is_some() {
+            once(&making.repository_of(image).await?, digest, &statement).await?;
+        }
     }
     Ok(())
-}
-
-/// The digests of an image and of its platforms: a client that pulls one platform looks there.
-fn digests(image: &ContainerImage) -> impl Iterator<Item = &String> {
-    std::iter::once(&image.digest).chain(image.platforms.iter().map(|one| &one.digest))
-}
-
-async fn of_digest(
-    making: &Making<'_>,
-    package: &Repository,
-    record: &Record,
-    image: &ContainerImage,
-    (digest, statement): (&str, &Statement),
-) -> anyhow::Result<()> {
-    once(package, digest, statement).await?;
-    if record.component.is_none() {
-        return Ok(());
-    }
-    let registries = &making.input.registries;
-    let registry = registries.get(&image.container).unwrap_or(&making.delivery.place.registry);
-    let own = making.registry.open(&names::repository_of(&image.reference), registry).await?;
-    once(&own, digest, statement).await
 }
 
 /// Attaches a statement to an existing manifest, unless the manifest has one.

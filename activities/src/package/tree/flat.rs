@@ -60,10 +60,7 @@ impl Flat {
         let mut change = Change::default();
         layer.entries(cancel, &mut |entry, found| {
             let path = plain(&found.path_bytes())?;
-            if path.is_empty() || layer.is_own(&path) {
-                return Ok(());
-            }
-            if change.takes_away(&path) {
+            if path.is_empty() || change.takes_away(&path) {
                 return Ok(());
             }
             let link = found.link_name_bytes().map(|target| target.into_owned());

@@ -9,7 +9,6 @@ use std::{
 use anyhow::Context;
 use flate2::read::MultiGzDecoder;
 use kilnworks_workflows::failure::FailureType;
-use oci_client::manifest::OciDescriptor;
 use tar::Archive;
 use tokio_util::sync::CancellationToken;
 
@@ -41,34 +40,16 @@ const UNPACKED: u64 = 8 << 30;
 /// The most bytes of an extension header, such as a long name.
 const EXTENSION: u64 = 1 << 20;
 
-/// The annotation of an eStargz layer.
-const STARGZ: &str = "containerd.io/snapshot/stargz/toc.digest";
-
-/// The files that an eStargz layer has for itself.
-const OF_STARGZ: [&str; 3] = ["stargz.index.json", ".prefetch.landmark", ".no.prefetch.landmark"];
-
 /// An entry of a layer.
 pub(super) type Entry<'a> = tar::Entry<'a, Box<dyn Read>>;
 
 /// A layer.
 pub(super) struct Layer {
-    path: PathBuf,
-    compression: Compression,
-    is_stargz: bool,
+    pub(super) path: PathBuf,
+    pub(super) compression: Compression,
 }
 
 impl Layer {
-    pub(super) fn new(descriptor: &OciDescriptor, compression: Compression, path: PathBuf) -> Self {
-        let annotations = descriptor.annotations.as_ref();
-        let is_stargz = annotations.is_some_and(|all| all.contains_key(STARGZ));
-        Self { path, compression, is_stargz }
-    }
-
-    /// Whether the layer has a file only for itself.
-    pub(super) fn is_own(&self, path: &[u8]) -> bool {
-        self.is_stargz && OF_STARGZ.iter().any(|name| name.as_bytes() == path)
-    }
-
     /// Refuses a layer that would take too much memory or disk: by a very long name, which is read at once,
     /// or by more bytes than a layer may have.
     pub(super) fn check(&self, cancel: &CancellationToken) -> anyhow::Result<()> {

@@ -1,14 +1,9 @@
 //! Compares the record of a package with the package.
 
-use std::collections::BTreeMap;
-
 use kilnworks_workflows::record::{API_VERSION, Record};
 
 use crate::{
-    package::{
-        indexes::{Whose, indexes},
-        read::{self, Package},
-    },
+    package::read::{self, Package},
     registry::{Manifest, Repository},
 };
 
@@ -29,12 +24,10 @@ pub(super) async fn check(
     package: &Manifest,
 ) -> anyhow::Result<(Counts, Vec<String>)> {
     let index = read::kind(package).map_err(|other| anyhow::anyhow!("it is {other}"))?;
-    let entries = index.manifests.clone();
     let package = read::package(repository, package.clone(), index).await?;
     Ok(match serde_json::from_slice::<Record>(&package.record) {
         Ok(record) if record.api_version == API_VERSION => {
-            let indexes = indexes(&entries)?;
-            let faults = faults(&package, &record, &indexes);
+            let faults = faults(&package, &record)?;
             let (files, charts) = (record.files.len(), record.charts.len());
             let images = record.images.iter().filter(|one| !one.files).count();
             (Counts { images, files, charts }, faults)
@@ -47,41 +40,31 @@ pub(super) async fn check(
     })
 }
 
-fn faults(package: &Package, record: &Record, indexes: &BTreeMap<Whose, Manifest>) -> Vec<String> {
+fn faults(package: &Package, record: &Record) -> anyhow::Result<Vec<String>> {
     let of = &package.of;
     let mut faults = Vec::new();
     let said = (&record.app, &record.component, &record.version);
     if said != (&of.app, &of.component, &of.version) {
         faults.push(format!("record: it is of `{}`, another one than the package", record.app));
     }
-    images(package, record, indexes, &mut faults);
+    images(package, record, &mut faults)?;
     files(package, record, &mut faults);
     for chart in &record.charts {
-        if !package.charts.iter().any(|it| it.entry.digest == chart.digest) {
+        if !package.charts.iter().any(|it| it.digest == chart.digest) {
             let (name, digest) = (&chart.name, &chart.digest);
             faults.push(format!("chart {name}: `{digest}` of the record is not in the package"));
         }
     }
-    faults
+    Ok(faults)
 }
 
 /// In both directions: an image that the record does not name is a fault, too.
-fn images(
-    package: &Package,
-    record: &Record,
-    indexes: &BTreeMap<Whose, Manifest>,
-    faults: &mut Vec<String>,
-) {
+fn images(package: &Package, record: &Record, faults: &mut Vec<String>) -> anyhow::Result<()> {
     for one in record.images.iter().filter(|one| !one.files) {
         let names = (&one.component, &one.container);
-        let held: Vec<_> =
-            package.images.iter().filter(|it| (&it.component, &it.container) == names).collect();
-        // An image that was used as it is may be an index, of which the package has one image. Of a
-        // build for several platforms it has all images.
-        let of_several = indexes.get(&(names.0.clone(), names.1.clone()));
-        let same = held.iter().any(|it| it.entry.digest == one.digest)
-            || of_several.is_some_and(|index| index.digest == one.digest);
-        if held.is_empty() || (!same && one.made.is_some()) {
+        let held = package.digest_of(names.0, names.1)?;
+        // An image that was used as it is may be an index, of which the package has one image.
+        if held.is_none() || (one.made.is_some() && held.as_ref() != Some(&one.digest)) {
             let (name, digest) = (format!("{}/{}", names.0, names.1), &one.digest);
             faults.push(format!("image {name}: `{digest}` of the record is not in the package"));
         }
@@ -92,6 +75,7 @@ fn images(
             faults.push(format!("image {}/{}: the record does not name it", names.0, names.1));
         }
     }
+    Ok(())
 }
 
 fn files(package: &Package, record: &Record, faults: &mut Vec<String>) {

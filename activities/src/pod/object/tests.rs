@@ -9,11 +9,8 @@ use super::{Site, render_object};
 use crate::{
     fixtures::{full, minimal, settings},
     pod::{access::Access, manifest, template::Template},
-    settings::{Delivery, LauncherKind},
-    store::{
-        ContextStore,
-        s3::{Bucket, S3Store},
-    },
+    settings::{Bucket, Delivery, LauncherKind},
+    store::{ContextStore, s3::S3Store},
 };
 
 fn rendered(

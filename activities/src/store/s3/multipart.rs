@@ -2,16 +2,13 @@
 
 mod part;
 
-use std::{path::Path, time::SystemTime};
+use std::time::SystemTime;
 
 use anyhow::Context;
-use aws_sdk_s3::{
-    error::ProvideErrorMetadata,
-    types::{CompletedMultipartUpload, CompletedPart},
-};
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use futures::{StreamExt, TryStreamExt, stream};
 
-use self::part::Upload;
+pub(in crate::store::s3) use self::part::Upload;
 use super::{Origin, Piece, S3Store, SHA256, Unfinished};
 
 /// Size of a part in bytes. Larger files are put in parts.
@@ -23,33 +20,10 @@ const MOST_PARTS: usize = 10_000;
 /// How many parts are sent at the same time.
 const AT_ONCE: usize = 4;
 
-/// Puts a file in parts, and returns its version.
+/// Puts the concatenation of pieces, and returns its version. The object appears once all parts are
+/// sent. If a part fails, this deletes the parts that were sent. If the worker dies, [`unfinished`]
+/// finds them.
 pub(super) async fn put(
-    store: &S3Store,
-    key: &str,
-    file: &Path,
-    size: u64,
-    sha256: &str,
-) -> anyhow::Result<Option<String>> {
-    let upload = Upload { store, key, file, origin: None };
-    whole(upload, &[Piece::Own(0..size)], Some(sha256)).await
-}
-
-/// Puts the concatenation of pieces, and returns its version.
-pub(super) async fn compose(
-    store: &S3Store,
-    key: &str,
-    file: &Path,
-    origin: &Origin,
-    pieces: &[Piece],
-) -> anyhow::Result<Option<String>> {
-    let upload = Upload { store, key, file, origin: Some(origin) };
-    whole(upload, pieces, None).await
-}
-
-/// The object appears once all parts are sent. If a part fails, this deletes the parts that were
-/// sent. If the worker dies, [`unfinished`] finds them.
-async fn whole(
     upload: Upload<'_>,
     pieces: &[Piece],
     sha256: Option<&str>,
@@ -120,31 +94,5 @@ pub(super) async fn unfinished(
         if !page.is_truncated.unwrap_or_default() || from.0.is_none() {
             return Ok(found);
         }
-    }
-}
-
-/// Deletes the parts of an upload.
-pub(super) async fn discard(store: &S3Store, upload: &Unfinished) -> anyhow::Result<()> {
-    let abort = store.client.abort_multipart_upload().bucket(&store.bucket.name);
-    match abort.key(&upload.key).upload_id(&upload.id).send().await {
-        Ok(_) => Ok(()),
-        Err(error) if error.code() == Some("NoSuchUpload") => Ok(()),
-        Err(error) => Err(store.explain("remove an upload of", &upload.key, error)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn there_are_never_too_many_parts() {
-        for size in [0, 1, PART, 3 * PART + 17, 200_000 * PART + 17] {
-            let parts = parts(&[Piece::Own(0..size)]).unwrap();
-            assert!(parts.len() <= MOST_PARTS, "{size}");
-            assert_eq!(parts.iter().map(Piece::length).sum::<u64>(), size);
-        }
-        let pieces = vec![Piece::Copied(0..PART); MOST_PARTS + 1];
-        assert!(parts(&pieces).is_err());
     }
 }

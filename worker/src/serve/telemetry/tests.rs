@@ -49,11 +49,10 @@ async fn what_is_counted_is_on_the_page() {
         ..SweepReport::default()
     };
     report.objects.count = 5;
-    metrics().sweep(&report);
-    metrics().retried("index", FailureType::RegistryUnavailable);
-    metrics().looked_up(true);
-    metrics().looked_up(true);
-    metrics().looked_up(false);
+    metrics().sweeps(1, &report);
+    metrics().retries(1, "index", FailureType::RegistryUnavailable);
+    metrics().lookups(2, true);
+    metrics().lookups(1, false);
     metrics().watch_interrupted();
     metrics().pods(6, 7);
     metrics().backlog("launch", "activity", Some((8, 9)));

@@ -106,6 +106,8 @@ fn package(image: Manifest) -> Files {
         manifests: vec![image, record, referrer],
         package,
         blobs: Default::default(),
+        names: Default::default(),
+        faults: vec![],
     };
     files(&whole, &[CONFIG, LAYER, b"{}", b"{ }"])
 }
@@ -130,6 +132,8 @@ pub(super) fn an_image_alone() -> Files {
         manifests: vec![],
         referrers: vec![],
         blobs: Default::default(),
+        names: Default::default(),
+        faults: vec![],
     };
     files(&whole, &[CONFIG, LAYER])
 }

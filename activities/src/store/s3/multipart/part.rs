@@ -21,11 +21,11 @@ use crate::blocking::blocking;
 
 /// An object that is put in parts.
 #[derive(Clone, Copy)]
-pub(super) struct Upload<'a> {
-    pub(super) store: &'a S3Store,
-    pub(super) key: &'a str,
-    pub(super) file: &'a Path,
-    pub(super) origin: Option<&'a Origin>,
+pub(in crate::store::s3) struct Upload<'a> {
+    pub(in crate::store::s3) store: &'a S3Store,
+    pub(in crate::store::s3) key: &'a str,
+    pub(in crate::store::s3) file: &'a Path,
+    pub(in crate::store::s3) origin: Option<&'a Origin>,
 }
 
 impl Upload<'_> {
