@@ -1,0 +1,146 @@
+//! The public failure types, and what a person can do about each.
+
+use serde::{Deserialize, Serialize};
+
+/// What went wrong, by what can be done about it. The names are public: a caller in any language
+/// reads them as the `type` of the application failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, strum::VariantArray)]
+pub enum FailureType {
+    /// The document is wrong.
+    InvalidSpec,
+    /// The Dockerfile or a template value does not render.
+    InvalidTemplate,
+    /// There is no such repository.
+    SourceNotFound,
+    /// There is no such branch, tag, commit, directory or file in it.
+    RevisionNotFound,
+    /// The repository refuses us, or the Secret may not be used for its host.
+    SourceDenied,
+    /// The repository's server is down or slow.
+    SourceUnavailable,
+    /// The store is down or slow.
+    StoreUnavailable,
+    /// The Kubernetes API is down or slow.
+    ClusterUnavailable,
+    /// The registry is down or slow.
+    RegistryUnavailable,
+    /// An image that the build stands on does not exist.
+    BaseImageNotFound,
+    /// The registry refuses a pull or a push, or the Secret may not be used for its host.
+    RegistryDenied,
+    /// An instruction of the Dockerfile failed.
+    BuildFailed,
+    /// The executor was killed for its memory.
+    OutOfMemory,
+    /// The cluster evicted the Pod.
+    Evicted,
+    /// The Pod's node is gone.
+    NodeLost,
+    /// Someone deleted the Pod.
+    PodDeleted,
+    /// No node took the Pod within its timeout.
+    Unschedulable,
+    /// The executor did not start within its timeout.
+    ImagePullFailed,
+    /// The cluster had no room for the Pod within its timeout.
+    QuotaExceeded,
+    /// The building or the whole timeout ran out.
+    DeadlineExceeded,
+    /// The id or the Pod's name belongs to another.
+    Conflict,
+    /// The version belongs to another build.
+    VersionExists,
+    /// A person refused the delivery.
+    Rejected,
+    /// A person cancelled this container, and not the build.
+    ContainerCancelled,
+    /// Every worker that ran a step died during it.
+    WorkerDied,
+    /// A mistake of Kilnworks itself.
+    Internal,
+}
+
+impl FailureType {
+    /// The public name.
+    pub fn name(self) -> String {
+        format!("{self:?}")
+    }
+
+    /// What a person can do about it, in a sentence.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::InvalidSpec => {
+                "correct the named fields; `kiln plan SPEC` finds faults without a server"
+            }
+            Self::InvalidTemplate => "correct the named line of the template, or its values",
+            Self::SourceNotFound => "check `source.git.url`",
+            Self::RevisionNotFound => {
+                "check `source.git.revision`, `contextDir` and `dockerfile` at that commit"
+            }
+            Self::SourceDenied => {
+                "check `source.git.secret`, and that its annotation kiln.io/hosts lists the host"
+            }
+            Self::SourceUnavailable
+            | Self::StoreUnavailable
+            | Self::ClusterUnavailable
+            | Self::RegistryUnavailable => {
+                "it was away for longer than its timeout; see to it, or raise `timeouts.whole`"
+            }
+            Self::BaseImageNotFound => "check the image in FROM, or in `image`",
+            Self::RegistryDenied => {
+                "check `pushSecret` and `pullSecret`, and that kiln.io/hosts on them lists the registry"
+            }
+            Self::BuildFailed => "see to the named instruction; the log tells more",
+            Self::OutOfMemory => "raise `resources.memory`",
+            Self::Evicted | Self::NodeLost | Self::PodDeleted => {
+                "the cluster took every attempt's Pod: see its events, or raise KILN_MAX_ATTEMPTS"
+            }
+            Self::Unschedulable => {
+                "no node has room: lower `resources`, add nodes, or raise `timeouts.scheduling`"
+            }
+            Self::ImagePullFailed => {
+                "check KILN_EXECUTOR_IMAGE and what the Pod mounts, or raise `timeouts.pulling`"
+            }
+            Self::QuotaExceeded => {
+                "raise the quota of the build namespace, KILN_MAX_BUILDS, or `timeouts.queued`"
+            }
+            Self::DeadlineExceeded => {
+                "make the build faster, or raise the named timeout in `timeouts`"
+            }
+            Self::Conflict => "wait for the other build to end, or give another id",
+            Self::VersionExists => "give another version",
+            Self::ContainerCancelled => "someone wanted that; build it again where it is wanted",
+            Self::Rejected => {
+                "see the reason that was given; the images are there, the package is not"
+            }
+            Self::WorkerDied => {
+                "see why the workers ended (`kubectl describe pod`): mostly their memory limit"
+            }
+            Self::Internal => "report it, with the workflow's history",
+        }
+    }
+
+    /// Whether the same step may mend it by being run again after a while.
+    pub fn waiting_mends(self) -> bool {
+        matches!(
+            self,
+            Self::SourceUnavailable
+                | Self::StoreUnavailable
+                | Self::ClusterUnavailable
+                | Self::RegistryUnavailable
+        )
+    }
+
+    /// Whether a new Pod may do better.
+    pub fn new_attempt_mends(self) -> bool {
+        matches!(
+            self,
+            Self::OutOfMemory
+                | Self::Evicted
+                | Self::NodeLost
+                | Self::PodDeleted
+                | Self::RegistryUnavailable
+                | Self::StoreUnavailable
+        )
+    }
+}
