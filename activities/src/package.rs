@@ -16,7 +16,6 @@ pub mod contents;
 pub mod deliver;
 pub mod files;
 mod helmignore;
-pub mod indexes;
 pub mod layout;
 mod media;
 pub mod parts;

@@ -138,9 +138,9 @@ impl Making<'_> {
         let from = &package.repository;
         images.extend(package.images.into_iter().map(|image| (image.entry, from.clone())));
         let charted = package.charts.into_iter();
-        charts.extend(charted.map(|entry| (entry, Source::Placed(from.clone()))));
+        charts.extend(charted.map(|entry| (entry, Source::Placed(Box::new(from.clone())))));
         let filed = package.files.into_iter().chain(package.templates);
-        files.extend(filed.map(|file| (file.blob, Source::Placed(from.clone()))));
+        files.extend(filed.map(|file| (file.blob, Source::Placed(Box::new(from.clone())))));
         Ok(())
     }
 

@@ -33,7 +33,7 @@ pub struct Contents {
 #[derive(Clone)]
 pub enum Source<T> {
     /// From a repository that has it.
-    Placed(Repository),
+    Placed(Box<Repository>),
     /// It is new.
     Made(T),
 }

@@ -1,6 +1,8 @@
 //! Publishes a package. The index is put last, so whoever finds the tag finds everything. If a publish
 //! dies halfway, the next one completes it and sends only what is missing.
 
+use std::collections::BTreeMap;
+
 use futures::{StreamExt, TryStreamExt, stream};
 use kilnworks_workflows::{failure::FailureType, names, output::Package};
 use oci_client::manifest::{ImageIndexEntry, OciDescriptor};
@@ -8,14 +10,13 @@ use oci_client::manifest::{ImageIndexEntry, OciDescriptor};
 use super::{
     chart::Chart,
     contents::Inside,
-    indexes::put_indexes,
     layout::{self, CHART, CHART_ARCHIVE, Notes, Of, RECORD, Role, own},
     parts::{Contents, Source},
     read,
 };
 use crate::{
     error::fail,
-    registry::{Body, EMPTY, Manifest, Repository, place_known},
+    registry::{Body, EMPTY, Manifest, Repository, index, place_known},
 };
 
 /// How many images are copied at the same time.
@@ -113,6 +114,24 @@ async fn difference(
 
 async fn place(from: &Repository, entry: &ImageIndexEntry, to: &Repository) -> anyhow::Result<()> {
     place_known(from, &entry.digest, to, &[names::child_tag(&entry.digest)]).await.map(drop)
+}
+
+/// Puts the index of each container with several images into a package's repository, so that they can
+/// be pulled from there as one image. A package contains only the images. From these, each registry gets
+/// the same bytes.
+pub async fn put_indexes(to: &Repository, entries: &[ImageIndexEntry]) -> anyhow::Result<()> {
+    let mut all: BTreeMap<_, Vec<ImageIndexEntry>> = BTreeMap::new();
+    for entry in entries {
+        let note = |name: &str| own(entry.annotations.as_ref(), name);
+        if let Some(names) = note("component").zip(note("container")) {
+            all.entry(names).or_default().push(entry.clone());
+        }
+    }
+    for entries in all.into_values().filter(|entries| entries.len() > 1) {
+        let index = index::of(entries)?;
+        to.put_manifest(&names::child_tag(&index.digest), &index).await?;
+    }
+    Ok(())
 }
 
 async fn put_chart(to: &Repository, chart: &Chart) -> anyhow::Result<()> {

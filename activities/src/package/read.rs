@@ -8,7 +8,7 @@ use super::{
     contents::Inside,
     layout::{Of, PACKAGE, RECORD, Role, own},
 };
-use crate::registry::{Manifest, RegistryClient, Repository};
+use crate::registry::{Manifest, RegistryClient, Repository, index};
 
 /// Bytes of the largest record.
 pub const RECORD_BYTES: u64 = 8 * 1024 * 1024;
@@ -40,8 +40,6 @@ pub struct Image {
     pub component: String,
     /// Name of the container.
     pub container: String,
-    /// Whether it is an init container.
-    pub init: bool,
     /// Digest, size and platform of its manifest.
     pub entry: ImageIndexEntry,
 }
@@ -152,7 +150,6 @@ impl Image {
         Ok(Self {
             component: named(notes, "component", package)?,
             container: named(notes, "container", package)?,
-            init: own(notes, "init").as_deref() == Some("true"),
             entry: entry.clone(),
         })
     }
@@ -191,5 +188,18 @@ impl Package {
     /// The content of a file, at most `max` bytes.
     pub async fn bytes(&self, file: &File, max: u64) -> anyhow::Result<Vec<u8>> {
         self.repository.read_blob(&file.blob, max).await
+    }
+
+    /// The digest by which a container's image is pulled from the package's repository: for several
+    /// platforms, that of their index. None if the package has no such image.
+    pub fn digest_of(&self, component: &str, container: &str) -> anyhow::Result<Option<String>> {
+        let own = self.images.iter();
+        let own = own.filter(|it| it.component == component && it.container == container);
+        let own: Vec<_> = own.map(|image| image.entry.clone()).collect();
+        Ok(match own.as_slice() {
+            [] => None,
+            [one] => Some(one.digest.clone()),
+            _ => Some(index::of(own)?.digest),
+        })
     }
 }

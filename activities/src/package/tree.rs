@@ -78,7 +78,11 @@ where
         }
         let wanted = wanted(&flat)?;
         let kept = keep(&layers, &wanted, &dir, cancel)?;
-        Ok(wanted.into_iter().map(|(name, origin)| kept[&origin].named(name)).collect())
+        let named = |(name, origin): (String, LayerEntry)| {
+            let Kept(path, digest, size) = kept[&origin].clone();
+            Yielded { media_type: media::of(&name), name, digest, size, path }
+        };
+        Ok(wanted.into_iter().map(named).collect())
     })
     .await
 }
@@ -110,24 +114,9 @@ fn wanted(flat: &Flat) -> anyhow::Result<BTreeMap<String, LayerEntry>> {
     Ok(wanted)
 }
 
-/// A file on this machine's disk.
-struct Kept {
-    path: PathBuf,
-    digest: String,
-    size: u64,
-}
-
-impl Kept {
-    fn named(&self, name: String) -> Yielded {
-        Yielded {
-            media_type: media::of(&name),
-            name,
-            digest: self.digest.clone(),
-            size: self.size,
-            path: self.path.clone(),
-        }
-    }
-}
+/// A file on the disk: its path, digest and size.
+#[derive(Clone)]
+struct Kept(PathBuf, String, u64);
 
 /// Writes each wanted file once, even if it has several names.
 fn keep(
@@ -177,7 +166,7 @@ fn write(
         size += count as u64;
     }
     let digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    Ok(Kept { path, digest: format!("sha256:{digest}"), size })
+    Ok(Kept(path, format!("sha256:{digest}"), size))
 }
 
 fn invalid(message: String) -> anyhow::Error {

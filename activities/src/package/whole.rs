@@ -3,10 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use kilnworks_workflows::names;
 use oci_client::manifest::{ImageIndexEntry, OciDescriptor};
-use serde::Deserialize;
 
 use super::{
     layout::{Of, own},
@@ -44,18 +43,6 @@ pub struct Whole {
     pub faults: Vec<String>,
 }
 
-#[derive(Deserialize)]
-struct Subject {
-    subject: Option<OciDescriptor>,
-}
-
-/// The digest of the manifest that a manifest refers to.
-pub fn subject(manifest: &Manifest) -> anyhow::Result<Option<OciDescriptor>> {
-    let subject: Subject = serde_json::from_slice(&manifest.bytes)
-        .with_context(|| format!("the manifest `{}` is not one", manifest.digest))?;
-    Ok(subject.subject)
-}
-
 impl Whole {
     /// A package with everything in it, without referrers. `read` returns a manifest by its digest. If a
     /// part is missing or does not match, the package has faults.
@@ -88,7 +75,7 @@ impl Whole {
         let name = format!("what refers to {}", self.name(to));
         self.add(&name, referrer, read, 1).await?;
         let Some(found) = self.find(&referrer.digest) else { return Ok(()) };
-        match subject(found)? {
+        match found.parts()?.subject {
             Some(subject) if subject.digest == to => self.agrees_or_fault(&name, &subject),
             _ => self.faults.push(format!("{name}: `{}` refers to another", referrer.digest)),
         }

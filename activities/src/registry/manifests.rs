@@ -49,6 +49,8 @@ pub struct Parts {
     pub layers: Vec<OciDescriptor>,
     /// An index's manifests; none for an image.
     pub manifests: Option<Vec<OciDescriptor>>,
+    /// The manifest that this manifest refers to.
+    pub subject: Option<OciDescriptor>,
 }
 
 impl Manifest {

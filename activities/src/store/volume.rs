@@ -65,7 +65,27 @@ impl VolumeStore {
     /// The files below a prefix whose names match.
     async fn list(&self, prefix: &str, matches: fn(&str) -> bool) -> anyhow::Result<Vec<Stored>> {
         let root = self.dir.clone();
-        self.run("list", prefix, move |path| list(path, &root, matches)).await
+        let list = move |path: &Path| {
+            let mut found = Vec::new();
+            for entry in WalkDir::new(path).sort_by_file_name() {
+                let entry = match entry {
+                    // Other workers put and delete files at the same time.
+                    Err(error) if error.io_error().is_some_and(is_missing) => continue,
+                    entry => entry.context("cannot list it")?,
+                };
+                if !entry.file_type().is_file() || !matches(&entry.file_name().to_string_lossy()) {
+                    continue;
+                }
+                let key = entry.path().strip_prefix(&root).context("it is under the root")?;
+                match fs::metadata(entry.path()) {
+                    Ok(meta) => found.push(stored(key.display().to_string(), &meta)?),
+                    Err(error) if is_missing(&error) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Ok(found)
+        };
+        self.run("list", prefix, list).await
     }
 }
 
@@ -213,27 +233,6 @@ const UNFINISHED: &str = ".tmp";
 
 fn is_unfinished(name: &str) -> bool {
     name.starts_with(UNFINISHED)
-}
-
-/// The files below a path whose names match.
-fn list(path: &Path, root: &Path, matches: fn(&str) -> bool) -> anyhow::Result<Vec<Stored>> {
-    let mut found = Vec::new();
-    for entry in WalkDir::new(path).sort_by_file_name() {
-        let entry = match entry {
-            // Other workers put and delete files at the same time.
-            Err(error) if error.io_error().is_some_and(is_missing) => continue,
-            entry => entry.context("cannot list it")?,
-        };
-        if entry.file_type().is_file() && matches(&entry.file_name().to_string_lossy()) {
-            let key = entry.path().strip_prefix(root).context("it is under the root")?;
-            match fs::metadata(entry.path()) {
-                Ok(meta) => found.push(stored(key.display().to_string(), &meta)?),
-                Err(error) if is_missing(&error) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-    Ok(found)
 }
 
 fn is_missing(error: &std::io::Error) -> bool {

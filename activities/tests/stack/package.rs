@@ -111,8 +111,8 @@ async fn what_is_published_is_read() {
     assert_eq!(package.manifest.digest, done.digest);
     assert_eq!(package.of, contents.of);
     assert_eq!(package.record, contents.record);
-    let images: Vec<_> = package.images.iter().map(|it| (&*it.container, it.init)).collect();
-    assert_eq!(images, [("web", false), ("migrate", true)]);
+    let images: Vec<_> = package.images.iter().map(|it| &*it.container).collect();
+    assert_eq!(images, ["web", "migrate"]);
     assert_eq!(package.images[0].entry.digest, contents.images[0].0.digest);
     for image in &package.images {
         let platform = image.entry.platform.as_ref().expect("a platform");
@@ -264,8 +264,10 @@ async fn an_apps_package_takes_parts_of_another_registry() {
     let component = opened(&published(&from, &contents).await.reference).await;
     let placed = || component.repository.clone();
     let images = component.images.iter().map(|image| (image.entry.clone(), placed()));
-    let charts = component.charts.iter().map(|entry| (entry.clone(), Source::Placed(placed())));
-    let files = component.files.iter().map(|it| (it.blob.clone(), Source::Placed(placed())));
+    let charts =
+        component.charts.iter().map(|entry| (entry.clone(), Source::Placed(Box::new(placed()))));
+    let files =
+        component.files.iter().map(|it| (it.blob.clone(), Source::Placed(Box::new(placed()))));
     let app = Contents {
         of: Of { component: None, ..contents.of.clone() },
         images: images.collect(),

@@ -18,7 +18,7 @@ use super::{
     scan::{self, Scan},
 };
 use crate::{
-    package::whole::{Whole, size, subject},
+    package::whole::{Whole, size},
     registry::{Body, MANIFEST_BYTES, Manifest},
 };
 
@@ -125,7 +125,7 @@ const ENTRIES: usize = 1000;
 
 /// The digest of the subject of a referrer, if it is in the package.
 fn referred(whole: &Whole, manifest: &Manifest) -> Option<String> {
-    let subject = subject(manifest).ok()??;
+    let subject = manifest.parts().ok()?.subject?;
     whole.find(&subject.digest).map(|found| found.digest.clone())
 }
 

@@ -7,7 +7,7 @@ use kilnworks_workflows::{failure::FailureType, names};
 use super::open::Archive;
 use crate::{
     error::fail,
-    package::{indexes::put_indexes, whole::size},
+    package::{publish::put_indexes, whole::size},
     registry::Repository,
 };
 
