@@ -10,7 +10,7 @@ use super::{
     manifests::Manifest,
     repository::{ANSWER, Repository},
 };
-use crate::error::fail;
+use crate::{error::fail, turn};
 
 /// How many blobs of an image are copied at the same time.
 const BLOBS: usize = 8;
@@ -74,8 +74,8 @@ pub fn is_elsewhere(blob: &OciDescriptor) -> bool {
 impl Repository {
     /// Copies a blob from another repository unless it is here. Returns whether `from` had it.
     pub async fn take(&self, from: &Self, blob: &OciDescriptor) -> anyhow::Result<bool> {
-        let turn = self.turn(&blob.digest);
-        let _turn = turn.lock().await;
+        // Of two tasks that copy the same blob, the second finds it.
+        let _turn = turn::wait(&self.reference(&blob.digest)).await;
         // Mounting a blob that is here succeeds, so there is no need to check first.
         let mounted = self.mount(from, &blob.digest).await;
         if matches!(mounted, Ok(true)) || self.has_blob(&blob.digest).await? {
@@ -104,22 +104,6 @@ impl Repository {
         };
         self.send(&what, ANSWER, mounting).await
     }
-}
-
-/// [`place_known`] for a new image: the caller has its manifest, and its tags probably do not exist.
-pub async fn place_new(
-    from: &Repository,
-    manifest: &Manifest,
-    to: &Repository,
-    tags: &[String],
-) -> anyhow::Result<()> {
-    if !from.is(to) && !fill(from, manifest, to).await? {
-        return Err(incomplete(from, &manifest.digest));
-    }
-    for tag in tags {
-        to.put_new_manifest(tag, manifest).await?;
-    }
-    Ok(())
 }
 
 /// [`place`], but a missing image is an error that names it.
