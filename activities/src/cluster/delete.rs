@@ -7,8 +7,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 
 use super::unavailable;
-use crate::pod::manifest::GRACE_SECONDS;
-use crate::pod::seen::SeenPod;
+use crate::pod::{manifest::GRACE_SECONDS, seen::SeenPod};
 
 /// Deletes the object with this name and UID. An object that is gone already is no error.
 pub async fn delete<K>(api: &Api<K>, name: &str, uid: Option<String>) -> anyhow::Result<()>
