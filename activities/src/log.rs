@@ -12,7 +12,7 @@ pub mod verdict;
 
 use kilnworks_workflows::failure::tail;
 
-use crate::{cluster::Cluster, dockerfile, store::ContextStore};
+use crate::{cluster::Cluster, dockerfile, pod::seen::SeenPod, store::ContextStore};
 
 /// Where logs are kept, and how much of each.
 #[derive(Clone, Copy)]
@@ -21,6 +21,20 @@ pub struct Logs<'a> {
     pub store: &'a dyn ContextStore,
     /// The most bytes that are kept of one attempt's log.
     pub max_bytes: u64,
+}
+
+impl<'a> Logs<'a> {
+    /// Starts or continues to keep the log of a Pod. The Secrets that the log may contain are learned
+    /// first.
+    async fn writer(
+        &self,
+        cluster: &Cluster,
+        pod: &SeenPod,
+        prefix: &str,
+    ) -> anyhow::Result<parts::Writer<'a>> {
+        live::learn_secrets(cluster, pod).await?;
+        parts::Writer::begin(self.store, prefix, self.max_bytes).await
+    }
 }
 
 /// Bytes of a log's end that are kept in memory.

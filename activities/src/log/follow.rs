@@ -14,12 +14,7 @@ use kilnworks_workflows::steps::Launched;
 use kube::ResourceExt;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::{
-    Logs,
-    cut::Cutter,
-    live::{self, learn_secrets},
-    parts::Writer,
-};
+use super::{Logs, cut::Cutter, live, parts::Writer};
 use crate::{
     cluster::{Cluster, SILENCE},
     pod::{phase, phases::Pushing, seen::SeenPod},
@@ -101,12 +96,8 @@ pub async fn follow(
     let Some(pod) = begun(cluster, launched).await else { return };
     let mut pause = Pause::default();
     let mut writer = loop {
-        let begun = async {
-            learn_secrets(cluster, &pod).await?;
-            Writer::begin(logs.store, prefix, logs.max_bytes).await
-        };
         // Boxed, because opening needs much more memory than following, and thousands of logs are followed.
-        match Box::pin(begun).await {
+        match Box::pin(logs.writer(cluster, &pod, prefix)).await {
             Ok(writer) => break writer,
             Err(error) => pause.after(&error).await,
         }

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::{
     Logs,
     cut::Cutter,
-    live::{self, CHUNK, learn_secrets},
+    live::{self, CHUNK},
     parts::Writer,
 };
 use crate::{
@@ -88,8 +88,7 @@ fn prefix(pod: &SeenPod) -> Option<String> {
 async fn keep_one(logs: Logs<'_>, cluster: &Cluster, pod: &SeenPod) -> anyhow::Result<()> {
     let Some(prefix) = prefix(pod).filter(|_| phase::has_begun(pod)) else { return Ok(()) };
     if !phase::is_unfinished(pod) {
-        learn_secrets(cluster, pod).await?;
-        let mut writer = Writer::begin(logs.store, &prefix, logs.max_bytes).await?;
+        let mut writer = logs.writer(cluster, pod, &prefix).await?;
         rest(cluster, pod, &mut writer).await?;
         return writer.flush().await;
     }
@@ -110,8 +109,7 @@ async fn so_far(
     pod: &SeenPod,
     prefix: &str,
 ) -> anyhow::Result<()> {
-    learn_secrets(cluster, pod).await?;
-    let mut writer = Writer::begin(logs.store, prefix, logs.max_bytes).await?;
+    let mut writer = logs.writer(cluster, pod, prefix).await?;
     if let Ok(read) = timeout(READING, rest(cluster, pod, &mut writer)).await {
         read?;
     }
