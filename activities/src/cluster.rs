@@ -144,7 +144,7 @@ impl Cluster {
 
     /// Notifications of changed Pods.
     pub fn changes(&self) -> PodChanges {
-        PodChanges::new(self.changes.clone())
+        PodChanges(self.changes.clone())
     }
 
     /// The number of unfinished build Pods.
