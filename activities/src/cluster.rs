@@ -10,12 +10,11 @@ pub mod delete;
 pub mod events;
 mod launched;
 pub mod nodes;
-mod room;
 pub mod streams;
 mod watching;
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -31,7 +30,7 @@ use kube::{
 use tokio::{sync::watch, task::AbortHandle};
 
 pub(crate) use self::connect::{SILENCE, config};
-pub use self::{changes::PodChanges, connect::connect, launched::Found, room::Room};
+pub use self::{changes::PodChanges, connect::connect, launched::Found};
 use self::{events::Warnings, streams::Streams};
 use crate::{
     error::fail,
@@ -145,13 +144,36 @@ impl Cluster {
 
     /// Notifications of changed Pods.
     pub fn changes(&self) -> PodChanges {
-        PodChanges::new(self.changes.clone())
+        PodChanges(self.changes.clone())
     }
 
     /// The number of unfinished build Pods.
     pub fn unfinished(&self) -> usize {
         let now = Timestamp::now();
         self.pods.state_filter(|pod| !phase::is_over(pod, now)).len()
+    }
+
+    /// Reserves a place for one Pod, or returns how many run if there is none. The caller keeps the
+    /// place until the watch shows the Pod, because launches of this worker run concurrently. Workers
+    /// do not see each other's places: if `n` workers launch at once, there may be `n - 1` Pods too many.
+    pub fn room(&self, limit: usize) -> Result<Room, usize> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        // A Pod that the watch shows already may count twice for a moment, which is the safe side.
+        let running = self.unfinished() + *taken;
+        if running >= limit {
+            return Err(running);
+        }
+        *taken += 1;
+        Ok(Room(self.taken.clone()))
+    }
+}
+
+/// A reserved place for a Pod. Dropping it frees the place.
+pub struct Room(Arc<Mutex<usize>>);
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
     }
 }
 

@@ -5,25 +5,8 @@ pub(crate) mod lines;
 pub(crate) mod words;
 
 /// The instructions that Kaniko logs when it reaches them.
-const INSTRUCTIONS: [&str; 17] = [
-    "ADD",
-    "ARG",
-    "CMD",
-    "COPY",
-    "ENTRYPOINT",
-    "ENV",
-    "EXPOSE",
-    "FROM",
-    "HEALTHCHECK",
-    "LABEL",
-    "MAINTAINER",
-    "ONBUILD",
-    "RUN",
-    "SHELL",
-    "STOPSIGNAL",
-    "USER",
-    "VOLUME",
-];
+const INSTRUCTIONS: &str = "ADD ARG CMD COPY ENTRYPOINT ENV EXPOSE FROM HEALTHCHECK LABEL MAINTAINER \
+    ONBUILD RUN SHELL STOPSIGNAL USER VOLUME WORKDIR";
 
 /// An instruction.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,8 +20,7 @@ pub struct Instruction {
 /// Whether a text starts like an instruction.
 pub fn is_step(text: &str) -> bool {
     let word = text.split_whitespace().next().unwrap_or_default();
-    let word = word.to_ascii_uppercase();
-    word == "WORKDIR" || INSTRUCTIONS.contains(&word.as_str())
+    INSTRUCTIONS.split(' ').any(|instruction| instruction.eq_ignore_ascii_case(word))
 }
 
 /// The instructions of a Dockerfile.

@@ -42,7 +42,7 @@ pub async fn kept(
     if !is_complete(&from, &manifest).await? {
         return Ok(None);
     }
-    let built = built(registry, how, &from, &manifest).await?;
+    let built = built(&from, &manifest).await?;
     Ok(built.map(|built| FoundImage { repository: repository.to_owned(), built }))
 }
 
@@ -122,20 +122,13 @@ fn is_complete<'a>(
 }
 
 /// Size and platform of an image; of an index, those of all its images.
-async fn built(
-    registry: &RegistryClient,
-    how: &Registry,
-    from: &Repository,
-    manifest: &Manifest,
-) -> anyhow::Result<Option<Built>> {
+async fn built(from: &Repository, manifest: &Manifest) -> anyhow::Result<Option<Built>> {
     let Some(entries) = entries(manifest)? else {
-        return registry.inspect(&from.reference(&manifest.digest), how).await;
+        return from.inspect(&manifest.digest).await;
     };
     let mut platforms = Vec::new();
     for ImageIndexEntry { digest, platform, .. } in entries {
-        let Some(child) = registry.inspect(&from.reference(&digest), how).await? else {
-            return Ok(None);
-        };
+        let Some(child) = from.inspect(&digest).await? else { return Ok(None) };
         let platform = platform.as_ref().map_or(child.platform, text);
         platforms.push(PlatformImage { platform, digest, size: child.size });
     }

@@ -1,8 +1,7 @@
 //! The steps of a build: all its input and output.
 //!
-//! Here the steps are registered with Temporal, and nothing else happens. [`steps`] has them, in the
-//! order of the walk; the rooms beside it have what they are made of. ARCHITECTURE.md says which room
-//! may use which.
+//! This file only registers the steps with Temporal. [`steps`] contains them, in the order of the walk.
+//! ARCHITECTURE.md lists the other rooms.
 
 pub mod blocking;
 pub mod cluster;
@@ -11,6 +10,7 @@ pub mod dockerfile;
 pub mod error;
 mod fault;
 #[cfg(test)]
+#[path = "tests/fixtures.rs"]
 mod fixtures;
 pub mod image;
 pub mod log;
@@ -33,106 +33,30 @@ mod turn;
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use kilnworks_workflows::{
     build_id::BuildId,
     output::{BuildOutput, Package},
     progress::State,
     steps::{
         self as contract, AwaitInput, Awaited, Built, CleanUpInput, CompareInput, Context,
-        DeliverInput, EngineSettings, FetchInput, Fetched, FindImageInput, FindImagesInput,
-        FoundImages, IndexInput, LaunchInput, Launched, ReadyImages, RenderInput, Rendered,
-        ResolveInput, Split, SplitInput, SweepInput, SweepReport, TagInput, UploadInput,
-        VersionInput, Versioned,
+        DeliverInput, FetchInput, Fetched, FindImageInput, FindImagesInput, FoundImages,
+        IndexInput, LaunchInput, Launched, ReadyImages, RenderInput, Rendered, ResolveInput, Split,
+        SplitInput, SweepInput, SweepReport, TagInput, UploadInput, VersionInput, Versioned,
     },
 };
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
-use tokio_util::sync::CancellationToken;
 
+pub use self::state::Activities;
 use crate::{
-    cluster::Cluster,
-    error::Unanswered,
-    log::Logs,
     package::deliver::deliver,
-    pod::{access::Access, object::Site},
-    registry::RegistryClient,
-    secrets::Secrets,
-    settings::{Settings, SweepSettings},
-    source::Sources,
+    pod::access::Access,
     steps::{await_build::Await, finder::Finder},
-    store::ContextStore,
     sweep::{orphan::Owner, owner},
     temporal::{Observer, plain, status, watched},
 };
 
-/// What the steps work with, opened once per worker.
-pub struct Activities {
-    engine: EngineSettings,
-    sources: Sources,
-    store: Box<dyn ContextStore>,
-    log_bytes: u64,
-    cluster: Cluster,
-    registry: RegistryClient,
-    sweep: SweepSettings,
-    stopping: CancellationToken,
-}
-
 impl Activities {
-    /// Opens everything, and fails with a remedy where something that a build needs is not there.
-    ///
-    /// `temporal_namespace` is the id of the Temporal namespace, which no other server's namespace has. It
-    /// distinguishes the objects of this installation from those of another installation with its name.
-    pub async fn open(settings: Settings, temporal_namespace: &str) -> anyhow::Result<Arc<Self>> {
-        let namespace = settings.cluster.namespace.clone();
-        let site = Site::new(settings.cluster, temporal_namespace, &settings.install)?;
-        let client = cluster::connect().await?;
-        start::check_namespace(&client, &namespace).await?;
-        start::check_rights(&client, &namespace).await?;
-        let secrets = Secrets::Cluster { client: client.clone(), namespace: namespace.clone() };
-        let sources = Sources::open(&settings.cache_dir, settings.cache_bytes, secrets)?;
-        let store = store::open(&settings.store).await?;
-        // A store that is asked for something that is not there reports what is wrong with itself.
-        store.read("start").await.context("the store cannot be used")?;
-        start::check_mounts(&client, &namespace, &Access::of(store.location("start"))).await?;
-        Ok(Arc::new(Self {
-            engine: EngineSettings {
-                heartbeat: settings.heartbeat,
-                max_attempts: settings.max_attempts,
-            },
-            sources,
-            store,
-            log_bytes: settings.log_bytes,
-            registry: RegistryClient::new(client.clone(), &namespace),
-            cluster: Cluster::new(client, site),
-            sweep: settings.sweep,
-            stopping: CancellationToken::new(),
-        }))
-    }
-
-    /// Leaves the builds that this worker waits for to another worker.
-    pub fn stop(&self) {
-        self.stopping.cancel();
-    }
-
-    /// Waits until the worker stops. Then the step fails, and Temporal runs it on another worker.
-    async fn until_stopped<T>(
-        &self,
-        wait: impl Future<Output = anyhow::Result<T>>,
-    ) -> anyhow::Result<T> {
-        tokio::select! {
-            biased;
-            outcome = wait => outcome,
-            () = self.stopping.cancelled() => {
-                Err(Unanswered("this worker stops; another worker takes over".to_owned()).into())
-            }
-        }
-    }
-
-    fn logs(&self) -> Logs<'_> {
-        Logs { store: &*self.store, max_bytes: self.log_bytes }
-    }
-
     fn finder<'a>(&'a self, executor: &'a str, id: &BuildId) -> Finder<'a> {
         Finder { registry: &self.registry, sources: &self.sources, executor, id: id.clone() }
     }

@@ -3,7 +3,6 @@
 pub mod cut;
 pub mod follow;
 pub mod keep;
-pub mod learn;
 pub mod live;
 pub mod parts;
 pub mod read;
@@ -13,7 +12,7 @@ pub mod verdict;
 
 use kilnworks_workflows::failure::tail;
 
-use crate::{cluster::Cluster, dockerfile, store::ContextStore};
+use crate::{cluster::Cluster, dockerfile, pod::seen::SeenPod, store::ContextStore};
 
 /// Where logs are kept, and how much of each.
 #[derive(Clone, Copy)]
@@ -22,6 +21,20 @@ pub struct Logs<'a> {
     pub store: &'a dyn ContextStore,
     /// The most bytes that are kept of one attempt's log.
     pub max_bytes: u64,
+}
+
+impl<'a> Logs<'a> {
+    /// Starts or continues to keep the log of a Pod. The Secrets that the log may contain are learned
+    /// first.
+    async fn writer(
+        &self,
+        cluster: &Cluster,
+        pod: &SeenPod,
+        prefix: &str,
+    ) -> anyhow::Result<parts::Writer<'a>> {
+        live::learn_secrets(cluster, pod).await?;
+        parts::Writer::begin(self.store, prefix, self.max_bytes).await
+    }
 }
 
 /// Bytes of a log's end that are kept in memory.
@@ -108,26 +121,9 @@ pub fn message(line: &str) -> Option<String> {
     is_time.then(|| message.trim().to_owned())
 }
 
-/// Removes Go's quotes from a text.
+/// Removes Go's quotes from a text. Go quotes almost all texts as JSON does.
 fn unquoted(text: &str) -> String {
-    let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else {
-        return text.to_owned();
-    };
-    let mut out = String::with_capacity(inner.len());
-    let mut chars = inner.chars();
-    while let Some(char) = chars.next() {
-        match (char, char == '\\') {
-            (_, true) => match chars.next() {
-                Some('n') => out.push('\n'),
-                Some('t') => out.push('\t'),
-                Some('r') => out.push('\r'),
-                Some(other) => out.push(other),
-                None => {}
-            },
-            (char, _) => out.push(char),
-        }
-    }
-    out
+    serde_json::from_str(text).unwrap_or_else(|_| text.trim_matches('"').to_owned())
 }
 
 /// Reads the whole log of an attempt: first from the store, then the rest from its Pod. It looks for
@@ -153,8 +149,7 @@ pub async fn whole(
         // This closure never fails.
         let _ = reader.line(at, text, &mut push);
     };
-    let rest = live::read(&cluster.pods(), pod, since, false, &mut add).await;
-    match rest {
+    match live::read(&cluster.pods(), pod, since, false, &mut add).await {
         Err(error) if scan.tail.is_empty() => Err(error),
         _ => Ok(scan.end()),
     }

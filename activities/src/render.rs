@@ -1,11 +1,11 @@
-//! Rendering: the Dockerfile, and every text of the spec that is a template, as they are at a commit.
+//! Renders the Dockerfile and the texts of a spec, at a commit.
 //!
-//! There are two rounds, and nothing goes through both: the strings of the spec are rendered with
-//! the variables of the build, and what comes out are values of the Dockerfile template.
+//! The texts of the spec are rendered with the variables of the build. The results are values for the
+//! Dockerfile template, and are not rendered again.
 
 pub mod bases;
 mod dockerfile;
-pub mod key;
+mod key;
 mod keyed;
 pub mod pin;
 pub mod platforms;
@@ -28,7 +28,7 @@ use crate::{
     source::{Sources, directory::context_dir},
 };
 
-/// What a source and a spec alone give.
+/// Renders what depends only on a source and a spec.
 pub async fn read(sources: &Sources, input: RenderInput) -> anyhow::Result<Rendered> {
     let RenderInput { plan, commit, images, .. } = input;
     let Some(build) = plan.work.as_build().cloned() else {
@@ -50,8 +50,8 @@ pub async fn read(sources: &Sources, input: RenderInput) -> anyhow::Result<Rende
     let snapshot = sources.ensure(&build.source, &commit).await?;
     let files = snapshot
         .read(move |tree, _| {
-            let files = dockerfile::read(tree, &build, &commit, values.clone())?;
             let context = context_dir(tree, &build.context_dir, &commit)?;
+            let files = dockerfile::read(tree, &build, &context, &commit, values.clone())?;
             Ok((files, pack::key(tree, &context, build.lfs)))
         })
         .await?;
@@ -60,8 +60,8 @@ pub async fn read(sources: &Sources, input: RenderInput) -> anyhow::Result<Rende
     Ok(rendered)
 }
 
-/// Whether a build stands on each image that it is said to be built from. Its digest is in the
-/// Dockerfile then, or in a build arg, and so in the content key.
+/// Checks that a build uses each image in its `from`: the digest is in the Dockerfile or in a build arg,
+/// and so in the content key.
 fn each_is_used(
     plan: &ContainerPlan,
     images: &BTreeMap<String, String>,
@@ -82,7 +82,7 @@ fn each_is_used(
     Ok(())
 }
 
-/// Whether the build args and labels fit into a Pod.
+/// Checks that the build args and labels fit into a Pod.
 fn arguments(rendered: &Rendered) -> anyhow::Result<()> {
     let invalid = |message| fail(FailureType::InvalidTemplate, message);
     let mut total = 0;
@@ -101,7 +101,7 @@ fn arguments(rendered: &Rendered) -> anyhow::Result<()> {
     }
 }
 
-/// All tags, the first one first, no two alike.
+/// All tags without duplicates, the first tag first.
 fn tags(
     texts: &values::Texts<'_>,
     plan: &ContainerPlan,

@@ -28,8 +28,9 @@ impl Limit {
     }
 }
 
-/// The Dockerfile and its ignore file are annotations of the Pod.
-const OF_DOCKERFILE: Limit = Limit {
+/// The limit of a Dockerfile and of a text of a spec. A Dockerfile and its ignore file are annotations
+/// of the Pod.
+pub(crate) const OF_DOCKERFILE: Limit = Limit {
     bytes: bounds::DOCKERFILE_BYTES,
     what: "what a Dockerfile and its ignore file may have together",
 };
@@ -48,17 +49,7 @@ pub(crate) fn environment<'a>() -> Environment<'a> {
     env
 }
 
-/// Renders a Dockerfile, or a text of a spec. Errors call the text `name`.
-pub(crate) fn render(
-    env: &Environment<'_>,
-    name: &str,
-    text: &str,
-    values: &Value,
-) -> anyhow::Result<String> {
-    render_within(&OF_DOCKERFILE, env, name, text, values)
-}
-
-/// Renders a text up to a limit.
+/// Renders a text up to a limit. Errors call the text `name`.
 pub(crate) fn render_within(
     limit: &Limit,
     env: &Environment<'_>,
@@ -96,11 +87,6 @@ impl io::Write for Bounded<'_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// The error of a Dockerfile that is too large.
-pub(crate) fn too_large() -> String {
-    OF_DOCKERFILE.fault()
 }
 
 fn explain(limit: &Limit, name: &str, text: &str, error: &Error, values: &Value) -> String {

@@ -1,7 +1,6 @@
 //! What a running step reports to Temporal and asks of it: that it is alive, what its build waits for,
 //! whether it is still wanted.
 
-mod failure;
 mod observer;
 mod status;
 mod step;
@@ -9,10 +8,9 @@ mod step;
 use std::time::SystemTime;
 
 pub use self::{
-    failure::to_engine,
     observer::Observer,
     status::{StepStatus, status, unwanted},
-    step::{plain, watched},
+    step::{plain, to_engine, watched},
 };
 
 /// A time that a workflow handed over, as RFC 3339.

@@ -12,13 +12,9 @@ use crate::pod::seen::SeenPod;
 const TICK: Duration = Duration::from_secs(1);
 
 /// Notifications of changed Pods, at least one per second.
-pub struct PodChanges(watch::Receiver<u64>);
+pub struct PodChanges(pub(super) watch::Receiver<u64>);
 
 impl PodChanges {
-    pub(super) fn new(changes: watch::Receiver<u64>) -> Self {
-        Self(changes)
-    }
-
     /// Waits for the next notification. A change since the last call counts.
     pub async fn next(&mut self) {
         // After a second the caller looks anyway.

@@ -29,8 +29,9 @@ impl Nodes {
         Self { platform: platform.map(str::to_owned), ..Self::default() }
     }
 
-    /// `no node for linux/arm64`, if there is none. The answer is refreshed after a while.
-    pub async fn lack(&mut self, cluster: &Cluster) -> Option<&str> {
+    /// The reason, prefixed by `no node for linux/arm64` if there is none; true if something is missing.
+    /// The cluster is asked again after a while.
+    pub async fn explain(&mut self, cluster: &Cluster, reason: &str) -> (String, bool) {
         if self.asked.is_none_or(|at| at.elapsed() >= PAUSE)
             && let Some(platform) = &self.platform
         {
@@ -38,14 +39,9 @@ impl Nodes {
             let none = any(cluster, platform).await == Some(false);
             self.lack = none.then(|| format!("no node for {platform}"));
         }
-        self.lack.as_deref()
-    }
-
-    /// The reason, prefixed by what is missing; true if something is.
-    pub async fn explain(&mut self, cluster: &Cluster, reason: &str) -> (String, bool) {
-        match (self.lack(cluster).await, reason) {
+        match (&self.lack, reason) {
             (None, reason) => (reason.to_owned(), false),
-            (Some(lack), "") => (lack.to_owned(), true),
+            (Some(lack), "") => (lack.clone(), true),
             (Some(lack), reason) => (format!("{lack}: {reason}"), true),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::expand;
+use super::expand::ESCAPE;
 
 /// The first word of a text, and where the rest starts.
 pub(crate) fn command(text: &str) -> (String, usize) {
@@ -126,21 +126,22 @@ pub(super) fn heredocs(text: &str, escape: char) -> Vec<End> {
     if !may_hold || serde_json::from_str::<Vec<String>>(&text[arguments..]).is_ok() {
         return Vec::new();
     }
-    let words = expand::raw_words(text).unwrap_or_default();
-    words.iter().filter_map(|word| heredoc(word)).collect()
-}
-
-/// A here-document: `<<END`, `<<-END`, `3<<END`, with `END` quoted or not.
-fn heredoc(word: &str) -> Option<End> {
-    let word = word.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix("<<")?;
-    let (word, indented) = match word.strip_prefix('-') {
-        Some(word) => (word, true),
-        None => (word, false),
-    };
-    let word = word.trim_start();
-    let words = expand::bare_words(word).filter(|_| !word.contains('<'))?;
-    let [word] = <[String; 1]>::try_from(words).ok()?;
-    Some(End { word, indented })
+    let mut ends = Vec::new();
+    let mut words = words(&text[arguments..], ESCAPE).into_iter();
+    while let Some(word) = words.next() {
+        // `<<END`, `<<-END`, `3<<END` or `<< END`, with `END` quoted or not.
+        let word = word.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix("<<");
+        let (word, indented) = match word {
+            None => continue,
+            Some("") => (words.next().unwrap_or_default(), false),
+            Some(word) => word.strip_prefix('-').map_or((word, false), |word| (word, true)),
+        };
+        let end = bare(word, ESCAPE);
+        if !end.is_empty() && !word.contains('<') {
+            ends.push(End { word: end, indented });
+        }
+    }
+    ends
 }
 
 #[cfg(test)]

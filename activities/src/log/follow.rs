@@ -8,15 +8,15 @@ use std::{
     time::Duration,
 };
 
-use futures::{AsyncBufRead, AsyncBufReadExt};
+use futures::AsyncBufReadExt;
 use k8s_openapi::jiff::Timestamp;
 use kilnworks_workflows::steps::Launched;
 use kube::ResourceExt;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::{Logs, cut::Cutter, learn::learn_secrets, live, parts::Writer};
+use super::{Logs, cut::Cutter, live, parts::Writer};
 use crate::{
-    cluster::{Cluster, SILENCE, streams::SharedConnection},
+    cluster::{Cluster, SILENCE},
     pod::{phase, phases::Pushing, seen::SeenPod},
     secrets::redact,
 };
@@ -96,12 +96,8 @@ pub async fn follow(
     let Some(pod) = begun(cluster, launched).await else { return };
     let mut pause = Pause::default();
     let mut writer = loop {
-        let begun = async {
-            learn_secrets(cluster, &pod).await?;
-            Writer::begin(logs.store, prefix, logs.max_bytes).await
-        };
         // Boxed, because opening needs much more memory than following, and thousands of logs are followed.
-        match Box::pin(begun).await {
+        match Box::pin(logs.writer(cluster, &pod, prefix)).await {
             Ok(writer) => break writer,
             Err(error) => pause.after(&error).await,
         }
@@ -171,8 +167,12 @@ async fn copy(
         true => Some(Box::pin(cluster.streams.connection()).await?),
         false => None,
     };
-    let opened = Box::pin(open(cluster, connection.as_ref(), pod, writer.last())).await;
-    let mut stream = match opened {
+    let pods = match &connection {
+        Some(connection) => connection.pods(&cluster.site.settings.namespace),
+        None => cluster.pods(),
+    };
+    let opened = live::open_within(SILENCE, &pods, pod, writer.last(), follows);
+    let mut stream = match Box::pin(opened).await {
         // The log is gone.
         Err(kube::Error::Api(status)) if over && matches!(status.code, 400 | 404) => {
             flush(writer).await;
@@ -229,22 +229,6 @@ async fn copy(
         let _ = timeout(AGAIN, ended).await;
     }
     Ok(ends)
-}
-
-/// Opens a log: to follow it over a shared connection, or to read it as it is now.
-async fn open(
-    cluster: &Cluster,
-    connection: Option<&SharedConnection>,
-    pod: &str,
-    since: Option<Timestamp>,
-) -> kube::Result<impl AsyncBufRead + Unpin + Send + use<>> {
-    let own = |connection: &SharedConnection| connection.pods(&cluster.site.settings.namespace);
-    let pods = connection.map_or_else(|| cluster.pods(), own);
-    // A shared connection stays open if this call gets no answer.
-    match timeout(SILENCE, live::open(&pods, pod, since, connection.is_some())).await {
-        Ok(opened) => opened,
-        Err(elapsed) => Err(kube::Error::Service(elapsed.into())),
-    }
 }
 
 /// Writes what was read to the store, and retries until that works. Nothing is read meanwhile.

@@ -11,7 +11,6 @@ use tokio::time::timeout;
 use super::{
     Logs,
     cut::Cutter,
-    learn::learn_secrets,
     live::{self, CHUNK},
     parts::Writer,
 };
@@ -87,21 +86,9 @@ fn prefix(pod: &SeenPod) -> Option<String> {
 }
 
 async fn keep_one(logs: Logs<'_>, cluster: &Cluster, pod: &SeenPod) -> anyhow::Result<()> {
-    match prefix(pod).filter(|_| phase::has_begun(pod)) {
-        Some(prefix) => keep_at(logs, cluster, pod, prefix).await,
-        None => Ok(()),
-    }
-}
-
-async fn keep_at(
-    logs: Logs<'_>,
-    cluster: &Cluster,
-    pod: &SeenPod,
-    prefix: String,
-) -> anyhow::Result<()> {
+    let Some(prefix) = prefix(pod).filter(|_| phase::has_begun(pod)) else { return Ok(()) };
     if !phase::is_unfinished(pod) {
-        learn_secrets(cluster, pod).await?;
-        let mut writer = Writer::begin(logs.store, &prefix, logs.max_bytes).await?;
+        let mut writer = logs.writer(cluster, pod, &prefix).await?;
         rest(cluster, pod, &mut writer).await?;
         return writer.flush().await;
     }
@@ -122,8 +109,7 @@ async fn so_far(
     pod: &SeenPod,
     prefix: &str,
 ) -> anyhow::Result<()> {
-    learn_secrets(cluster, pod).await?;
-    let mut writer = Writer::begin(logs.store, prefix, logs.max_bytes).await?;
+    let mut writer = logs.writer(cluster, pod, prefix).await?;
     if let Ok(read) = timeout(READING, rest(cluster, pod, &mut writer)).await {
         read?;
     }
@@ -141,17 +127,15 @@ async fn rest(cluster: &Cluster, pod: &SeenPod, writer: &mut Writer<'_>) -> anyh
             Err(error) => error,
         };
         let is_gone = matches!(&error, kube::Error::Api(status) if status.code < 500);
-        let is_last = pause.is_zero();
-        match is_gone || is_last {
-            true if !is_gone && ended_lately(pod) => {
-                return Err(unavailable("read the log of the Pod", &error));
-            }
-            true => {
-                tracing::warn!(name, %error, "the log is kept as far as it is");
-                return Ok(());
-            }
-            false => tokio::time::sleep(pause).await,
+        if !is_gone && !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+            continue;
         }
+        if !is_gone && ended_lately(pod) {
+            return Err(unavailable("read the log of the Pod", &error));
+        }
+        tracing::warn!(name, %error, "the log is kept as far as it is");
+        break;
     }
     Ok(())
 }
@@ -169,7 +153,8 @@ async fn read(
     pod: &str,
     writer: &mut Writer<'_>,
 ) -> anyhow::Result<kube::Result<()>> {
-    let mut stream = match open(&cluster.pods(), pod, writer.last()).await {
+    let opened = live::open_within(SILENCE, &cluster.pods(), pod, writer.last(), false).await;
+    let mut stream = match opened {
         Ok(stream) => stream,
         Err(error) => return Ok(Err(error)),
     };
@@ -191,15 +176,4 @@ async fn read(
     }
     cutter.end(&redact::known(), &mut |at: Timestamp, line: &[u8]| writer.add(at, line));
     Ok(Ok(()))
-}
-
-async fn open(
-    pods: &kube::Api<SeenPod>,
-    pod: &str,
-    since: Option<Timestamp>,
-) -> kube::Result<impl futures::AsyncBufRead + Unpin + Send + use<>> {
-    match timeout(SILENCE, live::open(pods, pod, since, false)).await {
-        Ok(opened) => opened,
-        Err(elapsed) => Err(kube::Error::Service(elapsed.into())),
-    }
 }

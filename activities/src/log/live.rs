@@ -1,11 +1,15 @@
 //! Reads a log from the cluster: the node's current log file, which the node rotates at 10 MiB.
 
-use futures::{AsyncBufRead, AsyncReadExt};
-use k8s_openapi::jiff::Timestamp;
+use std::time::Duration;
+
+use futures::{AsyncBufRead, AsyncReadExt, future::join_all};
+use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
 use kube::{Api, api::LogParams};
+use tokio::time::timeout;
 
 use super::cut::Cutter;
 use crate::{
+    cluster::{Cluster, unavailable},
     pod::{executor, seen::SeenPod},
     secrets::redact,
 };
@@ -31,6 +35,18 @@ pub async fn open(
     pods.log_stream(pod, &params).await.map(Box::pin)
 }
 
+/// Same as [`open`], but fails if the API server does not answer in time. The connection stays open.
+pub async fn open_within(
+    limit: Duration,
+    pods: &Api<SeenPod>,
+    pod: &str,
+    since: Option<Timestamp>,
+    follow: bool,
+) -> kube::Result<impl AsyncBufRead + Unpin + Send + use<>> {
+    let opened = timeout(limit, open(pods, pod, since, follow)).await;
+    opened.unwrap_or_else(|elapsed| Err(kube::Error::Service(elapsed.into())))
+}
+
 /// Reads a log to its present end, or with `follow` to its executor's end, and passes its lines on.
 pub async fn read(
     pods: &Api<SeenPod>,
@@ -48,5 +64,25 @@ pub async fn read(
         }
     }
     cutter.end(&redact::known(), out);
+    Ok(())
+}
+
+/// Learns every Secret that a Pod can read, because a `RUN` may print what it reads. Call this
+/// before reading the first line of the Pod's log.
+///
+/// # Errors
+/// `ClusterUnavailable` if the API does not answer. A Secret that the worker may not read is no
+/// error; its values stay in the log.
+pub async fn learn_secrets(cluster: &Cluster, pod: &SeenPod) -> anyhow::Result<()> {
+    let api = Api::<Secret>::namespaced(cluster.client.clone(), &cluster.site.settings.namespace);
+    for secret in join_all(pod.secrets.iter().map(|name| api.get_opt(name))).await {
+        match secret {
+            Ok(secret) => secret.iter().for_each(redact::learn),
+            Err(kube::Error::Api(status)) if status.code == 403 => {
+                tracing::warn!("cannot redact a Secret of a Pod: {}", status.message);
+            }
+            Err(error) => return Err(unavailable("read a Secret of the Pod", &error)),
+        }
+    }
     Ok(())
 }

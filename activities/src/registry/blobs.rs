@@ -108,11 +108,11 @@ impl Repository {
         W: AsyncWrite + Unpin,
     {
         let what = format!("cannot read the blob `{}`", self.reference(&blob.digest));
-        let Some(mut bytes) = self.pull(blob).await? else {
-            return Err(fail(FailureType::RegistryUnavailable, format!("{what}: it is not there")));
-        };
         let damaged =
             |why: String| fail(FailureType::RegistryUnavailable, format!("{what}: {why}"));
+        let Some(mut bytes) = self.pull(blob).await? else {
+            return Err(damaged("it is not there".to_owned()));
+        };
         let mut left = size(blob);
         let writing = async {
             while let Some(chunk) = bytes.next().await {
@@ -137,20 +137,24 @@ impl Repository {
     /// The content of a blob as a stream that fails at its end if the digest does not match. None if the
     /// repository does not have the blob.
     pub(super) async fn pull(&self, blob: &OciDescriptor) -> anyhow::Result<Option<Bytes>> {
+        Ok(self.begin(blob).await?.map(|(bytes, _)| bytes))
+    }
+
+    async fn begin(&self, blob: &OciDescriptor) -> anyhow::Result<Option<(Bytes, u64)>> {
         let what = format!("cannot read the blob `{}`", self.reference(&blob.digest));
         // The new descriptor drops addresses on other hosts.
         let plain = descriptor(&blob.media_type, &blob.digest, size(blob));
-        let stream = self.client.pull_blob_stream(&self.whole, &plain);
-        let stream = self.ask(&what, ANSWER, stream).await?;
-        Ok(stream.map(|sized| sized.stream.map_err(OciDistributionError::IoError).boxed()))
+        let begun = self.ask(&what, ANSWER, self.client.pull_blob_stream(&self.whole, &plain));
+        Ok(begun.await?.map(|sized| {
+            let bytes = sized.stream.map_err(OciDistributionError::IoError).boxed();
+            (bytes, sized.content_length.unwrap_or(size(blob)))
+        }))
     }
 
     /// Puts a blob unless it is there, and returns its descriptor.
     pub async fn put_blob(&self, body: &Body, media_type: &str) -> anyhow::Result<OciDescriptor> {
         let blob = body.describe(media_type).await?;
-        if !self.has_blob(&blob.digest).await? {
-            self.push(&blob, body.stream().await?).await?;
-        }
+        self.put_known(&blob, body).await?;
         Ok(blob)
     }
 
@@ -167,11 +171,8 @@ impl Repository {
     /// The size of a blob in the repository, without reading it; none if the blob is not there. If the
     /// registry does not tell the size, this is the descriptor's.
     pub async fn size_of(&self, blob: &OciDescriptor) -> anyhow::Result<Option<u64>> {
-        let what = format!("cannot look up the blob `{}`", self.reference(&blob.digest));
-        let plain = descriptor(&blob.media_type, &blob.digest, size(blob));
         // The client has no request for the size only. The body of this answer is not read.
-        let begun = self.ask(&what, ANSWER, self.client.pull_blob_stream(&self.whole, &plain));
-        Ok(begun.await?.map(|answer| answer.content_length.unwrap_or(size(blob))))
+        Ok(self.begin(blob).await?.map(|(_, size)| size))
     }
 
     pub(super) async fn push(&self, blob: &OciDescriptor, bytes: Bytes) -> anyhow::Result<()> {
@@ -193,7 +194,7 @@ impl Repository {
     }
 }
 
-fn size(blob: &OciDescriptor) -> u64 {
+pub(super) fn size(blob: &OciDescriptor) -> u64 {
     u64::try_from(blob.size).unwrap_or(0)
 }
 

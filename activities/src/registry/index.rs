@@ -22,8 +22,8 @@ pub fn built(digest: String, images: Vec<PlatformImage>) -> Built {
         digest,
         size: images.iter().map(|image| image.size).sum(),
         platform: platforms.join(","),
-        pod_seconds: 0.0,
         platforms: images,
+        ..Built::default()
     }
 }
 
@@ -33,14 +33,18 @@ pub fn of(mut entries: Vec<ImageIndexEntry>) -> anyhow::Result<Manifest> {
     for entry in &mut entries {
         (entry.annotations, entry.artifact_type) = (None, None);
     }
-    let index = OciImageIndex {
+    Manifest::of(serde_json::to_vec(&listing(entries))?)
+}
+
+/// An index of these entries in their order.
+pub(super) fn listing(manifests: Vec<ImageIndexEntry>) -> OciImageIndex {
+    OciImageIndex {
         schema_version: 2,
         media_type: Some(OCI_IMAGE_INDEX_MEDIA_TYPE.to_owned()),
-        manifests: entries,
+        manifests,
         artifact_type: None,
         annotations: None,
-    };
-    Manifest::of(serde_json::to_vec(&index)?)
+    }
 }
 
 /// An image as an index has it.
@@ -58,10 +62,7 @@ pub fn entry(manifest: &Manifest, platform: &str) -> anyhow::Result<ImageIndexEn
 /// A platform as an index has it.
 pub fn platform_of(text: &str) -> anyhow::Result<Platform> {
     let Wanted { os, architecture, variant } = Wanted::of(text);
-    let mut platform = json!({"os": os, "architecture": architecture});
-    if let Some(variant) = variant {
-        platform["variant"] = variant.into();
-    }
+    let platform = json!({"os": os, "architecture": architecture, "variant": variant});
     serde_json::from_value(platform).with_context(|| format!("`{text}` is not a platform"))
 }
 

@@ -1,99 +1,79 @@
-//! Looks up the image under a tag or digest.
+//! Looks up an image: its size and its platform.
 
 use anyhow::Context;
 use kilnworks_workflows::steps::Built;
-use oci_client::{
-    Client, Reference,
-    manifest::{ImageIndexEntry, OciDescriptor, OciImageManifest, OciManifest},
-    secrets::RegistryAuth,
-};
-use serde::Deserialize;
+use oci_client::manifest::{ImageIndexEntry, Platform};
+use serde_json::Value;
 
-use super::manifests::{MANIFESTS, Manifest};
+use super::{Manifest, Repository, blobs};
 
-/// Digest, size and platform of an image, and its manifest.
-pub(super) async fn look_up(
-    client: &Client,
-    auth: &RegistryAuth,
-    image: &str,
-) -> anyhow::Result<(Built, Manifest)> {
-    let reference: Reference =
-        image.parse().with_context(|| format!("`{image}` is not an image reference"))?;
-    let whole = manifest(client, &reference, auth).await?;
-    let manifest = match parsed(&whole)? {
-        OciManifest::Image(manifest) => manifest,
-        OciManifest::ImageIndex(index) => {
+/// Bytes of the largest image config.
+const CONFIG_BYTES: u64 = 8 * 1024 * 1024;
+
+impl Repository {
+    /// The image under a tag or digest; none if the registry does not have it. For an index, the digest
+    /// is the index's own. Size and platform are those of [`ours`].
+    pub async fn inspect(&self, reference: &str) -> anyhow::Result<Option<Built>> {
+        let Some(whole) = self.manifest(reference).await? else { return Ok(None) };
+        let mut image = whole.clone();
+        if whole.parts()?.manifests.is_some() {
+            let name = self.reference(&whole.digest);
+            let index = whole.index(&name)?;
             let child = ours(&index.manifests)
-                .with_context(|| format!("the index `{image}` contains no image"))?;
-            let child = reference.clone_with_digest(child.digest.clone());
-            match parsed(&self::manifest(client, &child, auth).await?)? {
-                OciManifest::Image(manifest) => manifest,
-                OciManifest::ImageIndex(_) => anyhow::bail!("`{image}` is an index of indexes"),
-            }
+                .with_context(|| format!("the index `{name}` contains no image"))?;
+            let Some(child) = self.manifest(&child.digest).await? else { return Ok(None) };
+            image = child;
         }
-    };
-    let built = Built {
-        digest: whole.digest.clone(),
-        size: size(&manifest),
-        platform: platform(client, &reference, &manifest.config).await?,
-        pod_seconds: 0.0,
-        platforms: Vec::new(),
-    };
-    Ok((built, whole))
-}
+        let config = self.config(&image).await?;
+        let text = |key| config[key].as_str().unwrap_or_default();
+        let parts = image.parts()?;
+        Ok(Some(Built {
+            digest: whole.digest,
+            // The config and the layers as they are stored.
+            size: parts.layers.iter().chain(&parts.config).map(blobs::size).sum(),
+            platform: format!("{}/{}", text("os"), text("architecture")),
+            ..Built::default()
+        }))
+    }
 
-async fn manifest(
-    client: &Client,
-    image: &Reference,
-    auth: &RegistryAuth,
-) -> anyhow::Result<Manifest> {
-    let pulled = client.pull_manifest_raw(image, auth, &MANIFESTS).await;
-    let (bytes, _) = pulled.with_context(|| format!("cannot read the manifest of `{image}`"))?;
-    Manifest::of(bytes.into()).with_context(|| format!("the manifest of `{image}`"))
-}
+    /// The platform of an image in this repository, by its config.
+    pub async fn platform(&self, manifest: &Manifest) -> anyhow::Result<Platform> {
+        let mut config = self.config(manifest).await?;
+        if let Some(config) = config.as_object_mut() {
+            let known = ["os", "architecture", "variant", "os.version"];
+            config.retain(|key, _| known.contains(&&**key));
+        }
+        serde_json::from_value(config).with_context(|| {
+            format!("the config of `{}` names no platform", self.reference(&manifest.digest))
+        })
+    }
 
-fn parsed(manifest: &Manifest) -> anyhow::Result<OciManifest> {
-    serde_json::from_slice(&manifest.bytes)
-        .with_context(|| format!("the manifest `{}` is not one", manifest.digest))
+    async fn config(&self, manifest: &Manifest) -> anyhow::Result<Value> {
+        let reference = self.reference(&manifest.digest);
+        let config = manifest.parts()?.config;
+        let config = config.with_context(|| format!("`{reference}` is not an image"))?;
+        let bytes = self.read_blob(&config, CONFIG_BYTES).await?;
+        serde_json::from_slice(&bytes)
+            .with_context(|| format!("the config of `{reference}` is not one"))
+    }
 }
 
 /// The image of an index for this machine's architecture, or else the first.
 pub fn ours(entries: &[ImageIndexEntry]) -> Option<&ImageIndexEntry> {
-    let architecture = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
     let is_ours = |entry: &&ImageIndexEntry| {
         entry.platform.as_ref().is_some_and(|platform| {
-            platform.os.to_string() == "linux" && platform.architecture.to_string() == architecture
+            platform.os.to_string() == "linux"
+                && platform.architecture.to_string() == own_architecture()
         })
     };
     entries.iter().find(is_ours).or_else(|| entries.first())
 }
 
-/// Bytes of the config and the layers as they are stored.
-fn size(manifest: &OciImageManifest) -> u64 {
-    let parts = manifest.layers.iter().chain([&manifest.config]);
-    parts.map(|part| u64::try_from(part.size).unwrap_or(0)).sum()
-}
-
-async fn platform(
-    client: &Client,
-    image: &Reference,
-    config: &OciDescriptor,
-) -> anyhow::Result<String> {
-    #[derive(Deserialize)]
-    struct Config {
-        #[serde(default)]
-        os: String,
-        #[serde(default)]
-        architecture: String,
+/// This machine's architecture, as registries name it.
+pub fn own_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
     }
-    let mut bytes = Vec::new();
-    let pulled = client.pull_blob(image, config, &mut bytes).await;
-    pulled.with_context(|| format!("cannot read the config of `{image}`"))?;
-    let config: Config = serde_json::from_slice(&bytes)
-        .with_context(|| format!("the config of `{image}` is not one"))?;
-    Ok(format!("{}/{}", config.os, config.architecture))
 }

@@ -13,10 +13,10 @@ use reqwest::header::HeaderValue;
 use serde::Deserialize;
 
 use super::repository::{ANSWER, Repository};
-use crate::error::{fail, is};
+use crate::error::fail;
 
 /// The accepted types of a manifest.
-pub(super) const MANIFESTS: [&str; 4] = [
+const MANIFESTS: [&str; 4] = [
     OCI_IMAGE_MEDIA_TYPE,
     OCI_IMAGE_INDEX_MEDIA_TYPE,
     IMAGE_MANIFEST_MEDIA_TYPE,
@@ -103,35 +103,9 @@ impl Repository {
     /// Puts a manifest under a tag or its own digest, unless it is there: registries may notify others of
     /// every put. The repository must have everything that the manifest names.
     pub async fn put_manifest(&self, reference: &str, manifest: &Manifest) -> anyhow::Result<()> {
-        match self.has(reference, manifest).await? {
-            true => Ok(()),
-            false => self.push_manifest(reference, manifest).await,
+        if self.digest_of(reference).await?.as_ref() == Some(&manifest.digest) {
+            return Ok(());
         }
-    }
-
-    /// Puts a manifest that is probably new, so it does not check first.
-    pub async fn put_new_manifest(
-        &self,
-        reference: &str,
-        manifest: &Manifest,
-    ) -> anyhow::Result<()> {
-        match self.push_manifest(reference, manifest).await {
-            // A registry with immutable tags may answer like this.
-            Err(error) if is(&error, FailureType::RegistryDenied) => {
-                match self.has(reference, manifest).await {
-                    Ok(true) => Ok(()),
-                    _ => Err(error),
-                }
-            }
-            pushed => pushed,
-        }
-    }
-
-    async fn has(&self, reference: &str, manifest: &Manifest) -> anyhow::Result<bool> {
-        Ok(self.digest_of(reference).await?.as_ref() == Some(&manifest.digest))
-    }
-
-    async fn push_manifest(&self, reference: &str, manifest: &Manifest) -> anyhow::Result<()> {
         let at = self.at(reference);
         let what = format!("cannot put the manifest `{at}`");
         let kind = HeaderValue::from_str(&manifest.media_type).map_err(|_| {

@@ -10,7 +10,7 @@ use super::{
     manifests::Manifest,
     repository::{ANSWER, Repository},
 };
-use crate::error::{Ended, fail};
+use crate::{error::Ended, turn};
 
 /// How many blobs of an image are copied at the same time.
 const BLOBS: usize = 8;
@@ -74,8 +74,8 @@ pub fn is_elsewhere(blob: &OciDescriptor) -> bool {
 impl Repository {
     /// Copies a blob from another repository unless it is here. Returns whether `from` had it.
     pub async fn take(&self, from: &Self, blob: &OciDescriptor) -> anyhow::Result<bool> {
-        let turn = self.turn(&blob.digest);
-        let _turn = turn.lock().await;
+        // Of two tasks that copy the same blob, the second finds it.
+        let _turn = turn::wait(&self.reference(&blob.digest)).await;
         // Mounting a blob that is here succeeds, so there is no need to check first.
         let mounted = self.mount(from, &blob.digest).await;
         if matches!(mounted, Ok(true)) || self.has_blob(&blob.digest).await? {
@@ -106,22 +106,6 @@ impl Repository {
     }
 }
 
-/// [`place_known`] for a new image: the caller has its manifest, and its tags probably do not exist.
-pub async fn place_new(
-    from: &Repository,
-    manifest: &Manifest,
-    to: &Repository,
-    tags: &[String],
-) -> anyhow::Result<()> {
-    if !from.is(to) && !fill(from, manifest, to).await? {
-        return Err(incomplete(from, &manifest.digest));
-    }
-    for tag in tags {
-        to.put_new_manifest(tag, manifest).await?;
-    }
-    Ok(())
-}
-
 /// [`place`], but a missing image is an error that names it. It was found before, so it was deleted
 /// since, and no further run of the step brings it back.
 pub async fn place_known(
@@ -136,9 +120,4 @@ pub async fn place_known(
             format!("the registry lost a part of `{}`: build again", from.reference(digest));
         Ended(Failure::new(FailureType::RegistryUnavailable, lacks)).into()
     })
-}
-
-fn incomplete(from: &Repository, digest: &str) -> anyhow::Error {
-    let message = format!("the registry does not have all of `{}`", from.reference(digest));
-    fail(FailureType::RegistryUnavailable, message)
 }

@@ -13,7 +13,7 @@ use oci_client::{
 
 use super::helper;
 use crate::{
-    error::{classed, fail, failure_of},
+    error::{classed, fail, is},
     secrets::{
         self,
         registry_auth::{self, host},
@@ -50,15 +50,14 @@ pub(super) struct Reach {
 }
 
 impl Reach {
-    /// The settings of a client. Without `read` the caller sets a timeout per request: the client's read
-    /// timeout starts with the request's first byte, so it would cut off long uploads.
-    pub(super) fn config(&self, read: Option<Duration>) -> ClientConfig {
+    /// The settings of a client. They have no read timeout: it would start with a request's first byte and
+    /// cut off long uploads. The caller sets a timeout per request.
+    pub(super) fn config(&self) -> ClientConfig {
         let certificate = |data| Certificate { encoding: CertificateEncoding::Pem, data };
         ClientConfig {
             protocol: if self.insecure { ClientProtocol::Http } else { ClientProtocol::Https },
             extra_root_certificates: self.ca.clone().map(certificate).into_iter().collect(),
             connect_timeout: Some(CONNECT),
-            read_timeout: read,
             // One request per blob. More registries accept that than many chunks.
             use_monolithic_push: true,
             ..ClientConfig::default()
@@ -69,30 +68,22 @@ impl Reach {
 impl CredentialSource {
     /// How the registry of an image is reached.
     pub(super) async fn reach(&self, image: &str, how: &Registry) -> anyhow::Result<Reach> {
-        match self {
-            Self::Cluster { client, namespace } => cluster(client, namespace, image, how).await,
-            Self::Local(local) => local.reach(image, how),
-        }
-    }
-}
-
-async fn cluster(
-    client: &Cluster,
-    namespace: &str,
-    image: &str,
-    how: &Registry,
-) -> anyhow::Result<Reach> {
-    let auth = auth(client, namespace, image, how).await;
-    if how.host.as_deref().is_some_and(|own| own != host(image)) {
-        // The Secret is for the spec's registry, but it may have credentials for this host, too.
-        let auth = match auth {
-            Err(error) if is_denied(&error) => RegistryAuth::Anonymous,
-            auth => auth?,
+        let (client, namespace) = match self {
+            Self::Cluster { client, namespace } => (client, namespace),
+            Self::Local(local) => return local.reach(image, how),
         };
-        return Ok(Reach { insecure: false, ca: None, auth });
+        let auth = auth(client, namespace, image, how).await;
+        if how.host.as_deref().is_some_and(|own| own != host(image)) {
+            // The Secret is for the spec's registry, but it may have credentials for this host, too.
+            let auth = match auth {
+                Err(error) if is(&error, FailureType::RegistryDenied) => RegistryAuth::Anonymous,
+                auth => auth?,
+            };
+            return Ok(Reach { insecure: false, ca: None, auth });
+        }
+        let auth = auth?;
+        Ok(Reach { insecure: how.insecure, ca: ca(client, namespace, how).await?, auth })
     }
-    let auth = auth?;
-    Ok(Reach { insecure: how.insecure, ca: ca(client, namespace, how).await?, auth })
 }
 
 async fn auth(
@@ -127,10 +118,6 @@ async fn ca(client: &Cluster, namespace: &str, how: &Registry) -> anyhow::Result
             format!("there is no key `{}` in a ConfigMap `{}`", ca.key, ca.config_map),
         )),
     }
-}
-
-fn is_denied(error: &anyhow::Error) -> bool {
-    failure_of(error).is_some_and(|failure| failure.kind == FailureType::RegistryDenied)
 }
 
 impl Local {

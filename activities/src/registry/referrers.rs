@@ -10,13 +10,13 @@ use kilnworks_workflows::names;
 use oci_client::{
     errors::OciDistributionError as E,
     manifest::{
-        ImageIndexEntry, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor,
-        OciImageIndex, OciImageManifest,
+        ImageIndexEntry, OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageIndex, OciImageManifest,
     },
 };
 
 use super::{
     blobs::Body,
+    index,
     manifests::Manifest,
     repository::{ANSWER, Repository},
 };
@@ -124,13 +124,7 @@ impl Repository {
         let tag = names::referrers_tag(digest);
         match self.manifest(&tag).await? {
             Some(index) => index.index(&self.at(&tag).to_string()),
-            None => Ok(OciImageIndex {
-                schema_version: 2,
-                media_type: Some(OCI_IMAGE_INDEX_MEDIA_TYPE.to_owned()),
-                manifests: vec![],
-                artifact_type: None,
-                annotations: None,
-            }),
+            None => Ok(index::listing(Vec::new())),
         }
     }
 }

@@ -1,10 +1,6 @@
 //! One repository of a registry.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use anyhow::Context;
 use kilnworks_workflows::{failure::FailureType, names};
@@ -28,17 +24,13 @@ pub struct Repository {
     pub(super) whole: Reference,
     pub(super) client: Client,
     pub(super) auth: RegistryAuth,
-    taking: Arc<Mutex<HashMap<String, Turn>>>,
 }
-
-/// A lock per blob, so that of two tasks that put the same blob, the second finds it.
-pub(super) type Turn = Arc<tokio::sync::Mutex<()>>;
 
 impl Repository {
     pub(super) fn open(name: &str, client: Client, auth: RegistryAuth) -> anyhow::Result<Self> {
         let whole: Reference =
             name.parse().with_context(|| format!("`{name}` is not the name of a repository"))?;
-        Ok(Self { name: name.to_owned(), whole, client, auth, taking: Arc::default() })
+        Ok(Self { name: name.to_owned(), whole, client, auth })
     }
 
     /// `host/path`.
@@ -67,11 +59,6 @@ impl Repository {
 
     pub(super) fn is(&self, other: &Self) -> bool {
         self.shares_registry(other) && self.whole.repository() == other.whole.repository()
-    }
-
-    pub(super) fn turn(&self, digest: &str) -> Turn {
-        let mut taking = self.taking.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        taking.entry(digest.to_owned()).or_default().clone()
     }
 
     /// All tags, sorted by their bytes; none if the repository does not exist.
@@ -110,8 +97,7 @@ impl Repository {
         limit: Duration,
         request: impl Future<Output = Result<T, OciDistributionError>>,
     ) -> anyhow::Result<Option<T>> {
-        self.client.store_auth_if_needed(self.whole.resolve_registry(), &self.auth).await;
-        match answer(what, limit, request).await? {
+        match self.answer(what, limit, request).await? {
             Ok(found) => Ok(Some(found)),
             Err(error) => match meaning(&error) {
                 Meaning::Missing => Ok(None),
@@ -127,14 +113,26 @@ impl Repository {
         limit: Duration,
         request: impl Future<Output = Result<T, OciDistributionError>>,
     ) -> anyhow::Result<T> {
-        self.client.store_auth_if_needed(self.whole.resolve_registry(), &self.auth).await;
-        match answer(what, limit, request).await? {
+        match self.answer(what, limit, request).await? {
             Ok(done) => Ok(done),
             Err(error) => {
                 let meaning = refusal(&error);
                 Err(self.failed(what, meaning, error, RegistryOperation::Push).await)
             }
         }
+    }
+
+    async fn answer<T, E>(
+        &self,
+        what: &str,
+        limit: Duration,
+        request: impl Future<Output = Result<T, E>>,
+    ) -> anyhow::Result<Result<T, E>> {
+        self.client.store_auth_if_needed(self.whole.resolve_registry(), &self.auth).await;
+        tokio::time::timeout(limit, request).await.map_err(|_| {
+            let message = format!("{what}: no answer within {} s", limit.as_secs());
+            fail(FailureType::RegistryUnavailable, message)
+        })
     }
 
     /// The failure of a request. If the client gets no token, it asks without one and is refused. So after
@@ -157,17 +155,6 @@ impl Repository {
         }
         fail(kind, format!("{what}: {error}"))
     }
-}
-
-async fn answer<T, E>(
-    what: &str,
-    limit: Duration,
-    request: impl Future<Output = Result<T, E>>,
-) -> anyhow::Result<Result<T, E>> {
-    tokio::time::timeout(limit, request).await.map_err(|_| {
-        let message = format!("{what}: no answer within {} s", limit.as_secs());
-        fail(FailureType::RegistryUnavailable, message)
-    })
 }
 
 fn is_null(error: &serde_json::Error) -> bool {

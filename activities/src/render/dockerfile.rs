@@ -1,4 +1,4 @@
-//! The Dockerfile and the ignore file beside it, out of the source.
+//! Reads and renders the Dockerfile, and reads its ignore file.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,22 +11,22 @@ use minijinja::Value;
 use crate::{
     error::fail,
     source::{
-        directory::{context_dir, some_files},
+        directory::some_files,
         tree::{Entry, Kind, Tree},
     },
-    template,
+    template::{self, OF_DOCKERFILE},
 };
 
-/// Reads both. With values the Dockerfile is a template, which may include other files of the
-/// context; without, it is passed as it is.
+/// Reads both files. With `values`, the Dockerfile is a template, which may include other files of the
+/// context.
 pub(super) fn read(
     tree: &Tree,
     build: &BuildPlan,
+    context: &Entry,
     commit: &str,
     values: Option<BTreeMap<String, Value>>,
 ) -> anyhow::Result<(String, Option<String>)> {
-    let place = Place { tree, build, commit };
-    place.context()?;
+    let place = Place { tree, build, context, commit };
     let text = place.text(&build.dockerfile)?;
     let text = text.ok_or_else(|| place.missing(&build.dockerfile))?;
     let dockerfile = match values {
@@ -39,14 +39,14 @@ pub(super) fn read(
     Ok((dockerfile, dockerignore))
 }
 
-/// Whether both fit into a Pod.
+/// Checks that both files fit into a Pod.
 pub(super) fn bounded(
     build: &BuildPlan,
     dockerfile: &str,
     dockerignore: Option<&str>,
 ) -> anyhow::Result<()> {
     match dockerfile.len() + dockerignore.map_or(0, str::len) > bounds::DOCKERFILE_BYTES {
-        true => Err(invalid(&build.dockerfile, &template::too_large())),
+        true => Err(invalid(&build.dockerfile, &OF_DOCKERFILE.fault())),
         false => Ok(()),
     }
 }
@@ -54,6 +54,7 @@ pub(super) fn bounded(
 struct Place<'a> {
     tree: &'a Tree,
     build: &'a BuildPlan,
+    context: &'a Entry,
     commit: &'a str,
 }
 
@@ -62,11 +63,7 @@ impl Place<'_> {
         format!("{}/{path}", self.build.context_dir)
     }
 
-    fn context(&self) -> anyhow::Result<Entry> {
-        context_dir(self.tree, &self.build.context_dir, self.commit)
-    }
-
-    /// A text file of the context; none where nothing is.
+    /// A text file of the context; none if it does not exist.
     fn text(&self, path: &str) -> anyhow::Result<Option<String>> {
         let Some(entry) = self.tree.find(&self.path(path))? else {
             return Ok(None);
@@ -75,7 +72,7 @@ impl Place<'_> {
             return Err(invalid(path, "is a directory; a file is wanted"));
         }
         let Some(bytes) = self.tree.read(&entry, bounds::DOCKERFILE_BYTES)? else {
-            return Err(invalid(path, &template::too_large()));
+            return Err(invalid(path, &OF_DOCKERFILE.fault()));
         };
         let text = String::from_utf8(bytes).map_err(|_| invalid(path, "is not UTF-8"))?;
         Ok(Some(text))
@@ -84,25 +81,26 @@ impl Place<'_> {
     fn missing(&self, path: &str) -> anyhow::Error {
         let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
         let seen = self.tree.find(&self.path(directory)).ok().flatten();
-        let seen = seen.or_else(|| self.context().ok()).map(|dir| some_files(self.tree, &dir));
+        let seen = some_files(self.tree, seen.as_ref().unwrap_or(self.context));
         let message = format!(
             "there is no file `{}` at the commit `{}`; there are {}",
             self.path(path).trim_start_matches('/'),
             self.commit,
-            seen.unwrap_or_default(),
+            seen,
         );
         fail(FailureType::RevisionNotFound, message)
     }
 
-    /// Renders the template. What it includes is read out of the context when it is asked for:
-    /// rendering changes nothing, so it is done again with each file that was missing.
+    /// Renders the template. The loader cannot borrow the tree, so it only notes the missing files. They
+    /// are read then, and the template is rendered again.
     fn render(&self, text: &str, values: Value) -> anyhow::Result<String> {
         let mut included = BTreeMap::new();
         loop {
             let asked: Arc<Mutex<BTreeSet<String>>> = Arc::default();
             let mut env = template::environment();
             env.set_loader(loader(included.clone(), asked.clone()));
-            let rendered = template::render(&env, &self.build.dockerfile, text, &values);
+            let name = &self.build.dockerfile;
+            let rendered = template::render_within(&OF_DOCKERFILE, &env, name, text, &values);
             let asked = std::mem::take(&mut *asked.lock().unwrap_or_else(PoisonError::into_inner));
             let known = included.len();
             for name in asked {
@@ -117,10 +115,10 @@ impl Place<'_> {
     }
 }
 
-/// How many files one template may include.
+/// The most files that one template may include.
 const MAX_INCLUDES: usize = 32;
 
-/// Gives out the files that are there and notes the others.
+/// Returns the files that were read, and notes the others.
 fn loader(
     included: BTreeMap<String, String>,
     asked: Arc<Mutex<BTreeSet<String>>>,

@@ -1,50 +1,41 @@
-//! The content key of a build: what tells its image from others.
+//! The content key of a build: distinguishes its image from others.
 
 use std::collections::BTreeMap;
 
 use kilnworks_workflows::{names, spec::BuildSecret};
 
-/// Part of every key. To be raised when the same inputs no longer make the same image.
+/// Part of every key. Raise it when the same inputs no longer make the same image.
 const FORMAT: u32 = 1;
 
-/// All that an image's content depends on.
+/// All inputs of an image.
 ///
-/// What is not here must change nothing in the image: its tags and repository, the commit, the
-/// version, the names of app, component and container, times, resources, timeouts, the layer cache.
-/// Where one of them is to be seen in the image it came through a template, and the rendered text
-/// is here.
+/// Not among them, because they must not change the image: its tags and repository, the commit, the
+/// version, the names of app, component and container, times, resources, timeouts, the layer cache. If
+/// a template renders one of them into the image, the rendered text is among the inputs.
 ///
-/// The value of a build secret is not known here. A build that depends on it beyond access, or on
-/// anything else that it fetches while it runs, is as old as its key.
+/// The values of build secrets and what a build fetches while it runs are not among the inputs.
 #[derive(Clone, Copy, Debug)]
-pub struct Inputs<'a> {
-    /// Content key of the context: [`crate::context::pack::key`], which tells bytes and nothing else. Not
-    /// the store's key, which has a period in it.
-    pub context: &'a str,
-    /// The Dockerfile, rendered, with a digest at each image from outside.
-    pub dockerfile: &'a str,
-    /// The ignore file beside it.
-    pub dockerignore: Option<&'a str>,
-    /// Values of `ARG`s, rendered.
-    pub build_args: &'a BTreeMap<String, String>,
-    /// The stage to build.
-    pub target: Option<&'a str>,
-    /// What it is built for, such as `linux/amd64`.
-    pub platform: &'a str,
-    /// Labels of the image, rendered.
-    pub labels: &'a BTreeMap<String, String>,
-    /// More flags for Kaniko, in their order.
-    pub flags: &'a [String],
-    /// Build secrets.
-    pub secrets: &'a [BuildSecret],
-    /// What it is built by: the executor's image, and what the operator adds to its Pod.
-    pub executor: &'a str,
+pub(super) struct Inputs<'a> {
+    /// Content key of the context: [`crate::context::pack::key`]. Not the store's key, which contains a
+    /// period.
+    pub(super) context: &'a str,
+    /// Rendered, with a digest at each image from outside.
+    pub(super) dockerfile: &'a str,
+    pub(super) dockerignore: Option<&'a str>,
+    pub(super) build_args: &'a BTreeMap<String, String>,
+    pub(super) target: Option<&'a str>,
+    pub(super) platform: &'a str,
+    pub(super) labels: &'a BTreeMap<String, String>,
+    pub(super) flags: &'a [String],
+    pub(super) secrets: &'a [BuildSecret],
+    /// The executor's image, and what the operator adds to its Pod.
+    pub(super) executor: &'a str,
 }
 
-/// The key: SHA-256 in hexadecimal. The same inputs have the same key, on every machine; no two
-/// that differ have the same text below it, as each part is told by its name and its length.
-pub fn key(inputs: &Inputs<'_>) -> String {
-    // A file's place among the others changes nothing.
+/// The key: SHA-256 in hexadecimal. Every part of the hashed text has its name and its length, so
+/// different inputs never have the same text.
+pub(super) fn key(inputs: &Inputs<'_>) -> String {
+    // The order of secrets does not change the image.
     let mut secrets: Vec<_> = inputs.secrets.iter().collect();
     secrets.sort_by_key(|secret| (&secret.name, &secret.secret, &secret.key));
     let secrets = secrets.into_iter().flat_map(|one| [&one.name, &one.secret, &one.key]);
@@ -62,8 +53,8 @@ pub fn key(inputs: &Inputs<'_>) -> String {
     names::hex(&text.0)
 }
 
-/// The key of an index, made of its images' in their order; none where one of them has none.
-pub fn of_index<'a>(keys: impl Iterator<Item = Option<&'a str>>) -> Option<String> {
+/// The key of an index: of the keys of its images in their order. None if one of them has none.
+pub(super) fn of_index<'a>(keys: impl Iterator<Item = Option<&'a str>>) -> Option<String> {
     let keys: Option<Vec<_>> = keys.collect();
     let mut text = Text(format!("index {FORMAT}\n").into_bytes());
     text.part("images", keys?);
@@ -77,7 +68,7 @@ fn pairs(map: &BTreeMap<String, String>) -> impl Iterator<Item = &str> {
 struct Text(Vec<u8>);
 
 impl Text {
-    /// A part: its name, how many values it has, and each value behind its length.
+    /// A part: its name, the number of its values, and each value after its length.
     fn part<'a>(&mut self, name: &str, values: impl IntoIterator<Item = &'a str>) {
         let values: Vec<_> = values.into_iter().collect();
         self.0.extend_from_slice(format!("{name} {}\n", values.len()).as_bytes());

@@ -9,16 +9,16 @@ use kilnworks_workflows::{
 use super::{
     dockerfile,
     key::{self, Inputs},
-    pin::{self, Found, Pinned},
+    pin::{Found, Pinned, pin},
 };
-use crate::error::fail;
+use crate::{error::fail, registry::own_architecture};
 
-/// Pins the base images of what was rendered, unless its plan wants none pinned, and adds its key,
-/// unless something from outside may change under it. `executor` is the executor's image,
-/// `resolve` says what is known of an image.
+/// Pins the base images, unless the plan says `pin: false`, and adds the content key, unless the build
+/// takes something from outside that has no digest. `executor` is the executor's image, `resolve` looks
+/// up an image.
 ///
 /// # Errors
-/// Those of [`pin::pin`], and `InvalidTemplate` where the Dockerfile becomes too large.
+/// Those of [`pin`], and `InvalidTemplate` if the Dockerfile becomes too large.
 pub async fn keyed<F, Answer>(
     rendered: Rendered,
     plan: &ContainerPlan,
@@ -34,10 +34,16 @@ where
     };
     let (text, args, target) =
         (&rendered.dockerfile, &rendered.build_args, build.target.as_deref());
-    let Pinned { dockerfile, bases, reusable } = match build.pin {
-        true => pin::pin(text, args, target, resolve).await?,
-        false => pin::unpinned(text, args, target)?,
+    let resolve = |image| {
+        let answer = build.pin.then(|| resolve(image));
+        async {
+            match answer {
+                Some(answer) => answer.await,
+                None => Ok(Found::Hidden),
+            }
+        }
     };
+    let Pinned { dockerfile, bases, reusable } = pin(text, args, target, resolve).await?;
     dockerfile::bounded(build, &dockerfile, rendered.dockerignore.as_deref())?;
     let own = own_platform();
     let inputs = Inputs {
@@ -52,11 +58,11 @@ where
         secrets: &build.secrets,
         executor,
     };
-    let platforms = build.several().iter().map(|platform| RenderedPlatform {
+    let platform = |platform: &String| RenderedPlatform {
         platform: platform.clone(),
         key: reusable.then(|| key::key(&Inputs { platform, ..inputs })),
-    });
-    let platforms: Vec<_> = platforms.collect();
+    };
+    let platforms: Vec<_> = build.several().iter().map(platform).collect();
     let key = match platforms.as_slice() {
         [] => reusable.then(|| key::key(&inputs)),
         all => key::of_index(all.iter().map(|one| one.key.as_deref())),
@@ -65,12 +71,7 @@ where
     Ok(Rendered { dockerfile, bases, key, key_platform, platforms, ..rendered })
 }
 
-/// What an image is keyed for where no platform is named: nodes are like the worker's own machine.
+/// The platform in the key of a build that names none: nodes are like the worker's own machine.
 pub fn own_platform() -> String {
-    let architecture = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
-    format!("linux/{architecture}")
+    format!("linux/{}", own_architecture())
 }

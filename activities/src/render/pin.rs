@@ -1,10 +1,10 @@
-//! Pinning: each image that a build takes from outside is written into the Dockerfile with its
-//! digest, so that what is keyed and recorded is what is built, however a tag moves meanwhile.
+//! Pinning: writes the digest of every image from outside into the Dockerfile, so that the build uses
+//! what its key and its record name, even if a tag moves meanwhile.
 //!
-//! Where Kaniko and Docker differ, this goes by Kaniko. It knows no platform arguments
-//! (`TARGETARCH` and its like are empty unless they are build args), heeds no `--platform` and no
-//! `RUN --mount`, expands nothing in `COPY --from`, and uses build args in `FROM` that no `ARG`
-//! declares. What Kaniko will refuse is left as it is, for Kaniko to say why.
+//! Where Kaniko and Docker differ, this follows Kaniko. Kaniko has no platform arguments (`TARGETARCH`
+//! is empty unless it is a build arg), ignores `--platform` and `RUN --mount`, expands nothing in
+//! `COPY --from`, and uses build args in `FROM` without an `ARG`. A file that Kaniko refuses stays as
+//! it is, so that Kaniko reports the reason.
 
 mod arguments;
 mod stages;
@@ -15,6 +15,7 @@ use std::{collections::BTreeMap, ops::Range};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use kilnworks_workflows::{
+    checks::is_digest,
     failure::{Failure, FailureType},
     output::Base,
 };
@@ -23,23 +24,22 @@ use oci_client::Reference as Name;
 use self::stages::{Image, Stages};
 use crate::error::within;
 
-/// How many images are looked up side by side.
+/// How many images are looked up at the same time.
 const SIDE_BY_SIDE: usize = 8;
 
 /// A place in a Dockerfile that names an image from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
-    /// The image as Kaniko will ask for it: variables put in, quotes taken away.
+    /// The image as Kaniko requests it: with expanded variables and without quotes.
     pub image: String,
     /// The first line of its instruction, counted from 1.
     pub line: u32,
-    /// Where in the file it is written, in bytes: more than one place where it goes over a line's
-    /// end.
+    /// Its byte ranges in the file. There are several if it spans lines.
     places: Vec<Range<usize>>,
 }
 
 impl Reference {
-    /// The image without its digest, and the digest that it is written with.
+    /// The image without its digest, and the digest in the file.
     fn split(&self) -> (&str, Option<&str>) {
         match self.image.split_once('@') {
             Some((image, digest)) => (image, Some(digest)),
@@ -48,22 +48,22 @@ impl Reference {
     }
 }
 
-/// What a build takes from outside.
+/// What a build uses from outside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct References {
     /// The images, in the order of the file.
     pub images: Vec<Reference>,
-    /// Whether an `ADD` takes something from an URL, or may do so.
+    /// Whether an `ADD` uses a URL, or may do so.
     pub adds_url: bool,
-    /// False where there may be other images, whose names cannot be told.
+    /// False if there may be other images, whose names cannot be determined.
     pub is_whole: bool,
 }
 
-/// What the build of a target, by default the last stage, takes from outside. Stages that the
-/// target does not stand on do not count.
+/// What the build of a target, by default the last stage, uses from outside. Stages that the target
+/// does not need do not count.
 ///
 /// # Errors
-/// With `BuildFailed` where an image's name is blank.
+/// `BuildFailed` if an image's name is blank.
 pub fn references(
     dockerfile: &str,
     args: &BTreeMap<String, String>,
@@ -90,7 +90,7 @@ pub fn references(
     Ok(references)
 }
 
-/// As Docker says it.
+/// The failure in Docker's words.
 fn blank(line: u32, text: &str) -> Failure {
     let message = format!(
         "line {line}: the base name `{text}` is blank; an `ARG` before the first `FROM` has \
@@ -103,9 +103,8 @@ fn blank(line: u32, text: &str) -> Failure {
     }
 }
 
-/// The Dockerfile with the digests of images written into it. An image keeps the name and tag that
-/// it has, so that mirrors and maps of registries go by it as before. Every line stays where it
-/// is, and every byte that names no image as it was.
+/// Writes the digests of images into a Dockerfile. An image keeps its name and tag, which mirrors and
+/// maps of registries need. Nothing else in the file changes, and every line keeps its number.
 pub fn pinned(
     dockerfile: &str,
     references: &[Reference],
@@ -114,7 +113,7 @@ pub fn pinned(
     let mut edits = Vec::new();
     for reference in references.iter().filter(|reference| reference.split().1.is_none()) {
         let Some(digest) = digests.get(&reference.image) else { continue };
-        // All of it goes where it ends: a last line left empty would end the continuation late.
+        // The text goes to the last place: an empty last line would end the continuation too late.
         let places = reference.places.iter().rev().cloned();
         let texts = [format!("{}@{digest}", reference.image)].into_iter();
         edits.extend(places.zip(texts.chain(std::iter::repeat(String::new()))));
@@ -127,14 +126,14 @@ pub fn pinned(
     pinned
 }
 
-/// What is known of an image.
+/// The result of looking up an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// Its digest now.
     At(String),
-    /// There is no such image.
+    /// The image does not exist.
     Nowhere,
-    /// It cannot be seen from here. It stays as it is written, and Kaniko may reach it.
+    /// The worker cannot look it up, but Kaniko may. The image gets no digest.
     Hidden,
 }
 
@@ -143,19 +142,18 @@ pub enum Found {
 pub struct Pinned {
     /// The Dockerfile.
     pub dockerfile: String,
-    /// What the build takes from outside, each image once.
+    /// The images from outside, each once.
     pub bases: Vec<Base>,
-    /// Whether the same Dockerfile and context make the same image, as far as can be told:
-    /// everything from outside has a digest. Without it the build has no content key.
+    /// Whether everything from outside has a digest. Otherwise the build has no content key.
     pub reusable: bool,
 }
 
-/// Pins the images of a Dockerfile. `resolve` says what is known of an image; each is asked for
-/// once, several at a time.
+/// Pins the images of a Dockerfile. `resolve` looks an image up; each is looked up once, several at
+/// the same time.
 ///
 /// # Errors
-/// With `BaseImageNotFound` where there is no such image, `BuildFailed` where a name is blank,
-/// and what `resolve` fails with.
+/// `BaseImageNotFound` if an image does not exist, `BuildFailed` if a name is blank, and the errors of
+/// `resolve`.
 pub async fn pin<F, Answer>(
     dockerfile: &str,
     args: &BTreeMap<String, String>,
@@ -166,48 +164,25 @@ where
     F: Fn(String) -> Answer,
     Answer: Future<Output = anyhow::Result<Found>>,
 {
-    let references = references(dockerfile, args, target)?;
-    let digests = resolved(&references.images, resolve).await?;
-    Ok(Pinned::new(dockerfile, &references, &digests))
-}
-
-/// The Dockerfile as it is, for who wants nothing pinned.
-///
-/// # Errors
-/// With `BuildFailed` where a name is blank.
-pub fn unpinned(
-    dockerfile: &str,
-    args: &BTreeMap<String, String>,
-    target: Option<&str>,
-) -> anyhow::Result<Pinned> {
-    let references = references(dockerfile, args, target)?;
-    Ok(Pinned::new(dockerfile, &references, &BTreeMap::new()))
-}
-
-impl Pinned {
-    fn new(
-        dockerfile: &str,
-        References { images, adds_url, is_whole }: &References,
-        digests: &BTreeMap<String, String>,
-    ) -> Self {
-        let mut bases = Vec::new();
-        let mut all_pinned = true;
-        for image in images {
-            match base(image, digests) {
-                Some(base) if bases.contains(&base) => {}
-                Some(base) => bases.push(base),
-                None => all_pinned = false,
-            }
-        }
-        Self {
-            dockerfile: pinned(dockerfile, images, digests),
-            bases,
-            reusable: *is_whole && all_pinned && !adds_url,
+    let References { images, adds_url, is_whole } = references(dockerfile, args, target)?;
+    let digests = resolved(&images, resolve).await?;
+    let mut bases = Vec::new();
+    let mut all_pinned = true;
+    for image in &images {
+        match base(image, &digests) {
+            Some(base) if bases.contains(&base) => {}
+            Some(base) => bases.push(base),
+            None => all_pinned = false,
         }
     }
+    Ok(Pinned {
+        dockerfile: pinned(dockerfile, &images, &digests),
+        bases,
+        reusable: is_whole && all_pinned && !adds_url,
+    })
 }
 
-/// The digests of the images that have none in their name. A name that is none is left to Kaniko.
+/// The digests of the images that have none in the file. Kaniko reports invalid names.
 async fn resolved<F, Answer>(
     images: &[Reference],
     resolve: F,
@@ -227,6 +202,7 @@ where
         async move {
             let found = answer.await.map_err(|error| within(&format!("line {line}"), error))?;
             match found {
+                // Anything else in the Dockerfile could be an instruction.
                 Found::At(digest) => Ok(is_digest(&digest).then_some((image, digest))),
                 Found::Nowhere => Err(missing(line, &image).into()),
                 Found::Hidden => Ok(None),
@@ -240,13 +216,6 @@ where
 fn missing(line: u32, image: &str) -> Failure {
     let message = format!("line {line}: there is no base image `{image}`");
     Failure { line: Some(line), ..Failure::new(FailureType::BaseImageNotFound, message) }
-}
-
-/// Whether it is a digest that Kaniko takes. It comes from a registry and goes into the
-/// Dockerfile: anything else there could be an instruction.
-fn is_digest(text: &str) -> bool {
-    let is_hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
-    text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(is_hex))
 }
 
 fn base(reference: &Reference, digests: &BTreeMap<String, String>) -> Option<Base> {

@@ -1,77 +1,70 @@
-//! Whether what a build stands on is there for every platform that it is for.
+//! Checks that base images exist for every platform of a build.
 //!
-//! Kaniko takes an image that is for another platform as it is, and says of what it makes that it is
-//! for the one that it was told: so it is found out before anything is built.
+//! Kaniko builds on an image of another platform without an error, and labels the result with the
+//! wanted platform. So the worker checks before the build.
 
 use kilnworks_workflows::{
-    failure::FailureType, output::Base, plan::ContainerPlan, platform::Platform as Wanted,
+    failure::FailureType::{BaseImageNotFound, RegistryDenied, RegistryUnavailable},
+    output::Base,
+    plan::ContainerPlan,
+    platform::Platform as Wanted,
 };
 use oci_client::{Reference, manifest::Platform};
 
+use super::bases;
 use crate::{
-    error::{fail, failure_of},
-    registry::{RegistryClient, Repository, index::text},
+    error::{fail, is},
+    registry::{RegistryClient, index::text},
 };
 
-/// Checks every base image of a container that names platforms. One that the worker cannot look at
-/// is left to Kaniko.
+/// Checks every base image of a container that names platforms. Skips images that the worker cannot
+/// read.
 ///
 /// # Errors
-/// With `BaseImageNotFound` where one is not there for a platform.
+/// `BaseImageNotFound` if an image does not exist for a platform.
 pub async fn check(
     registry: &RegistryClient,
     plan: &ContainerPlan,
     bases: &[Base],
 ) -> anyhow::Result<()> {
-    let platforms = plan.work.as_build().map_or(&[][..], |build| &build.platforms);
-    for base in bases.iter().filter(|_| !platforms.is_empty()) {
-        let there = match is_for(registry, plan, base).await {
+    let wanted = plan.work.as_build().map_or(&[][..], |build| &build.platforms);
+    for base in bases.iter().filter(|_| !wanted.is_empty()) {
+        let there = match platforms(registry, plan, base).await {
             Ok(Some(there)) => there,
             Ok(None) => continue,
-            Err(error) if is_hidden(&error) => continue,
+            Err(error) if is(&error, RegistryDenied) || is(&error, RegistryUnavailable) => continue,
             Err(error) => return Err(error),
         };
-        let missing = platforms.iter().find(|wanted| !there.iter().any(|it| is(wanted, it)));
+        let missing = wanted.iter().find(|wanted| !there.iter().any(|it| is_for(it, wanted)));
         if let Some(missing) = missing {
             let there = there.iter().map(text).collect::<Vec<_>>().join(", ");
             let image = &base.image;
             let message =
                 format!("the base image `{image}` is not for {missing}; it is for {there}");
-            return Err(fail(FailureType::BaseImageNotFound, message));
+            return Err(fail(BaseImageNotFound, message));
         }
     }
     Ok(())
 }
 
-fn is_hidden(error: &anyhow::Error) -> bool {
-    use FailureType::{RegistryDenied, RegistryUnavailable};
-    failure_of(error).is_some_and(|it| matches!(it.kind, RegistryDenied | RegistryUnavailable))
-}
-
-/// What an image is for; none where it cannot be found by its name.
-async fn is_for(
+/// The platforms of an image; none if the registry has no such image.
+async fn platforms(
     registry: &RegistryClient,
     plan: &ContainerPlan,
     base: &Base,
 ) -> anyhow::Result<Option<Vec<Platform>>> {
     let Ok(name) = base.image.parse::<Reference>() else { return Ok(None) };
-    let repository = format!("{}/{}", name.registry(), name.repository());
-    let repository = registry.open(&repository, &plan.registry).await?;
-    platforms(&repository, &base.digest).await
-}
-
-/// What the image under a digest is for; none where it is not there.
-async fn platforms(repository: &Repository, digest: &str) -> anyhow::Result<Option<Vec<Platform>>> {
-    let Some(manifest) = repository.manifest(digest).await? else { return Ok(None) };
+    let repository = bases::open(registry, plan, &name).await?;
+    let Some(manifest) = repository.manifest(&base.digest).await? else { return Ok(None) };
     if manifest.parts()?.manifests.is_none() {
         return Ok(Some(vec![repository.platform(&manifest).await?]));
     }
-    let index = manifest.index(&repository.reference(digest))?;
+    let index = manifest.index(&repository.reference(&base.digest))?;
     Ok(Some(index.manifests.into_iter().filter_map(|entry| entry.platform).collect()))
 }
 
-/// Whether Kaniko takes an image for a platform: a variant counts where it is asked for.
-fn is(wanted: &str, there: &Platform) -> bool {
+/// Whether Kaniko takes an image for a platform: a variant counts only if the platform has one.
+fn is_for(there: &Platform, wanted: &str) -> bool {
     let Wanted { os, architecture, variant } = Wanted::of(wanted);
     there.os.to_string() == os
         && there.architecture.to_string() == architecture
@@ -80,7 +73,7 @@ fn is(wanted: &str, there: &Platform) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is;
+    use super::is_for;
     use crate::registry::index::platform_of;
 
     #[test]
@@ -94,7 +87,7 @@ mod tests {
             ("linux/arm/v7", "linux/arm", false),
             ("linux/amd64", "windows/amd64", false),
         ] {
-            assert_eq!(is(wanted, &platform_of(there).unwrap()), holds, "{wanted} of {there}");
+            assert_eq!(is_for(&platform_of(there).unwrap(), wanted), holds, "{wanted} of {there}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The values of templates: the variables of a build, and what the spec adds.
+//! The values of templates: the variables of a build, and the values of the spec.
 
 use std::collections::BTreeMap;
 
@@ -7,35 +7,39 @@ use minijinja::{Environment, Value, value::Serde};
 
 use crate::{
     error::fail,
-    template::{self, with_underscores},
+    template::{self, OF_DOCKERFILE, with_underscores},
 };
 
-/// Names that no value of a spec may take; where there are `images`, that is one more.
-const FIVE: [&str; 5] = ["app", "component", "container", "version", "commit"];
+/// Names that no value of a spec may have. `images` is reserved only if the container has images.
+const RESERVED: [&str; 5] = ["app", "component", "container", "version", "commit"];
 
-/// The variables of every template. `version` is among them where the app has one, `images` where
-/// the container is built from others.
+/// The variables of every template: `version` only if the app has one, `images` only if the container
+/// is built from other containers.
 pub(super) fn known(
     plan: &ContainerPlan,
     commit: &str,
     images: &BTreeMap<String, String>,
 ) -> BTreeMap<String, Value> {
-    let mut known = five(plan, commit);
-    if !images.is_empty() {
-        known.insert("images".to_owned(), images_of(&plan.component, images));
-    }
-    known
+    let given = [
+        ("app", Some(Value::from(plan.app.as_str()))),
+        ("component", Some(Value::from(plan.component.as_str()))),
+        ("container", Some(Value::from(plan.container.as_str()))),
+        ("version", plan.version.as_deref().map(Value::from)),
+        ("commit", Some(Value::from(commit))),
+        ("images", (!images.is_empty()).then(|| images_of(&plan.component, images))),
+    ];
+    given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
-/// How a template of a container names an image of another.
+/// The name of another container's image in a template of this container.
 pub(super) fn value_of(plan: &ContainerPlan, name: &str) -> String {
     let own = format!("{}/", plan.component);
     let name = name.strip_prefix(&own).unwrap_or(name);
     format!("images.{}", name.replace('/', ".").replace('-', "_"))
 }
 
-/// `images.<container>` for those of the own component, `images.<component>.<container>` for the
-/// others; beside that each as `images["component/container"]`, which is never two.
+/// `images.<container>` for images of the own component, `images.<component>.<container>` for others.
+/// Each image is also `images["component/container"]`, which is never ambiguous.
 fn images_of(component: &str, images: &BTreeMap<String, String>) -> Value {
     let mut others: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
     let mut own = BTreeMap::new();
@@ -51,7 +55,7 @@ fn images_of(component: &str, images: &BTreeMap<String, String>) -> Value {
             ),
         }
     }
-    // A container may have the name of another component: both are there then.
+    // A container may have the name of another component: the name then leads to both.
     for (container, image) in own {
         others.entry(container).or_default().extend(image);
     }
@@ -65,19 +69,6 @@ fn image(reference: &str) -> BTreeMap<String, Value> {
     values.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
-fn five(plan: &ContainerPlan, commit: &str) -> BTreeMap<String, Value> {
-    let given = [
-        ("app", Some(plan.app.as_str())),
-        ("component", Some(&plan.component)),
-        ("container", Some(&plan.container)),
-        ("version", plan.version.as_deref()),
-        ("commit", Some(commit)),
-    ];
-    let named =
-        given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
-    named.collect()
-}
-
 /// Renders the texts of a spec with the variables of the build.
 pub(super) struct Texts<'a> {
     env: Environment<'a>,
@@ -85,17 +76,16 @@ pub(super) struct Texts<'a> {
 }
 
 impl<'a> Texts<'a> {
-    /// A renderer of texts.
     pub(super) fn new(known: &BTreeMap<String, Value>) -> Self {
         Self { env: template::environment(), known: known.clone().into() }
     }
 
-    /// One text. `field` is its place in the spec, for a fault.
+    /// Renders one text. Errors name its place in the spec, `field`.
     pub(super) fn render(&self, field: &str, text: &str) -> anyhow::Result<String> {
-        template::render(&self.env, field, text, &self.known)
+        template::render_within(&OF_DOCKERFILE, &self.env, field, text, &self.known)
     }
 
-    /// The values of a map of texts.
+    /// Renders the values of a map.
     pub(super) fn map(
         &self,
         field: &str,
@@ -107,7 +97,7 @@ impl<'a> Texts<'a> {
         texts.iter().map(render).collect()
     }
 
-    /// A value with every text in it rendered, however deep.
+    /// Renders every text in a value, at any depth.
     fn value(&self, field: &str, value: &serde_json::Value) -> anyhow::Result<Value> {
         use serde_json::Value::{Array, Object, String};
         match value {
@@ -137,7 +127,7 @@ pub(super) fn of_dockerfile(
     let mut values = known.clone();
     for (name, value) in given {
         let field = format!("template.{name}");
-        if FIVE.contains(&name.as_str()) || known.contains_key(name) {
+        if RESERVED.contains(&name.as_str()) || known.contains_key(name) {
             let message =
                 format!("{field}: the name belongs to Kilnworks; choose another for this value");
             return Err(fail(FailureType::InvalidTemplate, message));

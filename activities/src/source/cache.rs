@@ -1,12 +1,14 @@
 //! Limits the disk space of the mirrors.
 
 use std::{
-    fs, io,
+    fs::{self, Metadata},
+    io,
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
 use anyhow::Context;
+use walkdir::WalkDir;
 
 use super::{
     lock::{Hold, try_lock},
@@ -57,11 +59,6 @@ fn list(mirrors: &Path) -> io::Result<Vec<Used>> {
 
 /// A file that disappears meanwhile counts as zero.
 fn size(path: &Path) -> u64 {
-    let Ok(metadata) = fs::symlink_metadata(path) else {
-        return 0;
-    };
-    let Ok(entries) = fs::read_dir(path) else {
-        return metadata.len();
-    };
-    entries.flatten().map(|entry| size(&entry.path())).sum()
+    let files = WalkDir::new(path).into_iter().flatten().flat_map(|entry| entry.metadata());
+    files.filter(Metadata::is_file).map(|file| file.len()).sum()
 }

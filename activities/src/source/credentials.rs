@@ -11,7 +11,6 @@ use crate::{error::fail, secrets};
 /// The credentials of one source, and the hosts that may see them.
 #[derive(Clone, Default, PartialEq)]
 pub struct Credentials {
-    name: String,
     login: Option<Login>,
     /// The source's own URL, and the Secret whose annotation may allow other hosts.
     url: String,
@@ -30,20 +29,18 @@ pub enum Login {
 impl Credentials {
     /// The login of a Secret that was read for the source's host.
     pub fn of(secret: Secret, address: &Address) -> anyhow::Result<Self> {
-        let name = secret.name_any();
         let login = login(&secret).map_err(|wrong| {
+            let name = secret.name_any();
             fail(FailureType::SourceDenied, format!("the Secret `{name}` {wrong}"))
         })?;
-        Ok(Self { name, login: Some(login), url: address.url.clone(), secret: Some(secret) })
+        Ok(Self { login: Some(login), url: address.url.clone(), secret: Some(secret) })
     }
 
     /// Name of the Secret that is used for a repository; empty if none is used. Mirrors are separate per
     /// URL and Secret, so that nobody reads from a mirror what the server would refuse.
     pub fn name_for(&self, address: &Address) -> &str {
-        match self.login_for(address) {
-            Some(_) => &self.name,
-            None => "",
-        }
+        let used = self.secret.as_ref().filter(|_| self.login_for(address).is_some());
+        used.and_then(|secret| secret.metadata.name.as_deref()).unwrap_or_default()
     }
 
     /// The login for a repository: the source itself, or a submodule on a host that may see the login.
@@ -88,22 +85,19 @@ impl Login {
     }
 }
 
-/// How often libgit2 may ask for one kind of credentials. It asks again after each refusal, without
-/// end, as long as it gets an answer.
-const ASKS: u32 = 1;
-
-/// Answers libgit2 when a server asks for credentials.
+/// Answers libgit2 when a server asks for credentials. libgit2 asks again after each refusal, without
+/// end, as long as it gets an answer. So it gets the user name once and the login once.
 pub struct Answers<'a> {
     address: &'a Address,
     login: Option<&'a Login>,
-    names: u32,
-    logins: u32,
+    named: bool,
+    logged_in: bool,
 }
 
 impl<'a> Answers<'a> {
     /// Answers for a repository, with its login if it has one.
     pub fn new(address: &'a Address, login: Option<&'a Login>) -> Self {
-        Self { address, login, names: 0, logins: 0 }
+        Self { address, login, named: false, logged_in: false }
     }
 
     /// Answers one question. `url` is where the server is now: a redirect may have led elsewhere,
@@ -120,8 +114,8 @@ impl<'a> Answers<'a> {
             ));
         }
         let user = user.unwrap_or("git");
-        if wanted.contains(CredentialType::USERNAME) && self.names < ASKS {
-            self.names += 1;
+        if wanted.contains(CredentialType::USERNAME) && !self.named {
+            self.named = true;
             return Cred::username(user);
         }
         let Some(login) = self.login else {
@@ -129,10 +123,10 @@ impl<'a> Answers<'a> {
                 "the server requires credentials, and the source names no Secret that has them",
             ));
         };
-        if self.logins >= ASKS {
+        if self.logged_in {
             return Err(refusal("the server refuses the credentials of the source's Secret"));
         }
-        self.logins += 1;
+        self.logged_in = true;
         match login {
             Login::Basic { username, password } if wanted.is_user_pass_plaintext() => {
                 Cred::userpass_plaintext(username, password)

@@ -22,7 +22,7 @@ pub fn resolve(
         ensure(mirror, server, commit)?;
         return Ok(commit);
     }
-    let heads = list(mirror, server)?;
+    let heads = server.heads(&mirror.repo).map_err(|error| explain(&mirror.address.url, error))?;
     let head = pick(&heads, revision).ok_or_else(|| unknown(mirror, &heads, revision))?;
     let found = match mirror.tree_of(head.id) {
         Ok(Some(_)) => head.id,
@@ -86,10 +86,6 @@ fn fetch_commit(mirror: &Mirror, server: &Server<'_>, commit: Oid) -> Result<(),
     tracing::debug!(url = mirror.address.url, %refused, "fetching all, as the commit cannot be had by its id");
     let all = ["+refs/heads/*:refs/kiln/heads/*", "+refs/tags/*:refs/kiln/tags/*"];
     server.fetch(&mirror.repo, &all, Depth::Full)
-}
-
-fn list(mirror: &Mirror, server: &Server<'_>) -> anyhow::Result<Vec<Head>> {
-    server.heads(&mirror.repo).map_err(|error| explain(&mirror.address.url, error))
 }
 
 /// A full commit id: 40 hexadecimal digits.

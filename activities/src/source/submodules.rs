@@ -58,8 +58,7 @@ fn graft_one(
     let address = tree.address_of(root).submodule(url)?;
     let mirror = reach.mirror(&address)?;
     let id = reach.ensure(&mirror, link.id)?;
-    let place = tree.add(mirror, id);
-    let grafted = tree.graft(link.path.clone(), place);
+    let grafted = tree.graft(link.path.clone(), mirror, id);
     graft(tree, reach, &grafted, depth + 1)
 }
 

@@ -27,13 +27,11 @@ pub struct Tree {
     grafts: BTreeMap<Vec<u8>, TreeRef>,
 }
 
-/// A tree object in a mirror.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TreeRef {
-    /// Index of the mirror.
-    pub repo: usize,
-    /// The tree object.
-    pub tree: Oid,
+/// A tree object in the mirror with an index.
+#[derive(Clone, Copy)]
+struct TreeRef {
+    repo: usize,
+    tree: Oid,
 }
 
 /// An entry of the tree.
@@ -71,14 +69,10 @@ impl Tree {
         Self { mirrors: vec![mirror], root: TreeRef { repo: 0, tree }, grafts: BTreeMap::new() }
     }
 
-    /// Adds a mirror whose trees can be grafted.
-    pub fn add(&mut self, mirror: Mirror, tree: Oid) -> TreeRef {
+    /// Replaces what is at a path by a tree of another mirror.
+    pub fn graft(&mut self, path: Vec<u8>, mirror: Mirror, tree: Oid) -> Entry {
+        let tree_ref = TreeRef { repo: self.mirrors.len(), tree };
         self.mirrors.push(mirror);
-        TreeRef { repo: self.mirrors.len() - 1, tree }
-    }
-
-    /// Replaces what is at a path by another tree.
-    pub fn graft(&mut self, path: Vec<u8>, tree_ref: TreeRef) -> Entry {
         self.grafts.insert(path.clone(), tree_ref);
         directory(path, tree_ref)
     }
@@ -98,11 +92,6 @@ impl Tree {
         self.grafts
             .iter()
             .filter_map(move |(path, tree_ref)| Some((&path[inside(path)?..], tree_ref.tree)))
-    }
-
-    /// The mirrors that this tree reads.
-    pub fn mirrors(&self) -> impl Iterator<Item = &Mirror> {
-        self.mirrors.iter()
     }
 
     /// The repository of an entry.
@@ -173,11 +162,10 @@ impl Tree {
         max: usize,
         look: impl FnOnce(&[u8]) -> anyhow::Result<T>,
     ) -> anyhow::Result<Option<T>> {
-        let odb = self.mirrors[entry.repo].repo.odb().context("cannot read a mirror")?;
-        let (size, _) = odb.read_header(entry.id).context("cannot read a file")?;
-        if size > max {
+        if self.size(entry)? > max as u64 {
             return Ok(None);
         }
+        let odb = self.mirrors[entry.repo].repo.odb().context("cannot read a mirror")?;
         let object = odb.read(entry.id).context("cannot read a file")?;
         look(object.data()).map(Some)
     }

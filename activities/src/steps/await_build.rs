@@ -26,7 +26,7 @@ use crate::{
     log::{
         self, Log, Logs,
         follow::{LogProgress, follow},
-        learn::learn_secrets,
+        live::learn_secrets,
         verdict,
     },
     metrics::metrics,

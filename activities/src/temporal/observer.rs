@@ -25,8 +25,8 @@ const WORTH_REPORTING: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// Reports what a build waits for: in the details of the step's heartbeats, and by a signal to the
-/// build's own workflow and to those above it. A signal is an event in a history, so a
-/// wait is signalled once, when it has lasted two seconds, and no more than one in five seconds.
+/// build's own workflow and to its parents. A signal is an event in a history, so a wait is signalled
+/// once, after two seconds, and at most one wait in five seconds.
 pub struct Observer {
     /// None in tests: nothing is reported then.
     ctx: Option<ActivityContext>,
@@ -62,12 +62,12 @@ impl Observer {
         &self.id
     }
 
-    /// Notes what the build waits for now. To be called with every change, and every second or so.
+    /// Notes what the build waits for now. Call this with every change, and about every second.
     pub async fn see(&self, state: State, reason: &str) {
         self.note(state, reason, WORTH_REPORTING).await;
     }
 
-    /// The same for what is worth reporting at once.
+    /// Same as [`Self::see`], but reports at once.
     pub async fn see_at_once(&self, state: State, reason: &str) {
         self.note(state, reason, Duration::ZERO).await;
     }
@@ -98,8 +98,7 @@ impl Observer {
         }
     }
 
-    /// Sends a heartbeat that says what the build waits for. One that cannot be sent now is sent with
-    /// the next.
+    /// Sends a heartbeat with what the build waits for.
     pub async fn beat(&self) {
         let Some(ctx) = &self.ctx else { return };
         let seen = self.lock().clone();
@@ -110,7 +109,7 @@ impl Observer {
         let _ = ctx.record_heartbeat(details).await;
     }
 
-    /// Signals a wait at once. False where the build's own workflow did not get it.
+    /// Signals a wait at once. False if the build's own workflow did not get the signal.
     pub async fn report(&self, state: State, reason: &str) -> bool {
         let Some(ctx) = &self.ctx else { return true };
         let since = self.lock().since.map_or_else(SystemTime::now, |(_, at)| at);
@@ -137,8 +136,8 @@ impl Observer {
         is_heard
     }
 
-    /// The workflows that show the wait: the build's own, its component's, and the root. The workflow of
-    /// a container below a root is named after its component's.
+    /// The workflows that show the wait: the build's own, its component's, and the root. The id of a
+    /// container's workflow starts with the id of its component's.
     fn shown_in(&self) -> BTreeSet<&str> {
         let BuildId { workflow_id, root, .. } = &self.id;
         let component = workflow_id.rsplit_once('/').map(|(component, _)| component);

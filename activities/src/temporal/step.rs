@@ -2,33 +2,40 @@
 
 use std::time::Duration;
 
-use kilnworks_workflows::{build_id::BuildId, failure::FailureType, progress::State};
+use kilnworks_workflows::{
+    build_id::BuildId,
+    failure::{Failure, FailureType},
+    progress::State,
+};
 use opentelemetry::{Context, KeyValue, trace::TraceContextExt};
+use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tracing::{Instrument, field::Empty};
 
-use super::{Observer, to_engine};
+use super::Observer;
 use crate::{
     error::{Ended, failure_of, is_final},
     fault,
     metrics::metrics,
+    secrets::redact,
 };
 
 /// Runs a step of a build to its end. Heartbeats report what the build waits for. A cancellation drops
-/// the step: the workflow cleans up what the step made, since a user's cancel and a shutdown of this
-/// worker look alike here.
+/// the step, and the workflow cleans up: a user's cancel and a shutdown of this worker look alike here.
 ///
-/// `state` is what the build is shown to wait in when the step fails for something that waiting mends.
+/// `state` is the state that is reported while a failed step waits to be retried.
 pub async fn watched<T>(
     ctx: &ActivityContext,
     observer: &Observer,
     state: State,
     step: impl Future<Output = anyhow::Result<T>>,
 ) -> Result<T, ActivityError> {
-    // On the heap: each layer around a large step would hold it twice.
+    // Boxed, because each layer around a large step would contain it twice.
     let step = Box::pin(step);
     let mut step = Box::pin(plain(ctx, observer.id(), reporting(ctx, observer, state, step)));
-    let pause = heartbeat(ctx) / 4;
+    // An unset timeout arrives as zero.
+    let timeout = ctx.info().heartbeat_timeout.filter(|time| !time.is_zero());
+    let pause = timeout.unwrap_or(Duration::from_secs(60)) / 4;
     let mut beat = tokio::time::interval_at(tokio::time::Instant::now() + pause, pause);
     loop {
         tokio::select! {
@@ -39,14 +46,7 @@ pub async fn watched<T>(
     }
 }
 
-/// How long Temporal waits for a step's next heartbeat.
-fn heartbeat(ctx: &ActivityContext) -> Duration {
-    // An unset timeout arrives as zero.
-    let timeout = ctx.info().heartbeat_timeout.filter(|time| !time.is_zero());
-    timeout.unwrap_or(Duration::from_secs(60))
-}
-
-/// Runs a step to its end, without heartbeats, with the names of its build in every line that it logs.
+/// Runs a step to its end without heartbeats. Every line that it logs contains the names of its build.
 pub async fn plain<T>(
     ctx: &ActivityContext,
     id: &BuildId,
@@ -64,12 +64,12 @@ pub async fn plain<T>(
     })
 }
 
-/// The fields that each line of the log has in a step. Their names are documented.
+/// The fields of each line of the worker's log. Their names are documented.
 fn span(ctx: &ActivityContext, id: &BuildId) -> tracing::Span {
     let info = ctx.info();
     let context = Context::current();
     let trace = context.span().span_context().clone();
-    // At this level no filter of the log leaves it out.
+    // No log filter drops a span of this level.
     let span = tracing::error_span!(
         "step",
         step = info.activity_type,
@@ -94,8 +94,8 @@ fn span(ctx: &ActivityContext, id: &BuildId) -> tracing::Span {
     span
 }
 
-/// Runs a step, and reports why it fails for something that waiting mends: at the 2nd, 4th, 8th … run,
-/// as Temporal's pauses between runs grow, and when the failure ends an attempt.
+/// Runs a step, and reports a failure that may go by waiting: at the 2nd, 4th, 8th … run, because
+/// Temporal's pauses between runs grow, and when the failure ends an attempt.
 async fn reporting<T>(
     ctx: &ActivityContext,
     observer: &Observer,
@@ -112,4 +112,22 @@ async fn reporting<T>(
         observer.report(state, &failure.message).await;
     }
     outcome
+}
+
+/// What Temporal sees of a step's error. An error without a type is a bug, so the step is not retried.
+pub fn to_engine(error: anyhow::Error) -> ActivityError {
+    let is_final = is_final(&error);
+    let failure = match failure_of(&error) {
+        Some(failure) => failure.clone(),
+        None => Failure::new(FailureType::Internal, format!("{error:#}")),
+    };
+    let failure = redact::known().failure(failure);
+    tracing::warn!(kind = failure.kind.name(), "{failure}");
+    ActivityError::application(
+        ApplicationFailure::builder(failure.message.clone())
+            .type_name(failure.kind.name())
+            .non_retryable(is_final)
+            .details(failure)
+            .build(),
+    )
 }

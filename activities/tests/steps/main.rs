@@ -5,6 +5,7 @@ mod support;
 
 mod fetch;
 mod fetch_context;
+mod keyed;
 mod large_context;
 mod lfs;
 mod package_chart;

@@ -62,13 +62,9 @@ fn build(log: &Log, dockerfile: &str, exit_code: i32, words: &str) -> Failure {
     }
     if let Some((_, cause)) = words.split_once("dockerfile parse error on line ") {
         let line = cause.split(':').next().and_then(|line| line.parse().ok());
-        let text = dockerfile::instructions(dockerfile);
-        let text = text.into_iter().find(|one| Some(one.line) == line);
-        return Failure {
-            line,
-            instruction: text.map(|one| short(&one.text)),
-            ..Failure::new(FailureType::BuildFailed, words)
-        };
+        let instructions = dockerfile::instructions(dockerfile);
+        let step = instructions.into_iter().find(|one| Some(one.line) == line);
+        return Failure { line, ..failed_at(step, words) };
     }
     let kind = registry(words).unwrap_or(FailureType::BuildFailed);
     match missing_image(words).filter(|_| kind == FailureType::BaseImageNotFound) {
@@ -100,6 +96,10 @@ fn silent(log: &Log, dockerfile: &str, exit_code: i32) -> Failure {
         0 => "the executor ended without a digest".to_owned(),
         code => format!("the executor ended with exit code {code} and said nothing"),
     };
+    failed_at(step, message)
+}
+
+fn failed_at(step: Option<Instruction>, message: impl Into<String>) -> Failure {
     Failure {
         line: step.as_ref().map(|step| step.line),
         instruction: step.map(|step| short(&step.text)),
@@ -119,11 +119,7 @@ fn instruction_failed(step: Option<Instruction>, exit_code: i32, cause: &str) ->
         Some(how) => format!("{place} failed: {how}"),
         None => format!("{place} failed: {cause}"),
     };
-    Failure {
-        line: step.as_ref().map(|step| step.line),
-        instruction: step.map(|step| short(&step.text)),
-        ..Failure::new(FailureType::BuildFailed, message)
-    }
+    failed_at(step, message)
 }
 
 /// The instruction that names a file that the context lacks. Kaniko fails before it logs the

@@ -4,23 +4,22 @@ use std::collections::BTreeMap;
 
 use crate::dockerfile::{expand::expand, words};
 
-/// The variables of `FROM`: the `ARG`s before the first one and the build args.
+/// The variables of `FROM`: the `ARG`s before the first `FROM`, and the build args.
 ///
-/// Kaniko puts them together in its own way: a default may use what stands before it and every
-/// build arg; a build arg goes before a default unless it is empty, counts up to its first `=`
-/// only, and needs no `ARG`.
+/// Kaniko's rules: a default may use earlier `ARG`s and every build arg. A build arg overrides a
+/// default unless it is empty, ends at its first `=`, and needs no `ARG`.
 pub(super) struct Arguments<'a> {
     defaults: BTreeMap<String, String>,
     build: &'a BTreeMap<String, String>,
 }
 
 impl<'a> Arguments<'a> {
-    /// The build args alone.
+    /// Only the build args.
     pub(super) fn new(build: &'a BTreeMap<String, String>) -> Self {
         Self { defaults: BTreeMap::new(), build }
     }
 
-    /// Adds what an `ARG` declares. None where it is faulty.
+    /// Adds what an `ARG` declares. None if it is faulty.
     pub(super) fn declare(&mut self, text: &str, escape: char) -> Option<()> {
         for word in words::words(text, escape) {
             let Some((name, default)) = word.split_once('=') else { continue };
@@ -45,7 +44,7 @@ impl<'a> Arguments<'a> {
     }
 }
 
-/// A value without the quotes around it. None where only one of them is there.
+/// A value without the quotes around it. None if one of them is missing.
 fn unquoted(value: &str) -> Option<&str> {
     let is_quote = |c: char| c == '"' || c == '\'';
     if value.len() < 2 || value.starts_with(r#"\""#) || value.starts_with(r"\'") {

@@ -1,4 +1,4 @@
-//! The stages of a Dockerfile, and what each stands on.
+//! The stages of a Dockerfile, and the images that each uses.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,36 +16,36 @@ use crate::dockerfile::{
 pub(super) struct Stages {
     /// In the order of the file.
     pub(super) stages: Vec<Stage>,
-    /// False where the file could not be read to its end.
+    /// False if the file could not be read to its end.
     pub(super) is_whole: bool,
 }
 
 /// A stage.
 pub(super) struct Stage {
-    /// Its name in small letters; empty where it has none.
+    /// Its name in lower case; empty if it has none.
     name: String,
-    /// The image of its `FROM`, then those that it copies from.
+    /// The image of its `FROM`, then the images that it copies from.
     pub(super) images: Vec<Image>,
-    /// Whether an `ADD` in it takes something from an URL, or may do so.
+    /// Whether an `ADD` in it uses a URL, or may do so.
     pub(super) adds_url: bool,
 }
 
-/// What a stage stands on.
+/// An image that a stage uses.
 pub(super) enum Image {
     /// An earlier stage, by its index.
     Stage(usize),
-    /// Nothing.
+    /// The empty image.
     Scratch,
     /// An image from outside.
     Outside(Reference),
-    /// Nothing at all: the name is empty once its variables are put in.
+    /// The name is empty after its variables are expanded.
     Blank { line: u32, text: String },
-    /// Something whose name cannot be told.
+    /// The name cannot be determined.
     Unknown,
 }
 
 impl Stages {
-    /// Reads the stages. None where Kaniko will refuse the file.
+    /// Reads the stages. None if Kaniko will refuse the file.
     pub(super) fn read(dockerfile: &str, args: &BTreeMap<String, String>) -> Option<Self> {
         let lines = lines::read(dockerfile);
         let escape = lines.escape;
@@ -74,8 +74,7 @@ impl Stages {
             match command.as_str() {
                 "COPY" => {
                     let image = copied(line, from, escape, &stages);
-                    // A trigger works in a later stage, or in a build that stands on this one and
-                    // has stages of its own.
+                    // A trigger runs in a later stage, or in another build with its own stages.
                     let image =
                         image.filter(|image| !is_trigger || matches!(image, Image::Stage(_)));
                     stages.last_mut()?.images.extend(image);
@@ -88,8 +87,7 @@ impl Stages {
     }
 }
 
-/// The stages that a target stands on, itself included, in the order of the file. None where there
-/// is no such stage.
+/// The target and the stages that it needs, in the order of the file. None if there is no such stage.
 pub(super) fn needed(stages: &[Stage], target: Option<&str>) -> Option<BTreeSet<usize>> {
     let last = match target.filter(|name| !name.is_empty()) {
         None => stages.len().checked_sub(1),
@@ -109,7 +107,7 @@ pub(super) fn needed(stages: &[Stage], target: Option<&str>) -> Option<BTreeSet<
     Some(needed)
 }
 
-/// The stage that a `FROM` begins.
+/// The stage of a `FROM`.
 fn stage(
     line: &Line,
     from: usize,
@@ -141,10 +139,10 @@ fn stage(
     Some(Stage { name, images: vec![image], adds_url: false })
 }
 
-/// The image without anything in it.
+/// The name of the empty image.
 const SCRATCH: &str = "scratch";
 
-/// What a `COPY` copies from; none where it is the context.
+/// The image that a `COPY` copies from; none if that is the context.
 fn copied(line: &Line, from: usize, escape: char, stages: &[Stage]) -> Option<Image> {
     let (flags, _) = words::flags(&line.text, from, escape);
     let flag = flags.into_iter().find(|flag| flag.text.starts_with(FROM))?;
@@ -168,7 +166,7 @@ fn outside(line: &Line, image: String, at: Range<usize>) -> Image {
     Image::Outside(Reference { image, line: line.number, places: line.places(at) })
 }
 
-/// Whether an `ADD` takes something from an URL, or may do so once its variables are put in.
+/// Whether an `ADD` uses a URL, or may do so after its variables are expanded.
 fn adds_url(text: &str, from: usize, escape: char) -> bool {
     let (_, begin) = words::flags(text, from, escape);
     let rest = &text[begin..];

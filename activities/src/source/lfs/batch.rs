@@ -49,9 +49,7 @@ struct Batch {
 #[derive(Deserialize)]
 struct Object {
     oid: String,
-    #[serde(default)]
     actions: Option<Actions>,
-    #[serde(default)]
     error: Option<Refused>,
 }
 
@@ -93,24 +91,13 @@ impl<'a> Server<'a> {
     ) -> anyhow::Result<BTreeMap<String, PathBuf>> {
         let mut files = BTreeMap::new();
         for some in pointers.chunks(BATCH) {
-            files.extend(self.fetch(some, dir).await?);
-        }
-        Ok(files)
-    }
-
-    async fn fetch(
-        &self,
-        pointers: &[Pointer],
-        dir: &Path,
-    ) -> anyhow::Result<BTreeMap<String, PathBuf>> {
-        let batch = self.ask(pointers).await?;
-        let mut files = BTreeMap::new();
-        for pointer in pointers {
-            let object = batch.objects.iter().find(|object| object.oid == pointer.digest);
-            let download = download_of(pointer, object)?;
-            let path = dir.join(&pointer.digest);
-            self.download(pointer, download, &path).await?;
-            files.insert(pointer.digest.clone(), path);
+            let batch = self.ask(some).await?;
+            for pointer in some {
+                let object = batch.objects.iter().find(|object| object.oid == pointer.digest);
+                let path = dir.join(&pointer.digest);
+                self.download(pointer, download_of(pointer, object)?, &path).await?;
+                files.insert(pointer.digest.clone(), path);
+            }
         }
         Ok(files)
     }
@@ -161,7 +148,7 @@ impl<'a> Server<'a> {
         let mut hash = Sha256::new();
         let mut size = 0;
         while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|error| unavailable(&error))?;
+            let chunk = chunk.map_err(unavailable)?;
             size += chunk.len() as u64;
             if size > pointer.size {
                 break;
@@ -181,18 +168,17 @@ impl<'a> Server<'a> {
 }
 
 fn download_of<'a>(pointer: &Pointer, object: Option<&'a Object>) -> anyhow::Result<&'a Download> {
+    if let Some(Object { actions: Some(actions), .. }) = object {
+        return Ok(&actions.download);
+    }
     let refused = object.and_then(|object| object.error.as_ref());
     let reason = refused.map_or("the server does not have it", |refused| &refused.message);
-    let download =
-        object.and_then(|object| object.actions.as_ref()).map(|actions| &actions.download);
-    download.ok_or_else(|| {
-        let message = format!("object `{}`: {reason}", pointer.digest);
-        fail(FailureType::RevisionNotFound, message)
-    })
+    let message = format!("object `{}`: {reason}", pointer.digest);
+    Err(fail(FailureType::RevisionNotFound, message))
 }
 
 async fn answer(request: RequestBuilder) -> anyhow::Result<reqwest::Response> {
-    let response = request.send().await.map_err(|error| unavailable(&error))?;
+    let response = request.send().await.map_err(unavailable)?;
     let status = response.status();
     let kind = match status {
         status if status.is_success() => return Ok(response),
@@ -209,7 +195,7 @@ async fn read(mut response: reqwest::Response) -> anyhow::Result<Batch> {
         fail(FailureType::SourceUnavailable, message)
     };
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| unavailable(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(unavailable)? {
         if body.len() + chunk.len() > ANSWER {
             return Err(wrong(&format!("has more than {ANSWER} bytes")));
         }
@@ -221,13 +207,7 @@ async fn read(mut response: reqwest::Response) -> anyhow::Result<Batch> {
 }
 
 /// The error without its URL, which may contain a signature.
-fn unavailable(error: &reqwest::Error) -> anyhow::Error {
-    let mut causes = Vec::new();
-    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
-    while let Some(error) = cause {
-        causes.push(error.to_string());
-        cause = error.source();
-    }
-    let message = format!("cannot reach the server: {}", causes.join(": "));
-    fail(FailureType::SourceUnavailable, message)
+fn unavailable(error: reqwest::Error) -> anyhow::Error {
+    let error = anyhow::Error::new(error.without_url());
+    fail(FailureType::SourceUnavailable, format!("cannot reach the server: {error:#}"))
 }
