@@ -208,36 +208,18 @@ fn a_document_has_a_largest_number_of_containers() {
 }
 
 #[test]
-fn sources_and_inherited_fields_have_a_largest_total_size() {
-    let url = |length: usize| format!("https://a/{}", "x".repeat(length - 10));
-    let source = |index: usize| {
-        let url = url(bounds::URL - 5) + &format!("{index:05}");
-        json!({"name": format!("c{index}"), "source": {"git": {"url": url}}})
-    };
-    assert_eq!(message(containers(450, source)), None);
-    let message_of = |document| message(document).expect("the document is too large");
-    let found = message_of(containers(500, source));
-    assert!(found.contains("components: their names and sources have 1"), "{found}");
-    assert!(found.contains("bytes; at most 1048576 are accepted"), "{found}");
-
+fn a_plan_has_a_largest_size_with_what_its_containers_inherit() {
     let key = "x".repeat(bounds::KEY);
-    let registry = json!({
-        "prefix": format!("r.io/{}", "x".repeat(200)), "ca": {"configMap": key, "key": key},
-    });
-    let git = json!({"url": url(bounds::URL), "revision": "x".repeat(255), "secret": key});
-    let inherited = json!({"registry": registry, "source": {"git": git}, "pushSecret": key});
+    let git = json!({"url": format!("https://a/{}", "x".repeat(bounds::URL - 10)), "secret": key});
     let heavy = |dockerfile: usize| {
-        let (path, file) = ("x".repeat(512), "x".repeat(dockerfile));
-        let container =
-            |index| json!({"name": format!("c{index}"), "contextDir": path, "dockerfile": file});
+        let file = "x".repeat(dockerfile);
+        let container = |index| json!({"name": format!("c{index}"), "dockerfile": file});
         let mut document = containers(500, container);
-        document["defaults"] = inherited.clone();
-        let component = document["components"][0].as_object_mut().expect("a component");
-        component.extend(inherited.as_object().expect("fields").clone());
+        document["defaults"]["source"] = json!({"git": git});
         document
     };
     assert_eq!(message(heavy(100)), None);
-    let found = message_of(heavy(900));
-    assert!(found.contains("components: with what they inherit they have 3"), "{found}");
-    assert!(found.contains("bytes; at most 3145728 are accepted"), "{found}");
+    let found = message(heavy(1000)).expect("the document is too large");
+    assert!(found.contains("components: their plan has 1"), "{found}");
+    assert!(found.contains("bytes; at most 1572864 are accepted"), "{found}");
 }

@@ -24,9 +24,13 @@ impl Repository {
             let Some(child) = self.manifest(&child.digest).await? else { return Ok(None) };
             image = child;
         }
-        let config = self.config(&image).await?;
-        let text = |key| config[key].as_str().unwrap_or_default();
         let parts = image.parts()?;
+        let config = match (self.config(&image).await, &parts.config) {
+            // An image without its config is not all there, and waiting does not bring it back.
+            (Err(_), Some(config)) if !self.has_blob(&config.digest).await? => return Ok(None),
+            (config, _) => config?,
+        };
+        let text = |key| config[key].as_str().unwrap_or_default();
         Ok(Some(Built {
             digest: whole.digest,
             // The config and the layers as they are stored.
