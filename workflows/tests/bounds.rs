@@ -212,8 +212,9 @@ fn a_plan_has_a_largest_size_with_what_its_containers_inherit() {
     let key = "x".repeat(bounds::KEY);
     let git = json!({"url": format!("https://a/{}", "x".repeat(bounds::URL - 10)), "secret": key});
     let heavy = |dockerfile: usize| {
-        let file = "x".repeat(dockerfile);
-        let container = |index| json!({"name": format!("c{index}"), "dockerfile": file});
+        let (path, file) = ("x".repeat(512), "x".repeat(dockerfile));
+        let container =
+            |index| json!({"name": format!("c{index}"), "contextDir": path, "dockerfile": file});
         let mut document = containers(500, container);
         document["defaults"]["source"] = json!({"git": git});
         document
