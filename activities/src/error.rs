@@ -44,6 +44,13 @@ pub fn classed(kind: FailureType, error: impl Into<anyhow::Error>) -> anyhow::Er
 
 /// Puts where it happened before a failure's message; its public type stays.
 pub fn within(place: &str, error: anyhow::Error) -> anyhow::Error {
+    let error = match error.downcast::<Ended>() {
+        Ok(Ended(failure)) => {
+            let message = format!("{place}: {}", failure.message);
+            return Ended(Failure { message, ..failure }).into();
+        }
+        Err(error) => error,
+    };
     match error.downcast::<Failure>() {
         Ok(failure) => fail(failure.kind, format!("{place}: {}", failure.message)),
         Err(error) => error.context(place.to_owned()),

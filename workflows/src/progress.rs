@@ -99,11 +99,29 @@ pub struct Observed {
     /// The image, once it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// Where the log of its failure is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_none(attempt: &u32) -> bool {
     *attempt == 0
+}
+
+impl From<ContainerProgress> for Observed {
+    fn from(row: ContainerProgress) -> Self {
+        Self {
+            component: row.component,
+            container: row.container,
+            state: row.state,
+            reason: row.reason.unwrap_or_default(),
+            since: row.since.unwrap_or_default(),
+            reference: row.reference,
+            log: row.log,
+            ..Self::default()
+        }
+    }
 }
 
 impl Observed {
@@ -245,6 +263,7 @@ impl Progress {
                 row.since =
                     Some(head(&observed.since, bounds::TERM)).filter(|since| !since.is_empty());
                 row.reference = observed.reference.clone();
+                row.log = observed.log.clone();
             }
         }
     }

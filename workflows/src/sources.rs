@@ -170,7 +170,7 @@ impl<W: Fetches> Ahead<'_, W> {
         let (images, tags): (Vec<_>, Vec<_>) =
             found.into_iter().map(|ready| (ready.image, ready.tags)).unzip();
         let input = TagInput { id: self.id(), images: tags };
-        let summary = format!("tag {} images of {}", images.len(), source.url);
+        let summary = format!("tag the images of {}", source.url);
         let tagged = self.step(Step::Tag, summary, || Steps::tag, input).await;
         tagged.map_or_else(Vec::new, |()| images)
     }

@@ -116,8 +116,8 @@ pub async fn place_known(
 ) -> anyhow::Result<Manifest> {
     let placed = place(from, digest, to, tags).await?;
     placed.ok_or_else(|| {
-        let lacks =
-            format!("the registry lost a part of `{}`: build again", from.reference(digest));
+        let name = from.reference(digest);
+        let lacks = format!("the registry does not have all of `{name}` any more; build it again");
         Ended(Failure::new(FailureType::RegistryUnavailable, lacks)).into()
     })
 }

@@ -121,7 +121,7 @@ impl Observer {
             reason: redact::known().text(reason),
             since: rfc3339(since),
             attempt: self.id.attempt,
-            reference: None,
+            ..Observed::default()
         });
         let own = self.id.workflow_id.as_str();
         let mut is_heard = true;

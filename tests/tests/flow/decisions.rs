@@ -5,11 +5,15 @@ use kilnworks_tests::{
     fakes::{FakeSteps, Fate},
     specs::{component, shop},
 };
-use kilnworks_workflows::{BuildApp, BuildComponent, failure::FailureType, progress::State};
-use serde_json::json;
+use kilnworks_workflows::{
+    BuildApp, BuildComponent,
+    failure::{Failure, FailureType},
+    progress::State,
+};
+use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
 
-use super::ask::{ask, ask_raw, cancel, failure, ran, refused, stands, try_ask, web};
+use super::ask::{ask, ask_raw, cancel, failure, query, ran, refused, stands, try_ask, web};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invalid_decision_is_refused_with_the_reason_and_blocks_nothing() {
@@ -61,12 +65,17 @@ async fn an_invalid_decision_is_refused_with_the_reason_and_blocks_nothing() {
 async fn a_failed_container_waits_for_a_decision_and_is_retried_with_more_memory() {
     let mut document = shop();
     document["onFailure"] = json!("wait");
-    let failures = vec![failure(FailureType::BuildFailed)];
+    let log = Some("s3://kiln/logs/1".to_owned());
+    let failures = vec![Failure { log, ..failure(FailureType::BuildFailed) }];
     let steps =
         FakeSteps::default().fate("web/server", Fate::FailsUntil("4Gi".to_owned(), failures));
     with_fakes(steps.clone(), async |client, queue| {
         let handle = start(&client, BuildApp::run, &queue, &queue, document).await;
         stands(&client, &queue, "web/server", State::Undecided).await;
+        let progress = query(&client, &queue, "progress").await.expect("an answer");
+        let is_logged = |row: &Value| row["log"] == "s3://kiln/logs/1";
+        let rows = progress["containers"].as_array().expect("rows");
+        assert!(rows.iter().any(is_logged), "{progress}");
         let mut retry = web("server");
         retry["resources"] = json!({"memory": "4Gi"});
         let answer = ask(&client, &queue, "retry_container", retry).await;

@@ -15,7 +15,7 @@ use crate::{
     failure::FailureType,
     output::BuildOutput,
     plan::{Outline, OutlinedContainer},
-    progress::{Observed, State},
+    progress::State,
     spec::OnFailure,
     stop::Stop,
 };
@@ -104,43 +104,31 @@ impl Work<'_> {
         if undecided {
             self.ask(component, name).await;
         } else if self.root != self.ctx.workflow_id() && !self.ctx.state(|s| s.desk.is_over()) {
-            self.report_end(component, name).await;
+            self.report_row(component, name).await;
         }
     }
 
-    /// Shows the root how a container ended. The last one ends the component, which the root sees.
-    async fn report_end(&self, component: &str, name: &str) {
+    /// Shows the root where a container stands. When the last one ends, the component ends, which the
+    /// root sees.
+    async fn report_row(&self, component: &str, name: &str) {
         let row = self.ctx.state_mut(|s| s.progress.rows(component, Some(name)).next().cloned());
-        let Some(row) = row else { return };
-        let end = Observed {
-            component: row.component,
-            container: row.container,
-            state: row.state,
-            reason: row.reason.unwrap_or_default(),
-            reference: row.reference,
-            ..Observed::default()
-        };
-        report(self.ctx, self.root, end).await;
+        if let Some(row) = row {
+            report(self.ctx, self.root, row.into()).await;
+        }
     }
 
     /// Says that someone has to decide about a container.
     async fn ask(&self, component: &str, name: &str) {
-        let mut reason = String::new();
         let since = now(self.ctx);
         let details = self.ctx.state_mut(|s| {
             for row in s.progress.rows(component, Some(name)) {
                 (row.state, row.since) = (State::Undecided, Some(since.clone()));
-                reason = row.reason.clone().unwrap_or_default();
             }
             s.progress.markdown()
         });
         self.ctx.set_current_details(details);
         if self.root != self.ctx.workflow_id() {
-            let (component, container) = (component.to_owned(), name.to_owned());
-            let state = State::Undecided;
-            let seen =
-                Observed { component, container, state, reason, since, ..Observed::default() };
-            report(self.ctx, self.root, seen).await;
+            self.report_row(component, name).await;
         }
     }
 
