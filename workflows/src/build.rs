@@ -67,8 +67,7 @@ pub(crate) async fn split<W>(
         Ok(document) => {
             let input = SplitInput { kind, document: document.clone() };
             let split = ctx.execute_local_activity(Steps::split, input, policy::split()).await;
-            let outlined = |split: Split| Split { outline: split.plan.outline(), ..split };
-            split.map(|split| (document, outlined(split))).map_err(Stop::from)
+            split.map(|split| (document, split)).map_err(Stop::from)
         }
         Err(stop) => Err(stop),
     };

@@ -8,8 +8,7 @@ use temporalio_workflow::WorkflowCancellationToken;
 
 use crate::{
     decision::{Decision, Retry},
-    names,
-    plan::OutlinedComponent,
+    plan::ComponentPlan,
     spec::ResourcesSpec,
 };
 
@@ -51,16 +50,14 @@ pub(crate) struct Desk {
 
 impl Desk {
     /// Every container is to be begun.
-    pub(crate) fn of(component: &OutlinedComponent) -> Self {
+    pub(crate) fn of(component: &ComponentPlan) -> Self {
         let all = || component.containers.iter();
-        let place = |base: &String| {
-            all().position(|one| names::container(&component.name, &one.name) == *base)
-        };
+        let place = |base: &String| all().position(|one| one.path() == *base);
         Self {
             component: component.name.clone(),
-            names: all().map(|one| one.name.clone()).collect(),
+            names: all().map(|one| one.container.clone()).collect(),
             standing: all().map(|_| Standing::Waiting).collect(),
-            from: all().map(|one| one.from.iter().filter_map(place).collect()).collect(),
+            from: all().map(|one| one.from().iter().filter_map(place).collect()).collect(),
             ..Self::default()
         }
     }
@@ -219,7 +216,7 @@ impl Desk {
                 self.standing[*index] = Standing::Waiting;
                 self.cancelled.remove(index);
                 if let Some(given) = resources {
-                    give(self.resources.entry(*index).or_default(), given);
+                    self.resources.entry(*index).or_default().replace(given);
                 }
                 true
             }
@@ -236,22 +233,10 @@ impl Desk {
     }
 }
 
-/// Puts what is given over what was given before.
-fn give(resources: &mut ResourcesSpec, given: &ResourcesSpec) {
-    let give = |to: &mut Option<String>, from: &Option<String>| {
-        if from.is_some() {
-            to.clone_from(from);
-        }
-    };
-    give(&mut resources.cpu, &given.cpu);
-    give(&mut resources.memory, &given.memory);
-    give(&mut resources.ephemeral_storage, &given.ephemeral_storage);
-}
-
 /// Puts what was given into a container's document.
 pub(crate) fn grant(container: &mut Value, given: &ResourcesSpec) {
     let own = container.get("resources").cloned().unwrap_or_default();
     let mut resources: ResourcesSpec = serde_json::from_value(own).unwrap_or_default();
-    give(&mut resources, given);
+    resources.replace(given);
     container["resources"] = json!(resources);
 }

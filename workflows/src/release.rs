@@ -14,7 +14,7 @@ use crate::{
     build::{OUTCOME, VERSION, id, is_taken},
     execute::execute,
     names,
-    plan::{Outline, Place},
+    plan::{Place, Plan},
     policy::{Policy, Step},
     reserve_version::ReserveVersion,
     steps::{Split, Steps, VersionInput, Versioned},
@@ -54,7 +54,7 @@ pub(crate) async fn release<W>(
     let release = find(ctx, policy, split).await;
     match &release {
         Err(stop) => ctx.upsert_search_attributes([OUTCOME.value_set(stop.word())]),
-        Ok(Release { version: Some(version), .. }) if split.outline.auto_version => {
+        Ok(Release { version: Some(version), .. }) if split.plan.auto_version => {
             ctx.upsert_search_attributes([VERSION.value_set(version.clone())]);
         }
         Ok(_) => {}
@@ -67,9 +67,9 @@ async fn find<W>(
     policy: &Policy,
     split: &Split,
 ) -> Result<Release, Stop> {
-    let outline = &split.outline;
-    let given = outline.version.clone();
-    let delivery = outline.delivery.as_ref().filter(|_| given.is_some() || outline.auto_version);
+    let plan = &split.plan;
+    let given = plan.version.clone();
+    let delivery = plan.own_delivery().filter(|_| given.is_some() || plan.auto_version);
     let Some(delivery) = delivery else {
         return Ok(Release { version: given, ..Release::default() });
     };
@@ -78,9 +78,9 @@ async fn find<W>(
         return Ok(Release { version: given, published, hold: None });
     }
     let own = std::iter::once(&delivery.place);
-    let others = outline.components.iter().filter_map(|component| component.place.as_ref());
+    let others = plan.components.iter().filter_map(|one| Some(&one.delivery.as_ref()?.place));
     let places = own.chain(others.filter(|place| **place != delivery.place)).cloned().collect();
-    let check = Check { ctx, policy, outline, places };
+    let check = Check { ctx, policy, plan, places };
     match given {
         Some(version) => Ok(check.release(check.version(Some(version), None).await?, None)),
         None => check.reserve().await,
@@ -90,7 +90,7 @@ async fn find<W>(
 struct Check<'a, W> {
     ctx: &'a WorkflowContext<W>,
     policy: &'a Policy,
-    outline: &'a Outline,
+    plan: &'a Plan,
     /// First the package by whose versions one is found.
     places: Vec<Place>,
 }
@@ -137,7 +137,7 @@ impl<W> Check<'_, W> {
         after: Option<String>,
     ) -> Result<Versioned, Stop> {
         let summary = format!("look up {}", version.as_deref().unwrap_or("the next version"));
-        let id = id(self.ctx, &self.outline.app);
+        let id = id(self.ctx, &self.plan.app);
         let input = VersionInput { id, version, after, places: self.places.clone() };
         let token = self.ctx.cancellation_token();
         let options = || self.policy.options(Step::CheckVersion, summary.clone(), token.clone());

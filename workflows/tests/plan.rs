@@ -214,11 +214,11 @@ fn platforms_are_sorted_and_the_innermost_list_applies() {
     let platforms =
         |document: Value| container(document).work.as_build().unwrap().platforms.clone();
     assert_eq!(platforms(document.clone()), ["linux/amd64", "linux/arm64"]);
-    let outline = read(document.clone()).unwrap().outline();
-    assert_eq!(outline.components[0].containers[0].platforms.len(), 2);
+    let plan = read(document.clone()).unwrap();
+    assert_eq!(plan.components[0].containers[0].several().len(), 2);
     document["components"][0]["containers"][0]["platforms"] = json!(["linux/arm/v7"]);
-    let outline = read(document.clone()).unwrap().outline();
-    assert!(outline.components[0].containers[0].platforms.is_empty(), "one image is one image");
+    let plan = read(document.clone()).unwrap();
+    assert!(plan.components[0].containers[0].several().is_empty(), "one image is one image");
     assert_eq!(platforms(document), ["linux/arm/v7"]);
     let json = serde_json::to_value(read(spec()).unwrap()).unwrap().to_string();
     assert!(!json.contains("platforms"), "a spec without any is the plan that it was");
@@ -304,8 +304,8 @@ fn each_distinct_source_is_listed_once() {
         {"name": "a"}, {"name": "b"},
         {"name": "c", "source": {"git": {"url": "git@git.example.com:c.git"}}}
     ]);
-    let keys: Vec<_> =
-        read(document).unwrap().outline().sources.iter().map(|source| source.key()).collect();
+    let plan = read(document).unwrap();
+    let keys: Vec<_> = plan.sources().iter().map(|source| source.key()).collect();
     assert_eq!(keys, ["https://git.example.com/shop.git#HEAD", "git@git.example.com:c.git#HEAD"]);
 }
 
@@ -325,7 +325,7 @@ fn packages_have_the_prefix_of_the_images() {
     assert_eq!(component.files[0].name.as_deref(), Some("deploy/web.yaml"));
     assert_eq!(component.chart.as_deref(), Some("charts/web"));
     assert!(component.source.is_some());
-    assert_eq!(plan.outline().delivery, plan.delivery);
+    assert_eq!(plan.own_delivery(), plan.delivery.as_ref());
 }
 
 #[test]
@@ -333,7 +333,7 @@ fn without_a_registry_there_is_no_package() {
     let mut document = spec();
     document["defaults"] = json!({});
     document["components"][0]["containers"][0]["image"] = json!("registry.example.com/x:1");
-    assert_eq!(read(document.clone()).expect("the spec is right").outline().delivery, None);
+    assert_eq!(read(document.clone()).expect("the spec is right").own_delivery(), None);
     document["version"] = json!("auto");
     assert!(faults(document)[0].starts_with("version: `auto` looks into the registry"));
 }
@@ -439,8 +439,8 @@ fn the_schema_has_no_nulls_and_refuses_unknown_fields() {
 #[test]
 fn only_if_changed_needs_images_with_a_content_key() {
     let mut document = with("/onlyIf", json!("changed"));
-    assert!(read(document.clone()).expect("it is right").outline().only_if_changed);
-    assert!(!read(spec()).expect("it is right").outline().only_if_changed);
+    assert!(read(document.clone()).expect("it is right").only_if_changed);
+    assert!(!read(spec()).expect("it is right").only_if_changed);
     document["components"][0]["containers"][0]["reuse"] = json!("never");
     let found = faults(document.clone());
     assert_eq!(found.len(), 1, "{found:?}");

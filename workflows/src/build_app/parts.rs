@@ -8,7 +8,7 @@ use crate::{
     decision::{Answer, Changed, Retry},
     desk::grant as grant_to,
     failure::FailureType,
-    plan::{Outline, OutlinedComponent},
+    plan::{ComponentPlan, Plan},
     stop::Stop,
 };
 
@@ -39,8 +39,8 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn of(outline: &Outline) -> Self {
-        let names = outline.components.iter().map(|component| component.name.clone());
+    pub(super) fn of(plan: &Plan) -> Self {
+        let names = plan.components.iter().map(|component| component.name.clone());
         Self { phases: names.map(|name| (name, Phase::Waiting)).collect(), ..Self::default() }
     }
 
@@ -56,9 +56,9 @@ impl Parts {
     }
 
     /// Whether every container of a component is held back, so that it needs no room.
-    pub(super) fn is_held(&self, component: &OutlinedComponent) -> bool {
+    pub(super) fn is_held(&self, component: &ComponentPlan) -> bool {
         let names = component.containers.iter();
-        let names = names.map(|one| (component.name.clone(), one.name.clone()));
+        let names = names.map(|one| (component.name.clone(), one.container.clone()));
         let mut left = names.filter(|name| !self.cancelled.contains(name)).peekable();
         left.peek().is_some() && left.all(|name| self.paused.contains(&name))
     }

@@ -14,7 +14,7 @@ use crate::{
     desk::{CANCELLED, DONE, FAILED, Standing},
     failure::FailureType,
     output::BuildOutput,
-    plan::{Outline, OutlinedContainer},
+    plan::{ContainerPlan, Plan},
     progress::{Observed, State},
     spec::OnFailure,
     stop::Stop,
@@ -28,7 +28,7 @@ pub(super) type Outcomes = Vec<Option<Outcome>>;
 /// The containers at work.
 pub(super) struct Work<'a> {
     pub(super) ctx: &'a WorkflowContext<BuildComponent>,
-    pub(super) outline: &'a Outline,
+    pub(super) plan: &'a Plan,
     pub(super) group: &'a WorkflowCancellationToken,
     pub(super) root: &'a str,
     pub(super) outcomes: RefCell<Outcomes>,
@@ -40,18 +40,24 @@ impl Work<'_> {
         self,
         build: impl AsyncFn(usize, WorkflowCancellationToken) -> Outcome,
     ) -> Vec<Outcome> {
-        let containers = &self.outline.components[0].containers;
-        let lanes = containers.len().min(self.outline.max_parallel as usize);
+        let containers = &self.plan.components[0].containers;
+        let lanes = containers.len().min(self.plan.max_parallel as usize);
         let lanes = join_all((0..lanes).map(|_| self.lane(&build)));
-        let timeouts = containers.iter().enumerate().filter_map(|(index, container)| {
-            Some(self.decide_within(index, Duration::from_secs(container.whole?)))
+        let asked = containers.iter().enumerate().filter(|_| self.waits());
+        let timeouts = asked.map(|(index, container)| {
+            self.decide_within(index, Duration::from_secs(container.work.timeouts().whole))
         });
         join!(lanes, join_all(timeouts));
         self.ctx.state_mut(|s| s.desk.close());
         let outcomes = self.outcomes.into_inner().into_iter().zip(containers);
-        let component = self.outline.components[0].name.as_str();
-        let never = |container: &OutlinedContainer| Err(cancelled(component, &container.name));
+        let component = self.plan.components[0].name.as_str();
+        let never = |container: &ContainerPlan| Err(cancelled(component, &container.container));
         outcomes.map(|(outcome, one)| outcome.unwrap_or_else(|| never(one))).collect()
+    }
+
+    /// Whether a failed container waits for a decision.
+    fn waits(&self) -> bool {
+        self.plan.on_failure == OnFailure::Wait
     }
 
     async fn lane(&self, build: &impl AsyncFn(usize, WorkflowCancellationToken) -> Outcome) {
@@ -76,22 +82,21 @@ impl Work<'_> {
     /// Takes note of how a container ended.
     async fn end(&self, index: usize, outcome: Outcome) {
         let is_asked = self.ctx.state(|s| s.desk.is_cancelled(index));
-        let component = self.outline.components[0].name.as_str();
-        let container = &self.outline.components[0].containers[index];
-        let name = &container.name;
-        let is_begun = self.ctx.state(|s| s.bases.images(container.from.iter())).is_ok();
+        let component = self.plan.components[0].name.as_str();
+        let container = &self.plan.components[0].containers[index];
+        let name = &container.container;
+        let is_begun = self.ctx.state(|s| s.bases.images(container.from().iter())).is_ok();
         let outcome = match outcome {
             Err(Stop::Cancelled) if is_asked => Err(cancelled(component, name)),
             outcome => outcome,
         };
-        let waits = self.outline.on_failure == OnFailure::Wait;
         let standing = match &outcome {
             Ok(_) => Standing::Ended(DONE),
             Err(stop) if is_asked || matches!(stop, Stop::Cancelled) => Standing::Ended(CANCELLED),
-            Err(_) if waits && is_begun => Standing::Undecided,
+            Err(_) if self.waits() && is_begun => Standing::Undecided,
             Err(_) => Standing::Ended(FAILED),
         };
-        if self.outline.fail_fast && outcome.as_ref().is_err_and(Stop::is_of_itself) {
+        if self.plan.fail_fast && outcome.as_ref().is_err_and(Stop::is_of_itself) {
             self.ctx.state_mut(|s| {
                 s.ended = true;
                 s.desk.close();
@@ -173,10 +178,10 @@ impl Work<'_> {
     }
 
     fn give_up(&self, index: usize) {
-        let component = &self.outline.components[0];
+        let component = &self.plan.components[0];
         let details = self.ctx.state_mut(|s| {
             s.desk.set(index, Standing::Ended(FAILED));
-            let name = &component.containers[index].name;
+            let name = &component.containers[index].container;
             s.progress.rows(&component.name, Some(name)).for_each(|row| row.state = State::Failed);
             s.progress.markdown()
         });

@@ -1,5 +1,5 @@
-//! The fields that an app, a component and a container share: checked once, where they are
-//! written, and looked up from the container outwards.
+//! The fields that an app, a component and a container share: each is checked where it is written,
+//! and looked up from the container outwards.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     fault::{Faults, quoted},
     plan::{Cache, GitSource, Registry, Resources, Timeouts},
     platform,
-    spec::{CacheSpec, GitSpec, RegistrySpec, ResourcesSpec, ReuseSpec, Shared, TimeoutsSpec},
+    spec::{CacheSpec, RegistrySpec, ResourcesSpec, ReuseSpec, Shared, TimeoutsSpec},
 };
 
 /// Checks the shared fields that are written at a path.
@@ -67,7 +67,7 @@ fn optional(
     }
 }
 
-fn git(faults: &mut Faults, path: &str, spec: &GitSpec) {
+fn git(faults: &mut Faults, path: &str, spec: &GitSource) {
     faults.check(&member(path, "url"), checks::git_url(&spec.url));
     optional(faults, &member(path, "revision"), spec.revision.as_ref(), checks::revision);
     optional(faults, &member(path, "secret"), spec.secret.as_ref(), checks::object_name);
@@ -83,12 +83,7 @@ fn registry(faults: &mut Faults, path: &str, spec: &RegistrySpec) {
 }
 
 fn resources(faults: &mut Faults, path: &str, spec: &ResourcesSpec) {
-    let given = [
-        ("cpu", &spec.cpu),
-        ("memory", &spec.memory),
-        ("ephemeralStorage", &spec.ephemeral_storage),
-    ];
-    for (name, value) in given {
+    for (name, value) in spec.named() {
         optional(faults, &member(path, name), value.as_ref(), checks::quantity);
     }
 }
@@ -122,10 +117,10 @@ fn time(value: &str) -> Result<(), String> {
     }
 }
 
-/// The longest time that a spec may ask for: no build lasts longer than this, its whole timeout.
+/// The longest timeout. No build lasts longer than its whole timeout.
 pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// A time as it is written for a timeout, in seconds.
+/// A timeout of a spec in seconds.
 pub(crate) fn seconds(value: &str) -> Option<u64> {
     if value.len() > bounds::TERM {
         return None;
@@ -138,13 +133,13 @@ fn prefix(spec: &RegistrySpec) -> &str {
     spec.prefix.trim_end_matches('/')
 }
 
-/// A container's own fields, its component's and the app's: the first given one wins.
+/// The fields of a container, of its component and of the app. The first value applies.
 pub(super) struct Inherited<'a> {
     pub(super) layers: [&'a Shared; 3],
 }
 
 impl<'a> Inherited<'a> {
-    fn get<T>(&self, field: impl Fn(&'a Shared) -> Option<T>) -> Option<T> {
+    pub(super) fn get<T>(&self, field: impl Fn(&'a Shared) -> Option<T>) -> Option<T> {
         self.layers.iter().find_map(|layer| field(layer))
     }
 
@@ -153,16 +148,10 @@ impl<'a> Inherited<'a> {
     }
 
     pub(super) fn source(&self) -> Option<GitSource> {
-        let git = &self.get(|one| one.source.as_ref())?.git;
-        Some(GitSource {
-            url: git.url.clone(),
-            revision: git.revision.clone(),
-            secret: git.secret.clone(),
-            submodules: git.submodules,
-        })
+        Some(self.get(|one| one.source.as_ref())?.git.clone())
     }
 
-    /// How the registry is reached, and what is wrong with its two Secrets together.
+    /// How the registry is reached, and the fault of its two Secrets.
     pub(super) fn registry(&self) -> (Registry, Result<(), String>) {
         let push = self.get(|one| one.push_secret.as_ref());
         let pull = self.get(|one| one.pull_secret.as_ref());
@@ -190,27 +179,19 @@ impl<'a> Inherited<'a> {
         Some(Cache { repo: spec.repo.clone().unwrap_or(repo), ttl: ttl.unwrap_or(14 * 24 * 3600) })
     }
 
-    pub(super) fn priority(&self) -> Option<u32> {
-        self.get(|one| one.priority)
-    }
-
-    pub(super) fn fairness_key(&self) -> Option<String> {
-        self.get(|one| one.fairness_key.clone())
-    }
-
-    /// What images are built for, sorted and each once.
+    /// The platforms to build for, sorted and each once.
     pub(super) fn platforms(&self) -> Vec<String> {
         let given = self.get(|one| one.platforms.as_ref());
         let sorted: BTreeSet<_> = given.into_iter().flatten().cloned().collect();
         sorted.into_iter().collect()
     }
 
-    /// Whether images are pinned.
+    /// Whether base images are pinned.
     pub(super) fn pin(&self) -> bool {
         self.get(|one| one.pin).unwrap_or(true)
     }
 
-    /// Whether images are used again. What is not pinned is not known well enough.
+    /// Whether images are reused. The content key of an unpinned image does not cover its bases.
     pub(super) fn reuse(&self) -> bool {
         self.pin() && self.get(|one| one.reuse) != Some(ReuseSpec::Never)
     }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What a package is made of.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliverInput {
     /// The build that needs it; its container is empty.

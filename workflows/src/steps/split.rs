@@ -3,11 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{
-    document::Kind,
-    plan::{Outline, Plan},
-    spec::Resolved,
-};
+use crate::{document::Kind, plan::Plan, spec::Resolved};
 
 /// A document and what it should be.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -24,9 +20,6 @@ pub struct SplitInput {
 pub struct Split {
     /// What will be done.
     pub plan: Plan,
-    /// Its names and sources.
-    #[serde(skip)]
-    pub outline: Outline,
     /// What a parent workflow handed down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<Resolved>,
