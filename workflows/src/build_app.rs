@@ -39,9 +39,9 @@ use parts::Parts;
 #[derive(Debug, Default)]
 pub struct BuildApp {
     progress: Progress,
-    /// How many more containers may be in flight.
+    /// How many more containers may run at once.
     free: usize,
-    /// Whether one has failed where that ends the others.
+    /// Whether a failure has ended the build: `failFast`.
     ended: bool,
     sources: Sources,
     bases: Bases,
@@ -51,7 +51,7 @@ pub struct BuildApp {
 }
 
 with_decisions!(BuildApp {
-    /// Input: a [`crate::spec::AppSpec`], raw, so that a wrong one is told and not retried.
+    /// Input: a [`crate::spec::AppSpec`], raw, so that an invalid one is reported and not retried.
     #[run(name = "BuildApp")]
     pub async fn run(
         ctx: &mut WorkflowContext<Self>,
@@ -101,7 +101,7 @@ with_decisions!(BuildApp {
             });
         let mut ending = Ending::of(outcomes, ctx.cancellation_token().is_cancelled());
         if ending.is_complete() && plan.approval.is_some() {
-            ending.consent(consent::wait(ctx).await);
+            ending.consent(consent::wait(ctx, |s| &mut s.progress, |s| s.consent.as_ref()).await);
         }
         if ending.is_complete() {
             let components = { packages }.collect();
@@ -115,7 +115,7 @@ with_decisions!(BuildApp {
         Ok(ending.output(&plan.app, release.version.as_deref())?)
     }
 
-    /// What a component says to a decision that was passed on to it.
+    /// The answer of a component to a decision.
     #[signal(name = "answered")]
     pub fn answered(&mut self, _ctx: &mut SyncWorkflowContext<Self>, answer: RawValue) {
         self.parts.note(json_of(&answer));
@@ -133,13 +133,13 @@ impl Fetches for BuildApp {
     }
 }
 
-/// Changes what the workflow shows, and shows it.
+/// Changes the progress, and shows it.
 fn show(ctx: &WorkflowContext<BuildApp>, change: impl FnOnce(&mut Progress)) {
     ctx.state_mut(|s| change(&mut s.progress));
     ctx.set_current_details(ctx.state(|s| s.progress.markdown()));
 }
 
-/// One component, and again where someone asks for that while others are not finished.
+/// Builds a component, and again if a user retries it while other components run.
 async fn build_one(
     ctx: &WorkflowContext<BuildApp>,
     plan: &Plan,
@@ -173,9 +173,8 @@ async fn build_one(
     }
 }
 
-/// One component, once its sources and the images that it is built from are there, and there is
-/// room for its containers among those in flight. Where the first failure is to end the others,
-/// they are cancelled as a group. `done` are its images from a run before.
+/// Builds a component, after its sources and bases exist and there is room for its containers. `done`
+/// are its images of an earlier run.
 async fn build_once(
     ctx: &WorkflowContext<BuildApp>,
     plan: &Plan,
@@ -185,19 +184,19 @@ async fn build_once(
     mut document: Value,
     done: Vec<ContainerImage>,
 ) -> Result<BuildOutput, Stop> {
+    let name = component.name.as_str();
     let (sources, needs) = (|| component.sources(), || component.needs());
     if let Some(reason) = waits_for(needs()) {
-        show(ctx, |progress| progress.set_for(&component.name, State::Waiting, Some(&reason)));
+        show(ctx, |progress| progress.set(name, State::Waiting, Some(&reason)));
     }
     let is_ready = |s: &BuildApp| s.sources.know(sources()) && s.bases.know(needs());
     let fetched = ctx.wait_condition(|s| is_ready(s) || s.ended).await;
     let places = component.containers.len().min(plan.max_parallel as usize);
-    let name = component.name.as_str();
     // A base may be built again meanwhile.
     let may = |s: &BuildApp| is_ready(s) && s.free >= places && !s.parts.is_held(component);
     let room = ctx.wait_condition(|s| may(s) || s.ended).await;
     if fetched.is_err() || room.is_err() || ctx.state(|s| s.ended) {
-        show(ctx, |progress| progress.set(&component.name, State::Cancelled));
+        show(ctx, |progress| progress.set(name, State::Cancelled, None));
         return Err(Stop::Cancelled);
     }
     let images = match ctx.state(|s| s.bases.images(needs())) {
@@ -223,7 +222,7 @@ async fn build_once(
         [done, found].concat()
     });
     show(ctx, |progress| {
-        progress.set(name, State::Packing);
+        progress.set(name, State::Packing, None);
         done.iter().for_each(|image| progress.has(image));
         progress.wait(component);
     });

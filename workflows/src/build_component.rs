@@ -81,7 +81,7 @@ with_decisions!(BuildComponent {
         let ((), outcomes) = join!(fetching, building);
         let mut ending = Ending::of(outcomes, ctx.cancellation_token().is_cancelled());
         if ending.is_complete() && plan.approval.is_some() {
-            ending.consent(consent::wait(ctx).await);
+            ending.consent(consent::wait(ctx, |s| &mut s.progress, |s| s.consent.as_ref()).await);
         }
         if ending.is_complete() {
             let made = deliverable(ctx, component, ending.images.clone());

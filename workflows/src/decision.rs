@@ -12,6 +12,7 @@ use crate::{
     build::json_of,
     checks,
     fault::{listed, quoted},
+    names,
     plan::{Timeout, timeout_of},
     progress::{ContainerProgress, Progress},
     spec::ResourcesSpec,
@@ -148,26 +149,22 @@ pub(crate) fn read<T: DeserializeOwned>(payload: &RawValue) -> Result<T, String>
 }
 
 impl Decision {
-    /// Checks it as far as the names of the containers tell.
+    /// Checks the names and the values of the decision.
     pub(crate) fn check(&self, progress: &Progress) -> Result<(), String> {
+        let rows = &progress.containers;
+        if rows.is_empty() {
+            return Err("the build has not read its spec yet; ask again".to_owned());
+        }
+        if !rows.iter().any(|row| self.is_about(&row.component, &row.container)) {
+            let names: Vec<_> = rows.iter().map(ContainerProgress::path).collect();
+            let names = listed(names.iter().map(String::as_str), ", ");
+            let wanted = quoted(&self.target());
+            return Err(format!("there is no container {wanted}; there are {names}"));
+        }
         match self {
-            Self::Pause(scope) | Self::Resume(scope) => known(
-                progress,
-                |component, container| scope.holds(component, container),
-                || {
-                    let name = |name: &Option<String>| name.clone().unwrap_or("*".to_owned());
-                    format!("{}/{}", name(&scope.component), name(&scope.container))
-                },
-            ),
-            Self::Cancel(Which { component, container }) => one(progress, component, container),
-            Self::Retry(Retry { component, container, resources }) => {
-                one(progress, component, container)?;
-                resources.as_ref().map_or(Ok(()), quantities)
-            }
-            Self::Extend(extend) => {
-                one(progress, &extend.component, &extend.container)?;
-                extend.seconds().map(|_| ())
-            }
+            Self::Retry(Retry { resources: Some(resources), .. }) => quantities(resources),
+            Self::Extend(extend) => extend.seconds().map(drop),
+            _ => Ok(()),
         }
     }
 
@@ -175,10 +172,22 @@ impl Decision {
     pub(crate) fn is_about(&self, component: &str, container: &str) -> bool {
         match self {
             Self::Pause(scope) | Self::Resume(scope) => scope.holds(component, container),
-            Self::Cancel(Which { component: c, container: name })
-            | Self::Retry(Retry { component: c, container: name, .. })
-            | Self::Extend(Extend { component: c, container: name, .. }) => {
-                c == component && name == container
+            _ => self.target() == names::container(component, container),
+        }
+    }
+
+    /// The containers that it names, as `component/container` with `*` for all.
+    fn target(&self) -> String {
+        let any = |name: &Option<String>| name.clone().unwrap_or("*".to_owned());
+        match self {
+            Self::Pause(Scope { component, container })
+            | Self::Resume(Scope { component, container }) => {
+                names::container(&any(component), &any(container))
+            }
+            Self::Cancel(Which { component, container })
+            | Self::Retry(Retry { component, container, .. })
+            | Self::Extend(Extend { component, container, .. }) => {
+                names::container(component, container)
             }
         }
     }
@@ -220,26 +229,4 @@ fn quantities(resources: &ResourcesSpec) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-fn one(progress: &Progress, component: &str, container: &str) -> Result<(), String> {
-    let name = format!("{component}/{container}");
-    known(progress, |c, name| c == component && name == container, || name)
-}
-
-fn known(
-    progress: &Progress,
-    is_meant: impl Fn(&str, &str) -> bool,
-    wanted: impl FnOnce() -> String,
-) -> Result<(), String> {
-    let rows = &progress.containers;
-    if rows.is_empty() {
-        return Err("the build has not read its spec yet; ask again".to_owned());
-    }
-    if rows.iter().any(|row| is_meant(&row.component, &row.container)) {
-        return Ok(());
-    }
-    let names: Vec<_> = rows.iter().map(ContainerProgress::path).collect();
-    let names = listed(names.iter().map(String::as_str), ", ");
-    Err(format!("there is no container {}; there are {names}", quoted(&wanted())))
 }

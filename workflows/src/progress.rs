@@ -70,6 +70,19 @@ pub struct ContainerProgress {
 }
 
 impl ContainerProgress {
+    /// What the workflow that a user started shows of it.
+    pub(crate) fn observed(&self) -> Observed {
+        Observed {
+            component: self.component.clone(),
+            container: self.container.clone(),
+            state: self.state,
+            reason: self.reason.clone().unwrap_or_default(),
+            since: self.since.clone().unwrap_or_default(),
+            reference: self.reference.clone(),
+            ..Observed::default()
+        }
+    }
+
     /// The container among all containers of the app: `component/container`.
     pub fn path(&self) -> String {
         names::container(&self.component, &self.container)
@@ -186,13 +199,8 @@ impl Progress {
         }
     }
 
-    /// Sets the state of the containers of a component.
-    pub fn set(&mut self, component: &str, state: State) {
-        self.set_for(component, state, None);
-    }
-
     /// Sets the state and the reason of the containers of a component.
-    pub(crate) fn set_for(&mut self, component: &str, state: State, reason: Option<&String>) {
+    pub(crate) fn set(&mut self, component: &str, state: State, reason: Option<&String>) {
         for row in self.rows(component, None) {
             row.set(state);
             row.reason = reason.cloned();

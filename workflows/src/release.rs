@@ -1,8 +1,7 @@
-//! Which version a build has, and what is published under it already.
+//! The version of a build, and the packages that have it already.
 //!
-//! A version that is given is looked up: nothing that differs is published under it again, which
-//! each container finds out before it has a Pod. A version that is to be found is held by a
-//! workflow whose id is the version, so that of two builds at once each has its own.
+//! With a given version, each container finds out before its Pod whether it differs from what is
+//! published. With `auto`, a workflow whose id is the version reserves it for one build.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +26,7 @@ pub(crate) struct Release {
     pub(crate) version: Option<String>,
     /// Packages as `name@sha256:…`, by component; the app's own has none.
     published: BTreeMap<Option<String>, String>,
-    /// Ends the workflow that holds the version.
+    /// Ends the workflow that reserves the version.
     hold: Option<WorkflowCancellationToken>,
 }
 
@@ -37,7 +36,7 @@ impl Release {
         self.published.get(&Some(component.to_owned())).or_else(|| self.published.get(&None))
     }
 
-    /// Gives the version free, once it is published or will never be.
+    /// Releases the reserved version, once it is published or will never be.
     pub(crate) fn end(&self) {
         if let Some(hold) = &self.hold {
             hold.cancel_with_reason("its build has ended");
@@ -45,7 +44,7 @@ impl Release {
     }
 }
 
-/// Finds out about the version of a build. A child has been told.
+/// Finds the version of a build. A child gets it from its parent.
 pub(crate) async fn release<W>(
     ctx: &WorkflowContext<W>,
     policy: &Policy,
@@ -96,13 +95,13 @@ struct Check<'a, W> {
 }
 
 impl<W> Check<'_, W> {
-    /// Takes the first version that nobody else takes.
+    /// Reserves the next free version.
     async fn reserve(&self) -> Result<Release, Stop> {
         let mut after = None;
         loop {
             let found = self.version(None, after.take()).await?.version;
             if let Some(hold) = self.hold(&found).await? {
-                // Who held it before may have published it meanwhile.
+                // An earlier holder may have published it meanwhile.
                 let again = self.version(Some(found.clone()), None).await?;
                 if again.published.iter().all(Option::is_none) {
                     return Ok(self.release(again, Some(hold)));
@@ -113,7 +112,7 @@ impl<W> Check<'_, W> {
         }
     }
 
-    /// Holds a version, unless another build does.
+    /// Reserves a version, unless another build has it.
     async fn hold(&self, version: &str) -> Result<Option<WorkflowCancellationToken>, Stop> {
         let repository = self.places.first().map_or("", |place| place.repository.as_str());
         let token = WorkflowCancellationToken::new();

@@ -43,8 +43,7 @@ struct Found {
 const FRESH: Duration = Duration::from_secs(3600);
 
 impl Sources {
-    /// A source's commit. One that cannot be fetched has none: its containers fetch it themselves,
-    /// and its failure is then theirs, while the others go on.
+    /// Records the commit of a source; none if the fetch failed. Its containers then fetch it again.
     pub(crate) fn note(&mut self, source: &GitSource, commit: Option<String>) {
         self.commits.insert(source.key(), commit);
     }
@@ -101,8 +100,7 @@ pub(crate) trait Fetches {
     /// Its sources.
     fn sources(&mut self) -> &mut Sources;
 
-    /// Whether a container, by the number and the name that it has in its component, is paused or
-    /// cancelled.
+    /// Whether a container is paused or cancelled. `index` is its place in the component.
     fn is_held_back(&self, component: &str, index: usize, container: &str) -> bool;
 }
 
@@ -129,8 +127,7 @@ pub(crate) async fn fetch_sources<W: Fetches>(
     .await;
 }
 
-/// What a parent does before its children. It only saves work: what fails here, the containers do
-/// again, and fail for it where they must.
+/// What a parent does before its children, to save work. The containers repeat what fails here.
 struct Ahead<'a, W> {
     ctx: &'a WorkflowContext<W>,
     policy: &'a Policy,
@@ -175,8 +172,7 @@ impl<W: Fetches> Ahead<'_, W> {
         tagged.map_or_else(Vec::new, |()| images)
     }
 
-    /// The containers of a source whose images are looked for: none that is held back, and none that
-    /// is built from others, as these are not known yet.
+    /// The containers of a source to look up, without paused ones and those with bases.
     fn wanted(&self, source: &str) -> Vec<ContainerPlan> {
         let is_free = |component: &ComponentPlan, at: usize, name: &str| {
             !self.ctx.state(|s| s.is_held_back(&component.name, at, name))

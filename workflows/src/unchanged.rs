@@ -1,7 +1,5 @@
-//! `onlyIf: changed`: whether there is anything to build.
-//!
-//! One step looks, before anything else: with `version: auto` no version may be taken until it is
-//! known that there is something to publish, and a night without a change leaves a short history.
+//! `onlyIf: changed`: whether there is anything to build. One step finds out before anything else, so
+//! that no version is taken and the history stays short.
 
 use temporalio_workflow::WorkflowContext;
 
@@ -15,8 +13,8 @@ use crate::{
     stop::Stop,
 };
 
-/// The result of a build of which nothing would be new; none where it is to be built. What the step
-/// fails for, the build itself fails for too, and says which container it is: so it is built.
+/// The result of a build that would change nothing; none if it must run. A build also runs if the step
+/// fails, as its own failure names the container.
 pub(crate) async fn unchanged<W>(
     ctx: &WorkflowContext<W>,
     policy: &Policy,

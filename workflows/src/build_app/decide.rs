@@ -1,4 +1,4 @@
-//! What is decided about an app's containers. What their components hold is decided there.
+//! Decisions about the containers of an app. A component that runs decides about its own.
 
 use serde_json::json;
 use temporalio_workflow::{TimerResult, WorkflowContext, join_all};
@@ -7,27 +7,16 @@ use super::{BuildApp, parts::Phase};
 use crate::{
     BuildComponent,
     build::raw,
-    consent::Asks,
-    decision::{Approve, Changed, Decision, Order, Refusal},
+    decision::{Changed, Decision, Order, Refusal},
     names::child_workflow_id,
     policy,
-    progress::{ContainerProgress, Progress, State},
+    progress::{ContainerProgress, State},
 };
 
 type Ctx = WorkflowContext<BuildApp>;
 
-impl Asks for BuildApp {
-    fn progress(&mut self) -> &mut Progress {
-        &mut self.progress
-    }
-
-    fn answer(&self) -> Option<&Approve> {
-        self.consent.as_ref()
-    }
-}
-
 impl BuildApp {
-    /// Why a decision is refused, where that is known here.
+    /// Checks a decision as far as the app knows.
     pub(super) fn check(&self, decision: &Decision) -> Result<(), Refusal> {
         decision.check(&self.progress)?;
         if self.parts.is_over() {
@@ -60,7 +49,7 @@ impl BuildApp {
         let is_retry = matches!(decision, Decision::Retry(_));
         let has_resources = matches!(decision, Decision::Retry(retry) if retry.resources.is_some());
         let is_extend = matches!(decision, Decision::Extend(_));
-        let name = format!("`{}/{}`", row.component, row.container);
+        let name = format!("`{}`", row.path());
         match (self.parts.phase(&row.component), is_retry) {
             (Phase::Running, _) => Ok(()),
             (Phase::Waiting, _) if is_extend => {
@@ -87,8 +76,7 @@ impl BuildApp {
         rows.filter(|row| decision.is_about(&row.component, &row.container))
     }
 
-    /// Follows a decision as far as no component that runs has to: gives the containers for which
-    /// it changed something.
+    /// Follows a decision for the components that do not run. Returns the changed containers.
     fn take(&mut self, decision: &Decision) -> Vec<Changed> {
         let mut changed = Vec::new();
         for row in &mut self.progress.containers {
@@ -97,7 +85,7 @@ impl BuildApp {
             }
             let (name, phase) = (name(row), self.parts.phase(&row.component));
             let is_new = match decision {
-                // One that runs may refuse it.
+                // A component that runs may refuse it.
                 Decision::Pause(_) if phase == Phase::Running => false,
                 Decision::Pause(_) => !row.state.is_final() && self.parts.paused.insert(name),
                 Decision::Resume(_) => self.parts.paused.remove(&name),
@@ -116,16 +104,16 @@ impl BuildApp {
                     Decision::Cancel(_) => State::Cancelled,
                     Decision::Extend(_) => continue,
                 });
-                changed.push(Changed { name: path(row), runs: false });
+                changed.push(Changed { name: row.path(), runs: false });
             }
         }
         changed
     }
 
-    /// Shows what a component that runs has done.
+    /// Shows what a running component has changed.
     fn show_done(&mut self, decision: &Decision, changed: &[Changed]) {
         for row in &mut self.progress.containers {
-            let name = path(row);
+            let name = row.path();
             let Some(Changed { runs, .. }) = changed.iter().find(|one| one.name == name) else {
                 continue;
             };
@@ -147,11 +135,7 @@ fn name(row: &ContainerProgress) -> (String, String) {
     (row.component.clone(), row.container.clone())
 }
 
-fn path(row: &ContainerProgress) -> String {
-    format!("{}/{}", row.component, row.container)
-}
-
-/// Follows a decision: here, and in the components that run.
+/// Follows a decision, here and in the components that run.
 pub(super) async fn follow(ctx: &Ctx, decision: Decision) -> Result<String, Refusal> {
     let mut changed = ctx.state_mut(|s| s.take(&decision));
     let is_meant = |component: &String| {
@@ -170,7 +154,7 @@ pub(super) async fn follow(ctx: &Ctx, decision: Decision) -> Result<String, Refu
         }
     }
     if refusal.is_some() && changed.is_empty() {
-        // Its component may have ended meanwhile: then the app itself follows the decision.
+        // Its component may have ended meanwhile. Then the app follows the decision.
         let is_valid = ctx.state(|s| s.check(&decision)).is_ok();
         changed = ctx.state_mut(|s| if is_valid { s.take(&decision) } else { Vec::new() });
     }

@@ -1,4 +1,4 @@
-//! One container of a component: what holds it back, what is known of it, its own workflow.
+//! One container of a component: its waits, its known image, its own workflow.
 
 use serde_json::{Value, json};
 use temporalio_workflow::{WaitConditionOptions, WorkflowCancellationToken, WorkflowContext};
@@ -11,7 +11,7 @@ use crate::{
     document::inherit,
     output::{BuildOutput, ContainerImage},
     plan::{ComponentPlan, ContainerPlan, Plan},
-    progress::{ContainerProgress, Observed, State, reason},
+    progress::{ContainerProgress, State, reason},
     release::Release,
     sources::time,
     spec::Resolved,
@@ -32,7 +32,7 @@ pub(super) struct One<'a> {
 }
 
 impl One<'_> {
-    /// Its image: the one that was there when its source was fetched, or a new one.
+    /// Its image: the image found with its source, or a new image.
     pub(super) async fn build(&self) -> Result<BuildOutput, Stop> {
         let outcome = match self.may_begin().await {
             true => match self.found() {
@@ -63,8 +63,7 @@ impl One<'_> {
         &self.component().containers[self.index]
     }
 
-    /// Waits for its source, and while it is paused: nothing of it runs yet, so this is where it is
-    /// held back. False where it is cancelled meanwhile.
+    /// Waits for its source, and while it is paused. False if it is cancelled meanwhile.
     async fn may_begin(&self) -> bool {
         let source = || self.container().source().into_iter();
         let may = |s: &BuildComponent| {
@@ -75,7 +74,7 @@ impl One<'_> {
         self.ctx.wait_condition_with_options(may, options).await.is_ok()
     }
 
-    /// The image that was there when its source was fetched.
+    /// The image found with its source.
     fn found(&self) -> Option<ContainerImage> {
         let now = time(self.ctx);
         let image = self.ctx.state_mut(|s| {
@@ -91,8 +90,7 @@ impl One<'_> {
         Some(image)
     }
 
-    /// What its own workflow is given. Where a container that it is built from has no image, it
-    /// cannot be begun.
+    /// The input of its own workflow. An error if one of its bases has no image.
     fn document(&self) -> Result<Value, Stop> {
         let (component, container) = (self.component(), self.container());
         let images = self.ctx.state(|s| s.bases.images(container.from().iter()))?;
@@ -113,7 +111,7 @@ impl One<'_> {
         Ok(document)
     }
 
-    /// Its own workflow, from the start to the end.
+    /// Runs its own workflow.
     async fn run(&self) -> Result<BuildOutput, Stop> {
         if self.ctx.state(|s| s.ended) {
             self.note(State::Cancelled, None, None);
@@ -160,21 +158,16 @@ impl One<'_> {
         child(self.ctx, run, container, summary, document, found_by, &self.token).await
     }
 
-    /// Shows the root that it no longer waits for others of its component.
+    /// Shows the root that it no longer waits for its bases.
     async fn report_begin(&self) {
         let waited = self.component().own(self.container()).next().is_some();
         if waited && self.root != self.ctx.workflow_id() {
-            let seen = Observed {
-                component: self.component().name.clone(),
-                container: self.container().container.clone(),
-                state: State::Packing,
-                ..Observed::default()
-            };
-            report(self.ctx, self.root, seen).await;
+            let row = self.ctx.state(|s| s.progress.containers[self.index].observed());
+            report(self.ctx, self.root, row).await;
         }
     }
 
-    /// Notes where it stands, and shows it.
+    /// Changes its progress, and shows it.
     fn note(&self, state: State, reference: Option<String>, reason: Option<String>) {
         self.rows(|row| {
             row.set(state);

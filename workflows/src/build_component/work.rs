@@ -1,5 +1,4 @@
-//! A component's containers, built as many at once as may be, until nothing is left to be built
-//! and nobody has to decide anything.
+//! Builds the containers of a component, until none is left and no decision is open.
 
 use std::{cell::RefCell, time::Duration};
 
@@ -15,14 +14,14 @@ use crate::{
     failure::FailureType,
     output::BuildOutput,
     plan::{ContainerPlan, Plan},
-    progress::{Observed, State},
+    progress::State,
     spec::OnFailure,
     stop::Stop,
 };
 
 type Outcome = Result<BuildOutput, Stop>;
 
-/// How each container ended the last time, as far as it has.
+/// How each container ended the last time.
 pub(super) type Outcomes = Vec<Option<Outcome>>;
 
 /// The containers at work.
@@ -35,7 +34,7 @@ pub(super) struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Builds every container, and gives how they ended in the order of the component.
+    /// Builds every container. The outcomes have the order of the component.
     pub(super) async fn run(
         self,
         build: impl AsyncFn(usize, WorkflowCancellationToken) -> Outcome,
@@ -79,7 +78,7 @@ impl Work<'_> {
         }
     }
 
-    /// Takes note of how a container ended.
+    /// Records how a container ended.
     async fn end(&self, index: usize, outcome: Outcome) {
         let is_asked = self.ctx.state(|s| s.desk.is_cancelled(index));
         let component = self.plan.components[0].name.as_str();
@@ -109,47 +108,37 @@ impl Work<'_> {
         if undecided {
             self.ask(component, name).await;
         } else if self.root != self.ctx.workflow_id() && !self.ctx.state(|s| s.desk.is_over()) {
-            self.report_end(component, name).await;
+            // The last container ends the component, which the root sees.
+            self.report(component, name).await;
         }
     }
 
-    /// Shows the root how a container ended. The last one ends the component, which the root sees.
-    async fn report_end(&self, component: &str, name: &str) {
-        let row = self.ctx.state_mut(|s| s.progress.rows(component, Some(name)).next().cloned());
-        let Some(row) = row else { return };
-        let end = Observed {
-            component: row.component,
-            container: row.container,
-            state: row.state,
-            reason: row.reason.unwrap_or_default(),
-            reference: row.reference,
-            ..Observed::default()
-        };
-        report(self.ctx, self.root, end).await;
+    /// Shows the root the state of a container.
+    async fn report(&self, component: &str, name: &str) {
+        let row = self
+            .ctx
+            .state_mut(|s| s.progress.rows(component, Some(name)).next().map(|row| row.observed()));
+        if let Some(row) = row {
+            report(self.ctx, self.root, row).await;
+        }
     }
 
-    /// Says that someone has to decide about a container.
+    /// Shows that a container waits for a user's decision.
     async fn ask(&self, component: &str, name: &str) {
-        let mut reason = String::new();
         let since = now(self.ctx);
         let details = self.ctx.state_mut(|s| {
             for row in s.progress.rows(component, Some(name)) {
                 (row.state, row.since) = (State::Undecided, Some(since.clone()));
-                reason = row.reason.clone().unwrap_or_default();
             }
             s.progress.markdown()
         });
         self.ctx.set_current_details(details);
         if self.root != self.ctx.workflow_id() {
-            let (component, container) = (component.to_owned(), name.to_owned());
-            let state = State::Undecided;
-            let seen =
-                Observed { component, container, state, reason, since, ..Observed::default() };
-            report(self.ctx, self.root, seen).await;
+            self.report(component, name).await;
         }
     }
 
-    /// Waits no longer for a decision than the whole timeout of the container, each time.
+    /// Waits for each decision about a container at most as long as its whole timeout.
     async fn decide_within(&self, index: usize, whole: Duration) {
         loop {
             let asks = |s: &BuildComponent| s.desk.is_undecided(index) || s.desk.is_over();

@@ -91,8 +91,7 @@ impl Work {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Registry {
-    /// Its `host[:port]`; none where a spec names no registry. Neither plain http, nor the
-    /// authority, nor a refusal of the Secret means another host.
+    /// Its `host[:port]`, if the spec names a registry. The other fields are for this host only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// Plain http.
@@ -159,8 +158,7 @@ pub struct BuildPlan {
     /// With which builds it takes turns; none is those of its app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fairness_key: Option<String>,
-    /// What it is built for, each once and sorted, so that the same platforms make the same index;
-    /// none is whatever node takes the Pod.
+    /// The platforms, each once and sorted, so that the same platforms make the same index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub platforms: Vec<String>,
     /// What becomes of the last stage.

@@ -23,8 +23,7 @@ pub struct Split {
     /// What a parent workflow handed down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<Resolved>,
-    /// Settings of the installation that a workflow goes by. They are recorded here, so that a
-    /// changed setting changes no history.
+    /// Settings of the installation, recorded so that a changed setting does not change a history.
     pub settings: EngineSettings,
 }
 
