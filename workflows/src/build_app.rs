@@ -20,6 +20,7 @@ use crate::{
     document::Kind,
     ending::Ending,
     handlers::with_decisions,
+    names,
     output::{BuildOutput, ContainerImage},
     plan::{ComponentPlan, Plan},
     planned::Planned,
@@ -128,7 +129,7 @@ impl Fetches for BuildApp {
     }
 
     fn is_held_back(&self, component: &str, _: usize, container: &str) -> bool {
-        let name = (component.to_owned(), container.to_owned());
+        let name = names::container(component, container);
         self.parts.paused.contains(&name) || self.parts.cancelled.contains(&name)
     }
 }

@@ -41,7 +41,7 @@ use work::Work;
 #[derive(Debug, Default)]
 pub struct BuildComponent {
     progress: Progress,
-    /// Whether a container has failed where that ends the others.
+    /// Whether a failure has ended the build: `failFast`.
     ended: bool,
     sources: Sources,
     bases: Bases,
@@ -51,7 +51,8 @@ pub struct BuildComponent {
 }
 
 with_decisions!(BuildComponent {
-    /// Input: a [`crate::spec::ComponentInput`], raw, so that a wrong one is told and not retried.
+    /// Input: a [`crate::spec::ComponentInput`], raw, so that an invalid one is reported and not
+    /// retried.
     #[run(name = "BuildComponent")]
     pub async fn run(
         ctx: &mut WorkflowContext<Self>,
@@ -97,7 +98,7 @@ with_decisions!(BuildComponent {
         Ok(ending.output(&plan.app, release.version.as_deref())?)
     }
 
-    /// What was decided, as the workflow that started this one passes it on.
+    /// A decision that the parent passes on.
     #[signal(name = "decided")]
     pub async fn decided(ctx: &mut WorkflowContext<Self>, order: RawValue) {
         decide::obey(ctx, &order).await;
@@ -105,7 +106,7 @@ with_decisions!(BuildComponent {
 });
 
 impl BuildComponent {
-    /// Every container is to be begun, but those that a parent knows to be done or cancelled.
+    /// Opens the desk. The parent knows which containers are done or cancelled.
     fn open(&mut self, plan: &Plan, handed: &Resolved) -> work::Outcomes {
         let component = &plan.components[0];
         self.progress = Progress::of(plan);
@@ -130,7 +131,7 @@ impl BuildComponent {
             let image = handed.done.iter().find(|image| image.container == container.container)?;
             row.set(State::Done);
             row.reference = Some(image.reference.clone());
-            self.desk.set(index, Standing::Ended(DONE));
+            self.desk.standing[index] = Standing::Ended(DONE);
             Some(Ok(of_one(plan, plan.version.clone(), image.clone())))
         };
         let outcomes: work::Outcomes = rows.enumerate().map(outcome).collect();
@@ -154,7 +155,7 @@ impl Fetches for BuildComponent {
     }
 }
 
-/// What a container gives whose image is there.
+/// The result of a container that has an image.
 fn of_one(plan: &Plan, version: Option<String>, image: ContainerImage) -> BuildOutput {
     BuildOutput {
         app: plan.app.clone(),
@@ -165,7 +166,7 @@ fn of_one(plan: &Plan, version: Option<String>, image: ContainerImage) -> BuildO
     }
 }
 
-/// The commits of the sources: those that a parent has handed down, or fetched.
+/// The commits of the sources: from the parent, or fetched.
 async fn sources(
     ctx: &WorkflowContext<BuildComponent>,
     policy: &Policy,

@@ -35,14 +35,15 @@ pub(crate) const CANCELLED: &str = "is cancelled";
 #[derive(Debug, Default)]
 pub(crate) struct Desk {
     component: String,
-    names: Vec<String>,
-    standing: Vec<Standing>,
+    pub(crate) names: Vec<String>,
+    pub(crate) standing: Vec<Standing>,
     /// The containers of the component that each is built from.
     from: Vec<Vec<usize>>,
     paused: BTreeSet<usize>,
     /// The containers that a user cancelled, without the build.
     cancelled: BTreeSet<usize>,
-    resources: BTreeMap<usize, ResourcesSpec>,
+    /// New resources that users have set.
+    pub(crate) resources: BTreeMap<usize, ResourcesSpec>,
     /// Whether it takes no more decisions.
     closed: bool,
 }
@@ -90,10 +91,6 @@ impl Desk {
         matches!(self.standing[index], Standing::Undecided)
     }
 
-    pub(crate) fn set(&mut self, index: usize, standing: Standing) {
-        self.standing[index] = standing;
-    }
-
     /// Ends all pauses and open decisions, as the build ends.
     pub(crate) fn close(&mut self) {
         self.closed = true;
@@ -124,11 +121,6 @@ impl Desk {
     /// Whether a user cancelled this container, without the build.
     pub(crate) fn is_cancelled(&self, index: usize) -> bool {
         self.cancelled.contains(&index)
-    }
-
-    /// The new resources of a container, if a user set them.
-    pub(crate) fn resources(&self, index: usize) -> Option<&ResourcesSpec> {
-        self.resources.get(&index)
     }
 
     /// Whether a container is paused.
@@ -221,14 +213,6 @@ impl Desk {
             }
         });
         changed.collect()
-    }
-
-    pub(crate) fn name(&self, index: usize) -> &str {
-        &self.names[index]
-    }
-
-    pub(crate) fn standing(&self, index: usize) -> &Standing {
-        &self.standing[index]
     }
 }
 

@@ -151,8 +151,6 @@ pub struct Times {
 #[serde(rename_all = "camelCase")]
 pub struct Package {
     /// `name:tag`, as tools pull and copy it.
-    // Recorded histories have it by its first name.
-    #[serde(alias = "url")]
     pub reference: String,
     /// `sha256:…` of its index.
     pub digest: String,

@@ -120,16 +120,8 @@ pub struct Observed {
     pub reference: Option<String>,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_none(attempt: &u32) -> bool {
     *attempt == 0
-}
-
-impl Observed {
-    /// Reads the payload of a signal. An invalid payload is ignored, as it must not stop a build.
-    pub fn read(payload: Value) -> Option<Self> {
-        serde_json::from_value(payload).ok()
-    }
 }
 
 /// A reason, cut to the length of a row.
@@ -234,9 +226,10 @@ impl Progress {
         }
     }
 
-    /// Shows the payload of the signal `observed`.
+    /// Shows the payload of the signal `observed`. An invalid payload is ignored, as it must not stop a
+    /// build.
     pub fn observe(&mut self, payload: Value) {
-        if let Some(observed) = Observed::read(payload) {
+        if let Ok(observed) = serde_json::from_value(payload) {
             self.note(&observed);
         }
     }

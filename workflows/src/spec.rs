@@ -153,7 +153,6 @@ pub enum OnFailure {
 
 impl OnFailure {
     /// Whether documents can leave it out.
-    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
     pub fn is_default(&self) -> bool {
         *self == Self::Fail
     }

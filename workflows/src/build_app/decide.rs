@@ -7,7 +7,7 @@ use super::{BuildApp, parts::Phase};
 use crate::{
     BuildComponent,
     build::raw,
-    decision::{Changed, Decision, Order, Refusal},
+    decision::{Changed, Decision, Order, Refusal, Retry},
     names::child_workflow_id,
     policy,
     progress::{ContainerProgress, State},
@@ -26,7 +26,7 @@ impl BuildApp {
             return Err("a failure has ended the build, as `failFast` is set".into());
         }
         let left = || self.meant(decision).filter(|row| !row.state.is_final());
-        let is_paused = |row: &ContainerProgress| self.parts.paused.contains(&name(row));
+        let is_paused = |row: &ContainerProgress| self.parts.paused.contains(&row.path());
         match decision {
             Decision::Pause(_) if left().next().is_none() => {
                 Err("nothing of it is left to be launched".into())
@@ -37,36 +37,30 @@ impl BuildApp {
             }
             Decision::Pause(_) | Decision::Resume(_) => Ok(()),
             Decision::Cancel(_) | Decision::Retry(_) | Decision::Extend(_) => {
-                match self.meant(decision).next() {
-                    Some(row) => self.check_one(decision, row),
-                    None => Err("there is no such container".into()),
-                }
+                let row = self.meant(decision).next().ok_or("there is no such container")?;
+                Ok(self.check_one(decision, row)?)
             }
         }
     }
 
-    fn check_one(&self, decision: &Decision, row: &ContainerProgress) -> Result<(), Refusal> {
-        let is_retry = matches!(decision, Decision::Retry(_));
-        let has_resources = matches!(decision, Decision::Retry(retry) if retry.resources.is_some());
-        let is_extend = matches!(decision, Decision::Extend(_));
+    fn check_one(&self, decision: &Decision, row: &ContainerProgress) -> Result<(), String> {
         let name = format!("`{}`", row.path());
-        match (self.parts.phase(&row.component), is_retry) {
-            (Phase::Running, _) => Ok(()),
-            (Phase::Waiting, _) if is_extend => {
-                Err(format!("{name} is not being built; its timeouts do not run").into())
+        match (decision, self.parts.phase(&row.component)) {
+            (_, Phase::Running) => Ok(()),
+            (Decision::Extend(_), Phase::Waiting) => {
+                Err(format!("{name} is not being built; its timeouts do not run"))
             }
-            (Phase::Waiting, true) if has_resources => {
-                Err(format!("{name} is still to be begun; retry it without resources").into())
+            (Decision::Retry(Retry { resources: Some(_), .. }), Phase::Waiting) => {
+                Err(format!("{name} is still to be begun; retry it without resources"))
             }
-            (Phase::Waiting, true) if row.state != State::Cancelled => {
-                Err(format!("{name} is still to be begun").into())
+            (Decision::Retry(_), Phase::Waiting) if row.state != State::Cancelled => {
+                Err(format!("{name} is still to be begun"))
             }
-            (Phase::Ended, true) if row.state == State::Done => {
-                Err(format!("{name} is done; there is nothing to try again").into())
+            (Decision::Retry(_), Phase::Ended) if row.state == State::Done => {
+                Err(format!("{name} is done; there is nothing to try again"))
             }
-            (_, false) if row.state.is_final() => {
-                Err(format!("{name} is {} already", row.state.words()).into())
-            }
+            (Decision::Retry(_), _) => Ok(()),
+            _ if row.state.is_final() => Err(format!("{name} is {} already", row.state.words())),
             _ => Ok(()),
         }
     }
@@ -83,7 +77,7 @@ impl BuildApp {
             if !decision.is_about(&row.component, &row.container) {
                 continue;
             }
-            let (name, phase) = (name(row), self.parts.phase(&row.component));
+            let (name, phase) = (row.path(), self.parts.phase(&row.component));
             let is_new = match decision {
                 // A component that runs may refuse it.
                 Decision::Pause(_) if phase == Phase::Running => false,
@@ -118,7 +112,7 @@ impl BuildApp {
                 continue;
             };
             if matches!(decision, Decision::Pause(_)) {
-                self.parts.paused.insert((row.component.clone(), row.container.clone()));
+                self.parts.paused.insert(name);
             }
             match decision {
                 Decision::Pause(_) if !runs => row.set(State::Paused),
@@ -129,10 +123,6 @@ impl BuildApp {
             }
         }
     }
-}
-
-fn name(row: &ContainerProgress) -> (String, String) {
-    (row.component.clone(), row.container.clone())
 }
 
 /// Follows a decision, here and in the components that run.

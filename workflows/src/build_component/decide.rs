@@ -40,7 +40,7 @@ impl BuildComponent {
             if !changed.contains(&index) {
                 continue;
             }
-            match self.desk.standing(index) {
+            match &self.desk.standing[index] {
                 // Its own workflow says what it does.
                 Standing::Running(_) => {}
                 Standing::Waiting if self.desk.is_paused(index) => row.set(State::Paused),
@@ -53,8 +53,8 @@ impl BuildComponent {
         let component = self.progress.containers.first().map(|row| row.component.clone());
         let component = component.unwrap_or_default();
         let told = |index| Changed {
-            name: format!("{component}/{}", self.desk.name(index)),
-            runs: matches!(self.desk.standing(index), Standing::Running(_)),
+            name: format!("{component}/{}", self.desk.names[index]),
+            runs: matches!(self.desk.standing[index], Standing::Running(_)),
         };
         changed.into_iter().map(told).collect()
     }

@@ -105,7 +105,7 @@ impl One<'_> {
             "container": self.input["component"]["containers"][self.index],
             "resolved": Resolved { published, images, ..resolved },
         });
-        if let Some(given) = self.ctx.state(|s| s.desk.resources(self.index).cloned()) {
+        if let Some(given) = self.ctx.state(|s| s.desk.resources.get(&self.index).cloned()) {
             grant(&mut document["container"], &given);
         }
         Ok(document)

@@ -68,7 +68,7 @@ impl Work<'_> {
             let token = self.group.child_token();
             let Some(index) = self.ctx.state_mut(|s| {
                 let index = s.desk.next()?;
-                s.desk.set(index, Standing::Running(token.clone()));
+                s.desk.standing[index] = Standing::Running(token.clone());
                 Some(index)
             }) else {
                 return;
@@ -104,7 +104,7 @@ impl Work<'_> {
         }
         let undecided = matches!(standing, Standing::Undecided);
         self.outcomes.borrow_mut()[index] = Some(outcome);
-        self.ctx.state_mut(|s| s.desk.set(index, standing));
+        self.ctx.state_mut(|s| s.desk.standing[index] = standing);
         if undecided {
             self.ask(component, name).await;
         } else if self.root != self.ctx.workflow_id() && !self.ctx.state(|s| s.desk.is_over()) {
@@ -169,7 +169,7 @@ impl Work<'_> {
     fn give_up(&self, index: usize) {
         let component = &self.plan.components[0];
         let details = self.ctx.state_mut(|s| {
-            s.desk.set(index, Standing::Ended(FAILED));
+            s.desk.standing[index] = Standing::Ended(FAILED);
             let name = &component.containers[index].container;
             s.progress.rows(&component.name, Some(name)).for_each(|row| row.state = State::Failed);
             s.progress.markdown()

@@ -9,34 +9,66 @@ use crate::{
     fault::{Faults, quoted},
     plan::{Cache, GitSource, Registry, Resources, Timeouts},
     platform,
-    spec::{CacheSpec, RegistrySpec, ResourcesSpec, ReuseSpec, Shared, TimeoutsSpec},
+    spec::{RegistrySpec, ResourcesSpec, ReuseSpec, Shared, SourceSpec, TimeoutsSpec},
 };
 
-/// Checks the shared fields that are written at a path.
+/// Checks the shared fields at a path of the document.
 pub(super) fn check(faults: &mut Faults, path: &str, shared: &Shared) {
     let at = |name: &str| member(path, name);
-    if let Some(source) = &shared.source {
-        git(faults, &at("source.git"), &source.git);
+    if let Some(SourceSpec { git }) = &shared.source {
+        let path = at("source.git");
+        faults.check(&member(&path, "url"), checks::git_url(&git.url));
+        given(faults, &path, &[("revision", &git.revision)], checks::revision);
+        given(faults, &path, &[("secret", &git.secret)], checks::object_name);
     }
     if let Some(spec) = &shared.registry {
         registry(faults, &at("registry"), spec);
     }
     if let Some(spec) = &shared.resources {
-        resources(faults, &at("resources"), spec);
+        given(faults, &at("resources"), &spec.named(), checks::quantity);
     }
     if let Some(spec) = &shared.timeouts {
-        timeouts(faults, &at("timeouts"), spec);
+        let all = [
+            ("queued", &spec.queued),
+            ("scheduling", &spec.scheduling),
+            ("pulling", &spec.pulling),
+            ("building", &spec.building),
+            ("whole", &spec.whole),
+        ];
+        given(faults, &at("timeouts"), &all, time);
     }
     if let Some(spec) = &shared.cache {
-        cache(faults, &at("cache"), spec);
+        given(faults, &at("cache"), &[("repo", &spec.repo)], checks::repository);
+        given(faults, &at("cache"), &[("ttl", &spec.ttl)], time);
     }
-    for (name, secret) in [("pushSecret", &shared.push_secret), ("pullSecret", &shared.pull_secret)]
-    {
-        optional(faults, &at(name), secret.as_ref(), checks::object_name);
-    }
-    optional(faults, &at("fairnessKey"), shared.fairness_key.as_ref(), checks::name);
+    let secrets = [("pushSecret", &shared.push_secret), ("pullSecret", &shared.pull_secret)];
+    given(faults, path, &secrets, checks::object_name);
+    given(faults, path, &[("fairnessKey", &shared.fairness_key)], checks::name);
     if let Some(given) = &shared.platforms {
         platforms(faults, &at("platforms"), given);
+    }
+}
+
+/// Checks the fields that are given, of those at a path.
+fn given(
+    faults: &mut Faults,
+    path: &str,
+    fields: &[(&str, &Option<String>)],
+    check: fn(&str) -> Result<(), String>,
+) {
+    for (name, value) in fields {
+        if let Some(value) = value {
+            faults.check(&member(path, name), check(value));
+        }
+    }
+}
+
+fn registry(faults: &mut Faults, path: &str, spec: &RegistrySpec) {
+    faults.check(&member(path, "prefix"), checks::registry_prefix(prefix(spec)));
+    if let Some(ca) = &spec.ca {
+        let path = member(path, "ca");
+        faults.check(&member(&path, "configMap"), checks::object_name(&ca.config_map));
+        faults.check(&member(&path, "key"), checks::data_key(&ca.key));
     }
 }
 
@@ -56,64 +88,14 @@ fn platforms(faults: &mut Faults, path: &str, given: &[String]) {
     }
 }
 
-fn optional(
-    faults: &mut Faults,
-    path: &str,
-    value: Option<&String>,
-    check: fn(&str) -> Result<(), String>,
-) {
-    if let Some(value) = value {
-        faults.check(path, check(value));
-    }
-}
-
-fn git(faults: &mut Faults, path: &str, spec: &GitSource) {
-    faults.check(&member(path, "url"), checks::git_url(&spec.url));
-    optional(faults, &member(path, "revision"), spec.revision.as_ref(), checks::revision);
-    optional(faults, &member(path, "secret"), spec.secret.as_ref(), checks::object_name);
-}
-
-fn registry(faults: &mut Faults, path: &str, spec: &RegistrySpec) {
-    faults.check(&member(path, "prefix"), checks::registry_prefix(prefix(spec)));
-    if let Some(ca) = &spec.ca {
-        let path = member(path, "ca");
-        faults.check(&member(&path, "configMap"), checks::object_name(&ca.config_map));
-        faults.check(&member(&path, "key"), checks::data_key(&ca.key));
-    }
-}
-
-fn resources(faults: &mut Faults, path: &str, spec: &ResourcesSpec) {
-    for (name, value) in spec.named() {
-        optional(faults, &member(path, name), value.as_ref(), checks::quantity);
-    }
-}
-
-fn timeouts(faults: &mut Faults, path: &str, spec: &TimeoutsSpec) {
-    let given = [
-        ("queued", &spec.queued),
-        ("scheduling", &spec.scheduling),
-        ("pulling", &spec.pulling),
-        ("building", &spec.building),
-        ("whole", &spec.whole),
-    ];
-    for (name, value) in given {
-        optional(faults, &member(path, name), value.as_ref(), time);
-    }
-}
-
-fn cache(faults: &mut Faults, path: &str, spec: &CacheSpec) {
-    optional(faults, &member(path, "repo"), spec.repo.as_ref(), checks::repository);
-    optional(faults, &member(path, "ttl"), spec.ttl.as_ref(), time);
-}
-
 fn time(value: &str) -> Result<(), String> {
     match seconds(value) {
         Some(_) => Ok(()),
-        None => {
-            let accepted =
-                "a time from `1s` to `30d`, at most 64 characters, such as `90s` or `1h 30m`";
-            Err(format!("{}; accepted is {accepted}", quoted(value)))
-        }
+        None => Err(format!(
+            "{}; accepted is a time from `1s` to `30d`, at most 64 characters, such as `90s` or \
+             `1h 30m`",
+            quoted(value)
+        )),
     }
 }
 
