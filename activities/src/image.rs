@@ -32,7 +32,7 @@ pub async fn kept(
     key: &str,
 ) -> anyhow::Result<Option<FoundImage>> {
     let from = registry.open(repository, how).await?;
-    let manifest = match from.manifest(&names::reuse_tag(key)).await {
+    let manifest = match from.manifest(key).await {
         Ok(Some(manifest)) => manifest,
         Ok(None) => return Ok(None),
         // Some registries answer this for a repository that is not there yet.

@@ -13,7 +13,7 @@ use kilnworks_tests::specs::{
 use kilnworks_workflows::{
     document::{Kind, parse},
     failure::FailureType,
-    plan,
+    plan::{self, ContainerPlan},
     steps::{Split, SplitInput},
 };
 use proptest::{
@@ -58,11 +58,7 @@ fn read(kind: Kind, document: Value) -> Result<Result<Split, String>, TestCaseEr
 }
 
 fn names(split: &Split) -> Vec<String> {
-    let components = split.outline.components.iter();
-    let names = components.flat_map(|component| {
-        component.containers.iter().map(|one| format!("{}/{}", component.name, one.name))
-    });
-    names.collect()
+    split.plan.containers().map(ContainerPlan::path).collect()
 }
 
 #[test]

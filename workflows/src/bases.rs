@@ -6,7 +6,7 @@ use crate::{
     failure::{Failure, FailureType},
     names,
     output::{BuildOutput, ContainerImage, FailureDetails},
-    plan::OutlinedComponent,
+    plan::ComponentPlan,
     progress::reason,
     stop::Stop,
 };
@@ -51,20 +51,16 @@ impl Bases {
     }
 
     /// Notes how the containers of a component ended.
-    pub(crate) fn end(
-        &mut self,
-        component: &OutlinedComponent,
-        outcome: &Result<BuildOutput, Stop>,
-    ) {
+    pub(crate) fn end(&mut self, component: &ComponentPlan, outcome: &Result<BuildOutput, Stop>) {
         for container in &component.containers {
-            self.note(&component.name, &container.name, outcome);
+            self.note(&component.name, &container.container, outcome);
         }
     }
 
     /// A component is built again: its containers have not ended.
-    pub(crate) fn forget(&mut self, component: &OutlinedComponent) {
+    pub(crate) fn forget(&mut self, component: &ComponentPlan) {
         for container in &component.containers {
-            self.0.remove(&names::container(&component.name, &container.name));
+            self.0.remove(&container.path());
         }
     }
 

@@ -1,13 +1,12 @@
-//! The bounds of what is accepted, and of what is told. Over one of the first is a fault that names
-//! the field, the size and the bound; a text over one of the second is cut, and the cut is marked.
+//! The bounds of inputs and of texts in results. An input over its bound is a fault with the field, the
+//! size and the bound. A text over its bound is cut, with a mark.
 //!
-//! They follow from what stands below us: the engine takes payloads of 2 MB, requests of 4 MB,
-//! histories of 50 MB and ids of 1000 characters; Kubernetes takes 256 KiB
-//! of annotations and objects of about 1 MB; Linux takes arguments of 128 KiB; a registry takes
-//! names of 255 characters.
+//! They follow from other limits. Temporal: payloads of 2 MB, requests of 4 MB, histories of 50 MB, ids
+//! of 1000 characters. Kubernetes: 256 KiB of annotations, objects of about 1 MB. Linux: arguments of
+//! 128 KiB. Registries: names of 255 characters.
 
-/// Bytes of a document as compact JSON, without what a parent workflow adds. What a document passes
-/// on to a child is smaller than itself, so a child never refuses what its parent took.
+/// Bytes of a document as compact JSON, without what a parent workflow adds. The documents of children
+/// are smaller, so a child never refuses what its parent accepted.
 pub const DOCUMENT_BYTES: usize = 1024 * 1024;
 
 /// How deep a document may be nested. Steps wrap its parts, and JSON readers stop at 128.
@@ -19,8 +18,7 @@ pub const CONTAINERS: usize = 500;
 /// Bytes of the plan of a document as JSON: what its containers inherit is in each of them.
 pub const PLAN_BYTES: usize = 1536 * 1024;
 
-/// Bytes of all documents together that a workflow hands to its children, which may all start in
-/// one request.
+/// Bytes of all documents for the children of a workflow, which may start in one request.
 pub const HANDED_DOWN_BYTES: usize = 3 * 1024 * 1024;
 
 /// Characters of the name of an app, a component, a container.
@@ -68,22 +66,19 @@ pub const FLAGS: usize = 64;
 /// Containers that one is built from.
 pub const FROM: usize = 16;
 
-/// Bytes with which an image that a container is built from is handed down, its names included.
+/// Bytes of a base image in the input of a container, with its names.
 pub const REFERENCE_BYTES: usize = 512;
 
 /// Build secrets of a container.
 pub const SECRETS: usize = 32;
 
-/// Bytes of what a component's images were made of, as its package is handed it. Where there is
-/// more, the names of build args and the base images are left out.
+/// Bytes of `made` of a component's images. Above, the build args and base images are left out.
 pub const MADE_BYTES: usize = 512 * 1024;
 
-/// Bytes of the containers that are looked for as their sources are fetched, of all sources
-/// together. Those of a source that does not fit find out themselves.
+/// Bytes of the containers that a parent looks up, of all its sources. Others look up themselves.
 pub const WANTED_BYTES: usize = 1024 * 1024;
 
-/// Bytes of the images that were found before their containers were begun: these ride with what is
-/// handed to children. What is over is found by the containers themselves.
+/// Bytes of the images that a parent finds and hands to children. Containers find other images.
 pub const FOUND_BYTES: usize = 512 * 1024;
 
 /// Files of a component's package, and of an app's.
@@ -95,7 +90,7 @@ pub const PACKAGED_FILES: usize = 1000;
 /// Bytes of a file that is a template, and of what it renders to.
 pub const TEMPLATE_FILE_BYTES: usize = 1024 * 1024;
 
-/// Bytes of a file that is taken as it is. libgit2 reads it into memory as a whole.
+/// Bytes of a file that is no template. libgit2 reads it whole into memory.
 pub const FILE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Bytes of all files of a package together, without those that containers yield.
@@ -116,17 +111,14 @@ pub const YIELDED_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// How deep a directory of a source is walked into: each level takes some of a thread's stack.
 pub const SOURCE_DEPTH: usize = 256;
 
-/// Entries of a directory that is packed, of one that enters a package, and of a source with
-/// submodules. git keeps a directory once, however often it is named, so a small source may have any
-/// number.
+/// Entries of a directory in a context or a package, and of a source with submodules. git stores equal
+/// directories once, so a small source can have any number.
 pub const SOURCE_ENTRIES: usize = 1_000_000;
 
-/// Bytes of the listing of a directory of a source, with those of the directories that it is in.
-/// libgit2 reads each into memory as a whole.
+/// Bytes of the listings of a directory and of its parents. libgit2 reads each whole into memory.
 pub const LISTING_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Bytes of one file of a context. libgit2 inflates it into memory as a whole. What Git LFS keeps is
-/// not read so: only [`CONTEXT_BYTES`] bounds it.
+/// Bytes of a file of a context, except Git LFS files. libgit2 inflates it whole into memory.
 pub const CONTEXT_FILE_BYTES: u64 = 512 * 1024 * 1024;
 
 /// Bytes of all files of a context, before they are compressed.
@@ -144,14 +136,13 @@ pub const FLAG_BYTES: usize = 1024;
 /// Bytes of the rendered build args and labels of one container. Kubernetes doubles each `$`.
 pub const ARGUMENT_BYTES: usize = 256 * 1024;
 
-/// Bytes of a rendered Dockerfile with its ignore file: they ride in annotations.
+/// Bytes of a rendered Dockerfile with its ignore file, which are annotations.
 pub const DOCKERFILE_BYTES: usize = 64 * 1024;
 
 /// Bytes of a failure's message.
 pub const MESSAGE_BYTES: usize = 32 * 1024;
 
-/// Bytes of the texts of all failures of one workflow. Where there are more, the first ones are
-/// told in full.
+/// Bytes of the texts of all failures of a workflow. Above, only the first ones are in full.
 pub const DETAILS_BYTES: usize = 512 * 1024;
 
 /// Bytes of a failure's message beyond [`DETAILS_BYTES`], and of a reason in the progress.
@@ -166,20 +157,20 @@ pub const EARLIER_OF_MANY: usize = 3;
 /// Bytes of the message of each of those.
 pub const EARLIER_BYTES: usize = 128;
 
-/// Attempts of a container during an outage, of all its platforms together, which count against no
-/// other bound. Each leaves its inputs in the history, 400 KiB at most.
+/// Attempts of a container during an outage, of all its platforms. Each adds at most 400 KiB to the
+/// history.
 pub const ATTEMPTS: u32 = 100;
 
-/// Bytes of the table that the engine's UI shows of a build.
+/// Bytes of the table in the Temporal UI.
 pub const MARKDOWN_BYTES: usize = 64 * 1024;
 
-/// Bytes of the reason that someone gives for a decision.
+/// Bytes of the reason for a decision.
 pub const DECISION_BYTES: usize = 1024;
 
-/// Bytes of the summary of a step, one line in the engine's UI. It may hold a URL.
+/// Bytes of the summary of a step, a line in the Temporal UI.
 pub const SUMMARY_BYTES: usize = 200;
 
-/// Says what is over a bound. `unit` is what is counted.
+/// The fault of a count over its bound.
 pub(crate) fn at_most(count: usize, bound: usize, unit: &str) -> Result<(), String> {
     match count > bound {
         true => Err(format!("{count} {unit}; at most {bound} are accepted")),

@@ -39,8 +39,7 @@ pub const COMMIT: SearchAttributeKey<String> = SearchAttributeKey::keyword("Kiln
 /// `succeeded`, or a failure type, or `cancelled`.
 pub const OUTCOME: SearchAttributeKey<String> = SearchAttributeKey::keyword("KilnOutcome");
 
-/// Every search attribute that the workflows set, all of type Keyword. A namespace must have them
-/// before a worker starts.
+/// Every search attribute that a namespace must have, all of type Keyword.
 pub const SEARCH_ATTRIBUTES: [&str; 6] =
     ["KilnApp", "KilnComponent", "KilnContainer", "KilnVersion", "KilnCommit", "KilnOutcome"];
 
@@ -49,8 +48,8 @@ pub fn raw(document: &Value) -> RawValue {
     RawValue::from_value(document, &PayloadConverter::serde_json())
 }
 
-/// What a signal brought, as JSON; `null` where it is none. A payload that the SDK cannot decode
-/// would fail the workflow's task for ever, so workflows and signals take raw ones.
+/// A raw payload as JSON; `null` if it is not JSON. Handlers take raw payloads, as a payload that the SDK
+/// cannot decode fails the task of the workflow for ever.
 pub(crate) fn json_of(raw: &RawValue) -> Value {
     let payload = raw.payloads.first();
     let value = payload.and_then(|payload| serde_json::from_slice(&payload.data).ok());
@@ -67,8 +66,7 @@ pub(crate) async fn split<W>(
         Ok(document) => {
             let input = SplitInput { kind, document: document.clone() };
             let split = ctx.execute_local_activity(Steps::split, input, policy::split()).await;
-            let outlined = |split: Split| Split { outline: split.plan.outline(), ..split };
-            split.map(|split| (document, outlined(split))).map_err(Stop::from)
+            split.map(|split| (document, split)).map_err(Stop::from)
         }
         Err(stop) => Err(stop),
     };
@@ -78,7 +76,7 @@ pub(crate) async fn split<W>(
     split
 }
 
-/// The document, where it is one, and where the ids of all builds below have room.
+/// Parses a document, and checks that the ids of its children fit.
 fn readable(id: &str, kind: Kind, input: &RawValue) -> Result<Value, Stop> {
     let levels = match kind {
         Kind::App => 2,
@@ -94,7 +92,7 @@ fn readable(id: &str, kind: Kind, input: &RawValue) -> Result<Value, Stop> {
     parse(text).map_err(|faults| Stop::because(FailureType::InvalidSpec, faults.to_string()))
 }
 
-/// What a build is found by: its app, version and, below an app, its component and container.
+/// The search attributes of a build.
 pub(crate) fn attributes(
     app: &str,
     version: Option<&str>,
@@ -110,8 +108,7 @@ pub(crate) fn attributes(
     given.into_iter().flatten().collect()
 }
 
-/// Runs a child workflow to its end. Where its id is held by an earlier one, waits for that to end.
-/// It is cancelled with its group.
+/// Runs a child workflow to its end. Waits first for an earlier workflow with the same id.
 pub(crate) async fn child<W, C>(
     ctx: &WorkflowContext<W>,
     workflow: impl Fn() -> C,
@@ -156,7 +153,7 @@ pub(crate) fn is_taken(error: &ChildWorkflowStartError) -> bool {
     )
 }
 
-/// What the engine's UI shows beside a build: what it builds, of which version and commit.
+/// The summary of a build in the Temporal UI.
 pub(crate) fn summary(what: &str, version: Option<&str>, commit: Option<&str>) -> String {
     let version = version.map(|version| format!(" {version}")).unwrap_or_default();
     let commit = commit.map(|commit| format!(" at {}", head(commit, 12))).unwrap_or_default();
@@ -181,13 +178,14 @@ pub(crate) fn now<W>(ctx: &WorkflowContext<W>) -> String {
     humantime::format_rfc3339_millis(time).to_string()
 }
 
-/// Shows the workflow that a user started where a container stands.
+/// Shows the state of a container in the workflow that a user started.
 pub(crate) async fn report<W>(ctx: &WorkflowContext<W>, root: &str, seen: Observed) {
     let root = ctx.external_workflow(root, None);
-    // All three workflows take it. A root that has ended shows nothing any more.
+    // All three workflows have the signal. A root that has ended shows nothing.
     let _ = root.signal(BuildApp::observed, raw(&json!(seen)), Default::default()).await;
 }
-/// Does every job, at most `lanes` at once, and gives the results in the order of the jobs.
+
+/// Does every job, at most `lanes` at once. The results have the order of the jobs.
 pub(crate) async fn bounded<J, R>(
     jobs: Vec<J>,
     lanes: usize,

@@ -16,19 +16,20 @@ use crate::{
     build_component::BuildComponent,
     consent,
     decision::Approve,
-    deliver::{Deliverable, deliver},
+    deliver::deliver,
     document::Kind,
     ending::Ending,
     handlers::with_decisions,
+    names,
     output::{BuildOutput, ContainerImage},
-    plan::{Outline, OutlinedComponent},
+    plan::{ComponentPlan, Plan},
     planned::Planned,
     policy::Policy,
     progress::{Progress, State, waits_for},
     release::{Release, release},
     sources::{Fetches, Sources, fetch_sources, time},
     spec::Resolved,
-    steps::Delivered,
+    steps::{DeliverInput, Delivered},
     stop::Stop,
     unchanged::{settle, unchanged},
 };
@@ -39,9 +40,9 @@ use parts::Parts;
 #[derive(Debug, Default)]
 pub struct BuildApp {
     progress: Progress,
-    /// How many more containers may be in flight.
+    /// How many more containers may run at once.
     free: usize,
-    /// Whether one has failed where that ends the others.
+    /// Whether a failure has ended the build: `failFast`.
     ended: bool,
     sources: Sources,
     bases: Bases,
@@ -51,25 +52,21 @@ pub struct BuildApp {
 }
 
 with_decisions!(BuildApp {
-    /// Input: a [`crate::spec::AppSpec`], raw, so that a wrong one is told and not retried.
+    /// Input: a [`crate::spec::AppSpec`], raw, so that an invalid one is reported and not retried.
     #[run(name = "BuildApp")]
     pub async fn run(
         ctx: &mut WorkflowContext<Self>,
         input: RawValue,
     ) -> WorkflowResult<BuildOutput> {
         let (input, split) = split(ctx, Kind::App, &input).await?;
-        let outline = &split.outline;
-        ctx.upsert_search_attributes(attributes(
-            &outline.app,
-            outline.version.as_deref(),
-            None,
-            None,
-        ));
+        let plan = &split.plan;
+        let version = plan.version.as_deref();
+        ctx.upsert_search_attributes(attributes(&plan.app, version, None, None));
         ctx.state_mut(|s| {
-            s.progress = Progress::of(outline);
-            s.planned = Planned::of(outline);
-            s.parts = Parts::of(outline);
-            s.free = outline.max_parallel as usize;
+            s.progress = Progress::of(plan);
+            s.planned = Planned::of(plan);
+            s.parts = Parts::of(plan);
+            s.free = plan.max_parallel as usize;
         });
         let policy = Policy::new(ctx.task_queue(), split.settings, None);
         show(ctx, |progress| progress.set_all(State::Fetching));
@@ -81,45 +78,45 @@ with_decisions!(BuildApp {
         ctx.state_mut(|s| s.progress.version = release.version.clone());
         let group = ctx.cancellation_token().child_token();
         let fetching = fetch_sources(ctx, &policy, &split, &release, &group);
-        let components = outline.components.iter().enumerate();
+        let components = plan.components.iter().enumerate();
         let building = join_all(components.map(|(index, component)| {
             let mut document = json!({
                 "app": input["app"],
                 "version": release.version,
                 "defaults": input["defaults"],
-                "maxParallel": outline.max_parallel,
-                "failFast": outline.fail_fast,
+                "maxParallel": plan.max_parallel,
+                "failFast": plan.fail_fast,
                 "component": input["components"][index],
             });
-            if !outline.on_failure.is_default() {
-                document["onFailure"] = json!(outline.on_failure);
+            if !plan.on_failure.is_default() {
+                document["onFailure"] = json!(plan.on_failure);
             }
-            build_one(ctx, outline, &release, &group, component, document)
+            build_one(ctx, plan, &release, &group, component, document)
         }));
         let ((), outcomes) = join!(fetching, building);
         let packages: Vec<_> =
             outcomes.iter().map(|one| one.as_ref().ok()?.package.clone()).collect();
         let packages =
-            outline.components.iter().zip(packages).filter_map(|(component, package)| {
-                Some(Delivered { place: component.place.clone()?, package: package? })
+            plan.components.iter().zip(packages).filter_map(|(component, package)| {
+                Some(Delivered { place: component.delivery.as_ref()?.place.clone(), package: package? })
             });
         let mut ending = Ending::of(outcomes, ctx.cancellation_token().is_cancelled());
-        if ending.is_complete() && outline.approval.is_some() {
-            ending.consent(consent::wait(ctx).await);
+        if ending.is_complete() && plan.approval.is_some() {
+            ending.consent(consent::wait(ctx, |s| &mut s.progress, |s| s.consent.as_ref()).await);
         }
         if ending.is_complete() {
             let components = { packages }.collect();
-            let source = outline.delivery.as_ref().and_then(|delivery| delivery.source.as_ref());
-            let commit = source.and_then(|it| ctx.state(|s| s.sources.commit(&it.key())));
-            let made = Deliverable { components, commit, ..Deliverable::default() };
-            ending.deliver(deliver(ctx, &policy, outline, &release, made).await);
+            let source = plan.delivery.as_ref().and_then(|delivery| delivery.source.as_ref());
+            let commit = source.and_then(|source| ctx.state(|s| s.sources.commit(source)));
+            let made = DeliverInput { components, commit, ..DeliverInput::default() };
+            ending.deliver(deliver(ctx, &policy, plan, &release, made).await);
         }
         release.end();
         ctx.upsert_search_attributes([OUTCOME.value_set(ending.word())]);
-        Ok(ending.output(&outline.app, release.version.as_deref())?)
+        Ok(ending.output(&plan.app, release.version.as_deref())?)
     }
 
-    /// What a component says to a decision that was passed on to it.
+    /// The answer of a component to a decision.
     #[signal(name = "answered")]
     pub fn answered(&mut self, _ctx: &mut SyncWorkflowContext<Self>, answer: RawValue) {
         self.parts.note(json_of(&answer));
@@ -132,31 +129,31 @@ impl Fetches for BuildApp {
     }
 
     fn is_held_back(&self, component: &str, _: usize, container: &str) -> bool {
-        let name = (component.to_owned(), container.to_owned());
+        let name = names::container(component, container);
         self.parts.paused.contains(&name) || self.parts.cancelled.contains(&name)
     }
 }
 
-/// Changes what the workflow shows, and shows it.
+/// Changes the progress, and shows it.
 fn show(ctx: &WorkflowContext<BuildApp>, change: impl FnOnce(&mut Progress)) {
     ctx.state_mut(|s| change(&mut s.progress));
     ctx.set_current_details(ctx.state(|s| s.progress.markdown()));
 }
 
-/// One component, and again where someone asks for that while others are not finished.
+/// Builds a component, and again if a user retries it while other components run.
 async fn build_one(
     ctx: &WorkflowContext<BuildApp>,
-    outline: &Outline,
+    plan: &Plan,
     release: &Release,
     group: &WorkflowCancellationToken,
-    component: &OutlinedComponent,
+    component: &ComponentPlan,
     mut document: Value,
 ) -> Result<BuildOutput, Stop> {
     let name = component.name.as_str();
     let mut done = Vec::new();
     loop {
         let outcome =
-            build_once(ctx, outline, release, group, component, document.clone(), done).await;
+            build_once(ctx, plan, release, group, component, document.clone(), done).await;
         ctx.state_mut(|s| {
             s.bases.end(component, &outcome);
             s.parts.end(name);
@@ -177,31 +174,30 @@ async fn build_one(
     }
 }
 
-/// One component, once its sources and the images that it is built from are there, and there is
-/// room for its containers among those in flight. Where the first failure is to end the others,
-/// they are cancelled as a group. `done` are its images from a run before.
+/// Builds a component, after its sources and bases exist and there is room for its containers. `done`
+/// are its images of an earlier run.
 async fn build_once(
     ctx: &WorkflowContext<BuildApp>,
-    outline: &Outline,
+    plan: &Plan,
     release: &Release,
     group: &WorkflowCancellationToken,
-    component: &OutlinedComponent,
+    component: &ComponentPlan,
     mut document: Value,
     done: Vec<ContainerImage>,
 ) -> Result<BuildOutput, Stop> {
+    let name = component.name.as_str();
     let (sources, needs) = (|| component.sources(), || component.needs());
     if let Some(reason) = waits_for(needs()) {
-        show(ctx, |progress| progress.set_for(&component.name, State::Waiting, Some(&reason)));
+        show(ctx, |progress| progress.set(name, State::Waiting, Some(&reason)));
     }
     let is_ready = |s: &BuildApp| s.sources.know(sources()) && s.bases.know(needs());
     let fetched = ctx.wait_condition(|s| is_ready(s) || s.ended).await;
-    let places = component.containers.len().min(outline.max_parallel as usize);
-    let name = component.name.as_str();
+    let places = component.containers.len().min(plan.max_parallel as usize);
     // A base may be built again meanwhile.
     let may = |s: &BuildApp| is_ready(s) && s.free >= places && !s.parts.is_held(component);
     let room = ctx.wait_condition(|s| may(s) || s.ended).await;
     if fetched.is_err() || room.is_err() || ctx.state(|s| s.ended) {
-        show(ctx, |progress| progress.set(&component.name, State::Cancelled));
+        show(ctx, |progress| progress.set(name, State::Cancelled, None));
         return Err(Stop::Cancelled);
     }
     let images = match ctx.state(|s| s.bases.images(needs())) {
@@ -227,18 +223,18 @@ async fn build_once(
         [done, found].concat()
     });
     show(ctx, |progress| {
-        progress.set(name, State::Packing);
+        progress.set(name, State::Packing, None);
         done.iter().for_each(|image| progress.has(image));
         progress.wait(component);
     });
     let resolved = Resolved { published, paused, cancelled, images, done, ..resolved };
     document["resolved"] = json!(resolved);
-    let found_by = attributes(&outline.app, release.version.as_deref(), Some(name), None);
+    let found_by = attributes(&plan.app, release.version.as_deref(), Some(name), None);
     let summary = summary(name, release.version.as_deref(), None);
     let run = || BuildComponent::run;
     let outcome = child(ctx, run, name, summary, document, found_by, group).await;
     ctx.state_mut(|s| s.free += places);
-    if outline.fail_fast && outcome.as_ref().is_err_and(Stop::is_of_itself) {
+    if plan.fail_fast && outcome.as_ref().is_err_and(Stop::is_of_itself) {
         ctx.state_mut(|s| s.ended = true);
         group.cancel_with_reason("another container failed, and failFast is set");
     }

@@ -17,20 +17,20 @@ use crate::{
     build::{OUTCOME, attributes, split},
     consent,
     decision::Approve,
-    deliver::{Deliverable, deliver},
+    deliver::deliver,
     desk::{DONE, Desk, Standing},
     document::Kind,
     ending::Ending,
     handlers::with_decisions,
     output::{BuildOutput, ContainerImage, Outcome},
-    plan::{Outline, OutlinedComponent, OutlinedContainer},
+    plan::{ComponentPlan, ContainerPlan, Plan},
     planned::Planned,
     policy::Policy,
     progress::{ContainerProgress, Progress, State},
     release::{Release, release},
     sources::{Fetches, Sources, fetch_sources},
     spec::Resolved,
-    steps::Split,
+    steps::{DeliverInput, Split},
     unchanged::{settle, unchanged},
 };
 use one::One;
@@ -41,7 +41,7 @@ use work::Work;
 #[derive(Debug, Default)]
 pub struct BuildComponent {
     progress: Progress,
-    /// Whether a container has failed where that ends the others.
+    /// Whether a failure has ended the build: `failFast`.
     ended: bool,
     sources: Sources,
     bases: Bases,
@@ -51,16 +51,17 @@ pub struct BuildComponent {
 }
 
 with_decisions!(BuildComponent {
-    /// Input: a [`crate::spec::ComponentInput`], raw, so that a wrong one is told and not retried.
+    /// Input: a [`crate::spec::ComponentInput`], raw, so that an invalid one is reported and not
+    /// retried.
     #[run(name = "BuildComponent")]
     pub async fn run(
         ctx: &mut WorkflowContext<Self>,
         input: RawValue,
     ) -> WorkflowResult<BuildOutput> {
         let (input, split) = split(ctx, Kind::Component, &input).await?;
-        let outline = &split.outline;
+        let plan = &split.plan;
         let handed = split.resolved.clone().unwrap_or_default();
-        let outcomes = ctx.state_mut(|s| s.open(outline, &handed));
+        let outcomes = ctx.state_mut(|s| s.open(plan, &handed));
         let policy = Policy::new(ctx.task_queue(), split.settings, None);
         if let Some(output) = unchanged(ctx, &policy, &split).await? {
             ctx.state_mut(|s| settle(&mut s.progress, &output));
@@ -68,36 +69,36 @@ with_decisions!(BuildComponent {
         }
         let release = release(ctx, &policy, &split).await?;
         ctx.state_mut(|s| s.progress.version = release.version.clone());
-        let component = &outline.components[0];
+        let component = &plan.components[0];
         let own = ctx.workflow_id().to_owned();
         let root = split.resolved.as_ref().map_or(&own, |resolved| &resolved.root);
         let group = ctx.cancellation_token().child_token();
         let fetching = sources(ctx, &policy, &split, &release, &group);
-        let work = Work { ctx, outline, group: &group, root, outcomes: RefCell::new(outcomes) };
+        let work = Work { ctx, plan, group: &group, root, outcomes: RefCell::new(outcomes) };
         let (input, release) = (&input, &release);
         let building = work.run(async |index, token| {
-            One { ctx, outline, release, input, root, index, token }.build().await
+            One { ctx, plan, release, input, root, index, token }.build().await
         });
         let ((), outcomes) = join!(fetching, building);
         let mut ending = Ending::of(outcomes, ctx.cancellation_token().is_cancelled());
-        if ending.is_complete() && outline.approval.is_some() {
-            ending.consent(consent::wait(ctx).await);
+        if ending.is_complete() && plan.approval.is_some() {
+            ending.consent(consent::wait(ctx, |s| &mut s.progress, |s| s.consent.as_ref()).await);
         }
         if ending.is_complete() {
             let made = deliverable(ctx, component, ending.images.clone());
-            ending.deliver(deliver(ctx, &policy, outline, release, made).await);
+            ending.deliver(deliver(ctx, &policy, plan, release, made).await);
         }
         release.end();
         let mut updates = vec![OUTCOME.value_set(ending.word())];
         if split.resolved.is_none() {
             let version = release.version.as_deref();
-            updates.extend(attributes(&outline.app, version, Some(&component.name), None));
+            updates.extend(attributes(&plan.app, version, Some(&component.name), None));
         }
         ctx.upsert_search_attributes(updates);
-        Ok(ending.output(&outline.app, release.version.as_deref())?)
+        Ok(ending.output(&plan.app, release.version.as_deref())?)
     }
 
-    /// What was decided, as the workflow that started this one passes it on.
+    /// A decision that the parent passes on.
     #[signal(name = "decided")]
     pub async fn decided(ctx: &mut WorkflowContext<Self>, order: RawValue) {
         decide::obey(ctx, &order).await;
@@ -105,11 +106,11 @@ with_decisions!(BuildComponent {
 });
 
 impl BuildComponent {
-    /// Every container is to be begun, but those that a parent knows to be done or cancelled.
-    fn open(&mut self, outline: &Outline, handed: &Resolved) -> work::Outcomes {
-        let component = &outline.components[0];
-        self.progress = Progress::of(outline);
-        self.planned = Planned::of(outline);
+    /// Opens the desk. The parent knows which containers are done or cancelled.
+    fn open(&mut self, plan: &Plan, handed: &Resolved) -> work::Outcomes {
+        let component = &plan.components[0];
+        self.progress = Progress::of(plan);
+        self.planned = Planned::of(plan);
         self.desk = Desk::of(component);
         self.bases.given(&handed.images);
         for name in &handed.cancelled {
@@ -120,23 +121,23 @@ impl BuildComponent {
         self.desk.skip(&handed.cancelled);
         let rows = component.containers.iter().zip(&mut self.progress.containers);
         let outcome = |(index, (container, row)): (usize, (_, &mut ContainerProgress))| {
-            let container: &OutlinedContainer = container;
-            if handed.paused.contains(&container.name) {
+            let container: &ContainerPlan = container;
+            if handed.paused.contains(&container.container) {
                 row.set(State::Paused);
             }
-            if handed.cancelled.contains(&container.name) {
+            if handed.cancelled.contains(&container.container) {
                 row.set(State::Cancelled);
             }
-            let image = handed.done.iter().find(|image| image.container == container.name)?;
+            let image = handed.done.iter().find(|image| image.container == container.container)?;
             row.set(State::Done);
             row.reference = Some(image.reference.clone());
-            self.desk.set(index, Standing::Ended(DONE));
-            Some(Ok(of_one(outline, outline.version.clone(), image.clone())))
+            self.desk.standing[index] = Standing::Ended(DONE);
+            Some(Ok(of_one(plan, plan.version.clone(), image.clone())))
         };
         let outcomes: work::Outcomes = rows.enumerate().map(outcome).collect();
         for (container, outcome) in component.containers.iter().zip(&outcomes) {
             if let Some(outcome) = outcome {
-                self.bases.note(&component.name, &container.name, outcome);
+                self.bases.note(&component.name, &container.container, outcome);
             }
         }
         self.progress.wait(component);
@@ -154,10 +155,10 @@ impl Fetches for BuildComponent {
     }
 }
 
-/// What a container gives whose image is there.
-fn of_one(outline: &Outline, version: Option<String>, image: ContainerImage) -> BuildOutput {
+/// The result of a container that has an image.
+fn of_one(plan: &Plan, version: Option<String>, image: ContainerImage) -> BuildOutput {
     BuildOutput {
-        app: outline.app.clone(),
+        app: plan.app.clone(),
         version,
         outcome: Outcome::Succeeded,
         images: vec![image],
@@ -165,7 +166,7 @@ fn of_one(outline: &Outline, version: Option<String>, image: ContainerImage) -> 
     }
 }
 
-/// The commits of the sources: those that a parent has handed down, or fetched.
+/// The commits of the sources: from the parent, or fetched.
 async fn sources(
     ctx: &WorkflowContext<BuildComponent>,
     policy: &Policy,
@@ -173,15 +174,12 @@ async fn sources(
     release: &Release,
     group: &WorkflowCancellationToken,
 ) {
-    let outline = &split.outline;
     let Some(resolved) = &split.resolved else {
         return fetch_sources(ctx, policy, split, release, group).await;
     };
     ctx.state_mut(|s| {
-        for source in &outline.sources {
-            let key = source.key();
-            let commit = resolved.commits.get(&key).cloned();
-            s.sources.note(key, commit);
+        for source in split.plan.sources() {
+            s.sources.note(source, resolved.commits.get(&source.key()).cloned());
         }
     });
 }
@@ -189,9 +187,9 @@ async fn sources(
 /// What the component's package is made of.
 fn deliverable(
     ctx: &WorkflowContext<BuildComponent>,
-    component: &OutlinedComponent,
+    component: &ComponentPlan,
     mut images: Vec<ContainerImage>,
-) -> Deliverable {
+) -> DeliverInput {
     let made = |image: &ContainerImage| {
         image.made.as_ref().map_or(0, |made| json!(made).to_string().len())
     };
@@ -201,14 +199,18 @@ fn deliverable(
             made.build_args.clear();
         }
     }
-    let registries = component.containers.iter();
-    let registries = registries.filter_map(|one| Some((one.name.clone(), one.registry.clone()?)));
-    let commit = component.source.as_ref().and_then(|key| ctx.state(|s| s.sources.commit(key)));
-    Deliverable {
+    let delivery = component.delivery.as_ref();
+    let is_other =
+        |one: &&ContainerPlan| delivery.is_some_and(|it| it.place.registry != one.registry);
+    let registries = component.containers.iter().filter(is_other);
+    let registries = registries.map(|one| (one.container.clone(), one.registry.clone()));
+    let source = delivery.and_then(|delivery| delivery.source.as_ref());
+    let commit = source.and_then(|source| ctx.state(|s| s.sources.commit(source)));
+    DeliverInput {
         component: Some(component.name.clone()),
         images,
         registries: registries.collect(),
         commit,
-        ..Deliverable::default()
+        ..DeliverInput::default()
     }
 }

@@ -51,8 +51,8 @@ impl BuildContainer {
         let plan = split.plan.containers().next().cloned();
         let plan = plan.unwrap_or_else(|| unreachable!("the document is one container"));
         ctx.state_mut(|s| {
-            s.progress = Progress::of(&split.outline);
-            s.planned = Planned::of(&split.outline);
+            s.progress = Progress::of(&split.plan);
+            s.planned = Planned::of(&split.plan);
             s.pause = Pause::of(&plan);
         });
         let outcome = Walk::new(ctx, &plan, &split).run().await;

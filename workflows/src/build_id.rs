@@ -20,8 +20,7 @@ pub struct BuildId {
     pub root: String,
     /// Counted from 1; 0 before the first attempt.
     pub attempt: u32,
-    /// One of several platforms, each of which has attempts of its own; empty where a container has
-    /// one image.
+    /// The platform, if the container has several. Each platform has its own attempts.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub platform: String,
 }

@@ -1,4 +1,4 @@
-//! What single values must look like. Each check says what it found and what it accepts.
+//! Checks of single values. Each error has the found value and what is accepted.
 
 use crate::{bounds, fault::quoted, git_url::GitUrl};
 
@@ -130,8 +130,7 @@ pub fn is_digest(value: &str) -> bool {
     })
 }
 
-/// The host is told from a first path component as every client does: it has a dot or a port, or
-/// it is `localhost`.
+/// As for every client, a host has a dot or a port, or is `localhost`.
 fn is_repository(value: &str) -> bool {
     let Some((host, path)) = value.split_once('/') else {
         return false;

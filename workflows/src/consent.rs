@@ -1,4 +1,4 @@
-//! A person's consent to a delivery, where a spec asks for it: `approval: before-deliver`.
+//! A user's approval of a delivery, if the spec has `approval: before-deliver`.
 
 use temporalio_common::data_converters::RawValue;
 use temporalio_workflow::WorkflowContext;
@@ -11,16 +11,10 @@ use crate::{
     stop::Stop,
 };
 
-/// What a build waits for, in the words of its progress.
+/// What the build waits for, in its progress.
 const FOR_APPROVAL: &str = "for approval";
 
-/// A workflow that can wait for a consent.
-pub(crate) trait Asks {
-    fn progress(&mut self) -> &mut Progress;
-    fn answer(&self) -> Option<&Approve>;
-}
-
-/// Why an answer is refused, where that is so.
+/// Checks an answer.
 pub(crate) fn check(progress: &Progress, payload: &RawValue) -> Result<(), Refusal> {
     read::<Approve>(payload)?.check()?;
     match progress.waiting.as_deref() {
@@ -29,7 +23,7 @@ pub(crate) fn check(progress: &Progress, payload: &RawValue) -> Result<(), Refus
     }
 }
 
-/// Takes an answer that was checked. Of two at once the first one counts.
+/// Takes a checked answer. The first of two answers counts.
 pub(crate) fn answer(consent: &mut Option<Approve>, payload: &RawValue) -> Result<String, Refusal> {
     let given: Approve = read(payload)?;
     if consent.is_some() {
@@ -40,22 +34,26 @@ pub(crate) fn answer(consent: &mut Option<Approve>, payload: &RawValue) -> Resul
     Ok(said.to_owned())
 }
 
-/// Waits for an answer, as long as it takes.
-pub(crate) async fn wait<W: Asks>(ctx: &WorkflowContext<W>) -> Result<(), Stop> {
+/// Waits for an answer, without a timeout. `progress` and `answer` are fields of the workflow.
+pub(crate) async fn wait<W>(
+    ctx: &WorkflowContext<W>,
+    progress: impl Fn(&mut W) -> &mut Progress,
+    answer: impl Fn(&W) -> Option<&Approve>,
+) -> Result<(), Stop> {
     let show = |waiting: Option<String>| {
         let since = waiting.as_ref().map(|_| now(ctx));
         let details = ctx.state_mut(|s| {
-            let progress = s.progress();
+            let progress = progress(s);
             (progress.waiting, progress.since) = (waiting, since);
             progress.markdown()
         });
         ctx.set_current_details(details);
     };
     show(Some(FOR_APPROVAL.to_owned()));
-    let answered = ctx.wait_condition(|s| s.answer().is_some()).await;
+    let answered = ctx.wait_condition(|s| answer(s).is_some()).await;
     show(None);
     answered.map_err(|_| Stop::Cancelled)?;
-    match ctx.state(|s| s.answer().and_then(|answer| answer.reject.clone())) {
+    match ctx.state(|s| answer(s).and_then(|answer| answer.reject.clone())) {
         None => Ok(()),
         Some(reason) => Err(Stop::because(
             FailureType::Rejected,

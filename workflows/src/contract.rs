@@ -1,5 +1,4 @@
-//! The wire contract: what a caller of any language goes by. `docs/contract.md` and `docs/schema`
-//! are made of this, and a test holds them to it.
+//! The wire contract. `docs/contract.md` and `docs/schema` are generated from it.
 
 use schemars::schema_for;
 use serde_json::{Value, json};
@@ -39,8 +38,8 @@ pub fn schemas() -> [(&'static str, Value); 13] {
     ]
 }
 
-/// Every name that a caller uses, beside the fields of the documents. Where a document is meant,
-/// it is named as in [`schemas`].
+/// Every name that a caller uses, except the fields of the documents. Documents are named as in
+/// [`schemas`].
 pub fn names() -> Value {
     let queues = TaskQueues::of("kiln");
     let component = child_workflow_id("ID", "COMPONENT");

@@ -1,8 +1,6 @@
-//! What people decide about a running build: the payloads of the updates `pause`, `resume`,
-//! `cancel_container`, `retry_container` and `approve`, the same in all workflows. Public wire.
-//!
-//! They come raw and are read here, so that a wrong one is refused with what is wrong about it and
-//! never fails a workflow's task.
+//! What users decide about a running build: the payloads of the updates, which are the same in all
+//! workflows. Public wire. Payloads are raw and read here, so that a wrong payload is refused and does
+//! not fail the task of a workflow.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -13,24 +11,24 @@ use crate::{
     bounds::{self, at_most},
     build::json_of,
     checks,
-    fault::quoted,
+    fault::{listed, quoted},
+    names,
     plan::{Timeout, timeout_of},
-    progress::Progress,
+    progress::{ContainerProgress, Progress},
     spec::ResourcesSpec,
 };
 
-/// Why a decision is refused, as the one who asked reads it.
+/// Why a decision is refused, for the user.
 pub(crate) type Refusal = Box<dyn std::error::Error + Send + Sync>;
 
-/// Payload of `pause` and `resume`: every container that is not launched yet, unless one or a
-/// component is named.
+/// Payload of `pause` and `resume`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Scope {
-    /// Name of the component. Default: all of them.
+    /// Name of the component. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<String>,
-    /// Name of the container. Default: all of them.
+    /// Name of the container. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
 }
@@ -60,7 +58,7 @@ pub struct Retry {
     pub component: String,
     /// Name of the container.
     pub container: String,
-    /// What its Pod may use from now on; what is left out stays as it is.
+    /// New resources of its Pod. Fields that are left out do not change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourcesSpec>,
 }
@@ -75,7 +73,7 @@ pub struct Extend {
     pub container: String,
     /// Which timeout of its build.
     pub timeout: Timeout,
-    /// How much longer it runs, as `30m` or `1h 30m`: one second to 30 days.
+    /// How much longer it runs, such as `30m` or `1h 30m`: one second to 30 days.
     pub by: String,
 }
 
@@ -93,7 +91,7 @@ impl Extend {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Approve {
-    /// Given, the delivery is refused for this reason.
+    /// Rejects the delivery for this reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reject: Option<String>,
 }
@@ -127,7 +125,7 @@ pub(crate) struct Order {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Answer {
     pub(crate) number: u64,
-    /// The containers that it is done for, or why it is refused.
+    /// The changed containers, or why the decision is refused.
     pub(crate) outcome: Result<Vec<Changed>, String>,
 }
 
@@ -137,11 +135,11 @@ pub(crate) struct Answer {
 pub(crate) struct Changed {
     /// `component/container`.
     pub(crate) name: String,
-    /// Whether its own workflow runs, which then says what it does.
+    /// Whether its own workflow runs, which then shows the state.
     pub(crate) runs: bool,
 }
 
-/// Reads a decision; none at all is an empty one.
+/// Reads a decision. No payload counts as `{}`.
 pub(crate) fn read<T: DeserializeOwned>(payload: &RawValue) -> Result<T, String> {
     let value = match json_of(payload) {
         Value::Null => json!({}),
@@ -151,26 +149,22 @@ pub(crate) fn read<T: DeserializeOwned>(payload: &RawValue) -> Result<T, String>
 }
 
 impl Decision {
-    /// What can be said against it by whoever knows the names alone.
+    /// Checks the names and the values of the decision.
     pub(crate) fn check(&self, progress: &Progress) -> Result<(), String> {
+        let rows = &progress.containers;
+        if rows.is_empty() {
+            return Err("the build has not read its spec yet; ask again".to_owned());
+        }
+        if !rows.iter().any(|row| self.is_about(&row.component, &row.container)) {
+            let names: Vec<_> = rows.iter().map(ContainerProgress::path).collect();
+            let names = listed(names.iter().map(String::as_str), ", ");
+            let wanted = quoted(&self.target());
+            return Err(format!("there is no container {wanted}; there are {names}"));
+        }
         match self {
-            Self::Pause(scope) | Self::Resume(scope) => known(
-                progress,
-                |component, container| scope.holds(component, container),
-                || {
-                    let name = |name: &Option<String>| name.clone().unwrap_or("*".to_owned());
-                    format!("{}/{}", name(&scope.component), name(&scope.container))
-                },
-            ),
-            Self::Cancel(Which { component, container }) => one(progress, component, container),
-            Self::Retry(Retry { component, container, resources }) => {
-                one(progress, component, container)?;
-                resources.as_ref().map_or(Ok(()), quantities)
-            }
-            Self::Extend(extend) => {
-                one(progress, &extend.component, &extend.container)?;
-                extend.seconds().map(|_| ())
-            }
+            Self::Retry(Retry { resources: Some(resources), .. }) => quantities(resources),
+            Self::Extend(extend) => extend.seconds().map(drop),
+            _ => Ok(()),
         }
     }
 
@@ -178,36 +172,46 @@ impl Decision {
     pub(crate) fn is_about(&self, component: &str, container: &str) -> bool {
         match self {
             Self::Pause(scope) | Self::Resume(scope) => scope.holds(component, container),
-            Self::Cancel(Which { component: c, container: name })
-            | Self::Retry(Retry { component: c, container: name, .. })
-            | Self::Extend(Extend { component: c, container: name, .. }) => {
-                c == component && name == container
+            _ => self.target() == names::container(component, container),
+        }
+    }
+
+    /// The containers that it names, as `component/container` with `*` for all.
+    fn target(&self) -> String {
+        let any = |name: &Option<String>| name.clone().unwrap_or("*".to_owned());
+        match self {
+            Self::Pause(Scope { component, container })
+            | Self::Resume(Scope { component, container }) => {
+                names::container(&any(component), &any(container))
+            }
+            Self::Cancel(Which { component, container })
+            | Self::Retry(Retry { component, container, .. })
+            | Self::Extend(Extend { component, container, .. }) => {
+                names::container(component, container)
             }
         }
     }
 
-    /// What was done, for whoever asked.
+    /// What was done, for the user.
     pub(crate) fn done(&self, changed: &[Changed]) -> String {
-        let names: Vec<_> = changed.iter().map(|one| one.name.clone()).collect();
-        let names = names.as_slice();
-        let resources = |retry: &Retry| match &retry.resources {
-            Some(resources) => format!(" with {}", json!(resources)),
-            None => String::new(),
-        };
+        let names = listed(changed.iter().map(|one| one.name.as_str()), ", ");
         match self {
-            Self::Pause(_) => format!("not launched until they are resumed: {}", listed(names)),
-            Self::Resume(_) => format!("resumed: {}", listed(names)),
-            Self::Cancel(_) => format!("cancelled: {}", listed(names)),
-            Self::Retry(retry) => format!("tried again: {}{}", listed(names), resources(retry)),
+            Self::Pause(_) => format!("not launched until they are resumed: {names}"),
+            Self::Resume(_) => format!("resumed: {names}"),
+            Self::Cancel(_) => format!("cancelled: {names}"),
+            Self::Retry(Retry { resources: Some(resources), .. }) => {
+                format!("tried again: {names} with {}", json!(resources))
+            }
+            Self::Retry(_) => format!("tried again: {names}"),
             Self::Extend(Extend { timeout, by, .. }) => {
-                format!("extended: {}, {} by {by}", listed(names), timeout.word())
+                format!("extended: {names}, {} by {by}", timeout.word())
             }
         }
     }
 }
 
 impl Approve {
-    /// What can be said against it by itself.
+    /// Checks the reason.
     pub(crate) fn check(&self) -> Result<(), String> {
         let reason = self.reject.as_deref().unwrap_or("none");
         if reason.trim().is_empty() {
@@ -219,48 +223,10 @@ impl Approve {
 }
 
 fn quantities(resources: &ResourcesSpec) -> Result<(), String> {
-    let given = [
-        ("cpu", &resources.cpu),
-        ("memory", &resources.memory),
-        ("ephemeralStorage", &resources.ephemeral_storage),
-    ];
-    for (name, value) in given {
+    for (name, value) in resources.named() {
         if let Some(value) = value {
             checks::quantity(value).map_err(|fault| format!("resources.{name}: {fault}"))?;
         }
     }
     Ok(())
-}
-
-fn one(progress: &Progress, component: &str, container: &str) -> Result<(), String> {
-    let name = format!("{component}/{container}");
-    known(progress, |c, name| c == component && name == container, || name)
-}
-
-fn known(
-    progress: &Progress,
-    is_meant: impl Fn(&str, &str) -> bool,
-    wanted: impl FnOnce() -> String,
-) -> Result<(), String> {
-    let mut rows = progress.containers.iter();
-    if progress.containers.is_empty() {
-        return Err("the build has not read its spec yet; ask again".to_owned());
-    }
-    if rows.any(|row| is_meant(&row.component, &row.container)) {
-        return Ok(());
-    }
-    let names = progress.containers.iter();
-    let names: Vec<_> = names.map(|row| format!("{}/{}", row.component, row.container)).collect();
-    Err(format!("there is no container {}; there are {}", quoted(&wanted()), listed(&names)))
-}
-
-/// The first names of many.
-fn listed(names: &[String]) -> String {
-    const TOLD: usize = 10;
-    let told = names.iter().take(TOLD).map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
-    match names.len() {
-        0 => "nothing".to_owned(),
-        1..=TOLD => told,
-        all => format!("{told} and {} more", all - TOLD),
-    }
 }

@@ -1,5 +1,4 @@
-//! A component's containers as its workflow goes through them: which are to be begun, which run,
-//! which have ended, and what people decided about them. It decides nothing by itself.
+//! The states of a component's containers in its workflow, and the decisions of users about them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,59 +7,57 @@ use temporalio_workflow::WorkflowCancellationToken;
 
 use crate::{
     decision::{Decision, Retry},
-    names,
-    plan::OutlinedComponent,
+    plan::ComponentPlan,
     spec::ResourcesSpec,
 };
 
 /// Where a container stands.
 #[derive(Clone, Debug)]
 pub(crate) enum Standing {
-    /// It is to be begun.
+    /// It has not begun.
     Waiting,
-    /// Its workflow runs, and is cancelled by this.
+    /// Its workflow runs. The token cancels it.
     Running(WorkflowCancellationToken),
-    /// It failed, and someone has to decide what becomes of it.
+    /// It failed, and waits for a user's decision.
     Undecided,
-    /// It ended so.
+    /// It ended in this way.
     Ended(&'static str),
 }
 
-/// Has its image.
+/// It has an image.
 pub(crate) const DONE: &str = "is done";
-/// Has none.
+/// It has no image.
 pub(crate) const FAILED: &str = "has failed";
-/// Has none, as someone wanted.
+/// A user cancelled it.
 pub(crate) const CANCELLED: &str = "is cancelled";
 
 /// The containers of one component, by their place in it.
 #[derive(Debug, Default)]
 pub(crate) struct Desk {
     component: String,
-    names: Vec<String>,
-    standing: Vec<Standing>,
+    pub(crate) names: Vec<String>,
+    pub(crate) standing: Vec<Standing>,
     /// The containers of the component that each is built from.
     from: Vec<Vec<usize>>,
     paused: BTreeSet<usize>,
-    /// Those that someone cancelled, and not the build.
+    /// The containers that a user cancelled, without the build.
     cancelled: BTreeSet<usize>,
-    resources: BTreeMap<usize, ResourcesSpec>,
-    /// Whether it takes no decisions any more.
+    /// New resources that users have set.
+    pub(crate) resources: BTreeMap<usize, ResourcesSpec>,
+    /// Whether it takes no more decisions.
     closed: bool,
 }
 
 impl Desk {
-    /// Every container is to be begun.
-    pub(crate) fn of(component: &OutlinedComponent) -> Self {
+    /// No container has begun.
+    pub(crate) fn of(component: &ComponentPlan) -> Self {
         let all = || component.containers.iter();
-        let place = |base: &String| {
-            all().position(|one| names::container(&component.name, &one.name) == *base)
-        };
+        let place = |base: &String| all().position(|one| one.path() == *base);
         Self {
             component: component.name.clone(),
-            names: all().map(|one| one.name.clone()).collect(),
+            names: all().map(|one| one.container.clone()).collect(),
             standing: all().map(|_| Standing::Waiting).collect(),
-            from: all().map(|one| one.from.iter().filter_map(place).collect()).collect(),
+            from: all().map(|one| one.from().iter().filter_map(place).collect()).collect(),
             ..Self::default()
         }
     }
@@ -70,7 +67,7 @@ impl Desk {
         !self.standing.is_empty()
     }
 
-    /// The first container that may be begun now.
+    /// The first container that can begin.
     pub(crate) fn next(&self) -> Option<usize> {
         let mut all = self.standing.iter().enumerate();
         let is_next = |(index, one): &(usize, &Standing)| {
@@ -79,13 +76,13 @@ impl Desk {
         all.find(is_next).map(|(index, _)| index)
     }
 
-    /// Whether those that a container is built from have ended. A build that ends has no order.
+    /// Whether its bases have ended, or the build ends.
     fn is_ready(&self, index: usize) -> bool {
         let mut bases = self.from[index].iter();
         self.closed || bases.all(|base| matches!(self.standing[*base], Standing::Ended(_)))
     }
 
-    /// Whether nothing runs, waits, or is to be decided.
+    /// Whether every container has ended.
     pub(crate) fn is_over(&self) -> bool {
         self.standing.iter().all(|one| matches!(one, Standing::Ended(_)))
     }
@@ -94,11 +91,7 @@ impl Desk {
         matches!(self.standing[index], Standing::Undecided)
     }
 
-    pub(crate) fn set(&mut self, index: usize, standing: Standing) {
-        self.standing[index] = standing;
-    }
-
-    /// Nothing is held back or waited for any more: the build ends.
+    /// Ends all pauses and open decisions, as the build ends.
     pub(crate) fn close(&mut self) {
         self.closed = true;
         self.paused.clear();
@@ -109,13 +102,13 @@ impl Desk {
         }
     }
 
-    /// Holds containers back before anything is begun.
+    /// Pauses containers before the build begins.
     pub(crate) fn hold(&mut self, names: &[String]) {
         let all = self.names.iter().enumerate();
         self.paused.extend(all.filter(|(_, name)| names.contains(name)).map(|(index, _)| index));
     }
 
-    /// Cancels containers before anything is begun.
+    /// Cancels containers before the build begins.
     pub(crate) fn skip(&mut self, names: &[String]) {
         for index in 0..self.names.len() {
             if names.contains(&self.names[index]) {
@@ -125,22 +118,17 @@ impl Desk {
         }
     }
 
-    /// Whether someone cancelled this container, and not the build.
+    /// Whether a user cancelled this container, without the build.
     pub(crate) fn is_cancelled(&self, index: usize) -> bool {
         self.cancelled.contains(&index)
     }
 
-    /// What a container may use from now on, where someone said so.
-    pub(crate) fn resources(&self, index: usize) -> Option<&ResourcesSpec> {
-        self.resources.get(&index)
-    }
-
-    /// Whether a container is held back.
+    /// Whether a container is paused.
     pub(crate) fn is_paused(&self, index: usize) -> bool {
         self.paused.contains(&index)
     }
 
-    /// The containers that run and that a decision is about.
+    /// The running containers of a decision.
     pub(crate) fn running(&self, decision: &Decision) -> Vec<String> {
         let meant = self.meant(decision).into_iter();
         let running = meant.filter(|index| matches!(self.standing[*index], Standing::Running(_)));
@@ -153,7 +141,7 @@ impl Desk {
         meant.map(|(index, _)| index).collect()
     }
 
-    /// Why a decision cannot be followed, where that is so.
+    /// Checks a decision.
     pub(crate) fn check(&self, decision: &Decision) -> Result<(), String> {
         if self.closed {
             return Err("the build is ending".to_owned());
@@ -191,7 +179,7 @@ impl Desk {
         }
     }
 
-    /// Follows a decision that was checked, and says for which containers it changed something.
+    /// Follows a checked decision. Returns the changed containers.
     pub(crate) fn follow(&mut self, decision: &Decision) -> Vec<usize> {
         let meant = self.meant(decision);
         let changed = meant.into_iter().filter(|index| match decision {
@@ -219,39 +207,19 @@ impl Desk {
                 self.standing[*index] = Standing::Waiting;
                 self.cancelled.remove(index);
                 if let Some(given) = resources {
-                    give(self.resources.entry(*index).or_default(), given);
+                    self.resources.entry(*index).or_default().replace(given);
                 }
                 true
             }
         });
         changed.collect()
     }
-
-    pub(crate) fn name(&self, index: usize) -> &str {
-        &self.names[index]
-    }
-
-    pub(crate) fn standing(&self, index: usize) -> &Standing {
-        &self.standing[index]
-    }
 }
 
-/// Puts what is given over what was given before.
-fn give(resources: &mut ResourcesSpec, given: &ResourcesSpec) {
-    let give = |to: &mut Option<String>, from: &Option<String>| {
-        if from.is_some() {
-            to.clone_from(from);
-        }
-    };
-    give(&mut resources.cpu, &given.cpu);
-    give(&mut resources.memory, &given.memory);
-    give(&mut resources.ephemeral_storage, &given.ephemeral_storage);
-}
-
-/// Puts what was given into a container's document.
+/// Sets resources in a container's document.
 pub(crate) fn grant(container: &mut Value, given: &ResourcesSpec) {
     let own = container.get("resources").cloned().unwrap_or_default();
     let mut resources: ResourcesSpec = serde_json::from_value(own).unwrap_or_default();
-    give(&mut resources, given);
+    resources.replace(given);
     container["resources"] = json!(resources);
 }

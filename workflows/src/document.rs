@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     bounds,
-    fault::{Faults, quoted},
+    fault::{Fault, Faults, quoted},
     spec::{AppSpec, ComponentInput, ContainerInput},
 };
 
@@ -37,8 +37,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Reads a document of this kind; a `null` counts as left out. Beside the faults of its shape
-    /// it gives what can be read in spite of them, so that its meaning can be checked as well.
+    /// Reads a document of this kind. A `null` counts as missing. A document with faults of its shape
+    /// is returned too if it can be read with stand-ins, so that its meaning can be checked.
     pub(crate) fn read(self, mut raw: Value) -> (Option<Document>, Faults) {
         drop_nulls(&mut raw);
         match self {
@@ -56,11 +56,7 @@ impl Kind {
 
 /// Reads a text as a document. The faults are those of any JSON.
 pub fn parse(text: &[u8]) -> Result<Value, Faults> {
-    let fault = |message: String| {
-        let mut faults = Faults::default();
-        faults.add("", message);
-        faults
-    };
+    let fault = |message| Faults(vec![Fault { path: String::new(), message }]);
     if text.is_empty() {
         return Err(fault("there is no document; it is the workflow's one input".to_owned()));
     }
@@ -110,12 +106,8 @@ fn fits(raw: &Value) -> Result<(), String> {
         return Err(too_deep(&depth.to_string()));
     }
     let resolved = raw.get("resolved").map_or(0, |resolved| resolved.to_string().len());
-    let size = raw.to_string().len() - resolved;
-    let bound = bounds::DOCUMENT_BYTES;
-    match size > bound {
-        true => Err(format!("the document has {size} bytes; at most {bound} are accepted")),
-        false => Ok(()),
-    }
+    let size = bounds::at_most(raw.to_string().len() - resolved, bounds::DOCUMENT_BYTES, "bytes");
+    size.map_err(|fault| format!("the document has {fault}"))
 }
 
 fn too_deep(depth: &str) -> String {
@@ -183,8 +175,8 @@ pub fn member(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-/// The raw defaults of a component's containers: its own fields over the app's. As in the
-/// lowering, the parts of `resources` and `timeouts` are inherited one by one.
+/// The raw defaults of a component's containers: its own fields over the fields of the app. The parts
+/// of `resources` and `timeouts` are inherited one by one.
 pub(crate) fn inherit(defaults: &Value, component: &Value) -> Value {
     let mut merged = defaults.as_object().cloned().unwrap_or_default();
     for (name, own) in component.as_object().into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! How the parts of a build ended, and what that comes to.
+//! How the parts of a build ended, and the result of that.
 
 use crate::{
     bounds,
@@ -7,8 +7,7 @@ use crate::{
     stop::Stop,
 };
 
-/// Shortens what is told of earlier attempts, as hundreds of containers may have had some. Each
-/// container's own workflow has them in full.
+/// Shortens the earlier attempts. The workflow of each container has them in full.
 fn brief(earlier: &mut Vec<FailedAttempt>) {
     earlier.drain(..earlier.len().saturating_sub(bounds::EARLIER_OF_MANY));
     for attempt in earlier {
@@ -24,7 +23,7 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    /// `asked` is whether someone cancelled the whole: then that is how it ends, whatever failed.
+    /// `asked` is whether a user cancelled the build. Then it ends as cancelled, whatever failed.
     pub(crate) fn of(outcomes: Vec<Result<BuildOutput, Stop>>, asked: bool) -> Self {
         let mut images: Vec<ContainerImage> = Vec::new();
         let mut failures: Vec<Failure> = Vec::new();
@@ -57,7 +56,7 @@ impl Ending {
     }
 
     pub(crate) fn deliver(&mut self, outcome: Result<Option<Package>, Stop>) {
-        // From here on the package tells of it.
+        // The package has it now.
         self.images.iter_mut().for_each(|image| image.made = None);
         match outcome {
             Ok(package) => self.package = package,
@@ -69,14 +68,14 @@ impl Ending {
         }
     }
 
-    /// Takes note of a person's word about the delivery.
+    /// Records a user's answer about the delivery.
     pub(crate) fn consent(&mut self, consent: Result<(), Stop>) {
         if let Err(stop) = consent {
             self.deliver(Err(stop));
         }
     }
 
-    /// What the search attribute of the outcome says.
+    /// The value of the search attribute of the outcome.
     pub(crate) fn word(&self) -> String {
         self.stop.as_ref().map_or_else(|| "succeeded".to_owned(), Stop::word)
     }

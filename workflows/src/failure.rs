@@ -1,13 +1,14 @@
-//! The public failure types, and what a failure tells.
+//! What a failure tells.
 
 mod kind;
 
-pub use self::kind::FailureType;
-use crate::bounds;
 use serde::{Deserialize, Serialize};
 
-/// One failure, with what a person needs to act on it.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, schemars::JsonSchema)]
+pub use self::kind::FailureType;
+use crate::bounds;
+
+/// One failure, with what a user needs to act on it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
     /// One of the public types.
@@ -22,10 +23,10 @@ pub struct Failure {
     /// Name of the container.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub container: String,
-    /// Which one of several platforms it was built for.
+    /// The platform, if the container has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
-    /// Which attempt, counted from 1.
+    /// The attempt, counted from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
     /// Name of the Pod.
@@ -34,7 +35,7 @@ pub struct Failure {
     /// Name of its node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
-    /// Exit code of the executor, which is the failing command's.
+    /// Exit code of the executor: that of the failed command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
     /// The instruction that failed.
@@ -46,27 +47,27 @@ pub struct Failure {
     /// The end of the executor's log.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub log_tail: String,
-    /// Where the attempt's whole log is: an URL of the store.
+    /// URL of the whole log of the attempt in the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
-    /// The container that failed, as `component/container`, where this one was not begun for it.
+    /// The failed container because of which this one did not begin, as `component/container`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
-    /// What a person can do about it, in a sentence.
+    /// What a user can do about it, in a sentence.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub remedy: String,
-    /// The attempts before this one, as far as there were any.
+    /// The attempts before this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<FailedAttempt>,
 }
 
-/// An attempt that failed and was followed by another one.
+/// A failed attempt that was followed by another attempt.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FailedAttempt {
     /// Counted from 1.
     pub attempt: u32,
-    /// Which one of several platforms it was built for.
+    /// The platform, if the container has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
     /// One of the public failure types.
@@ -81,13 +82,13 @@ pub struct FailedAttempt {
     /// Name of its node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
-    /// Where its log is.
+    /// URL of its log in the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
 }
 
 impl FailedAttempt {
-    /// What is kept of a failure that was followed by another attempt.
+    /// The short form of a failure.
     pub fn of(attempt: u32, failure: &Failure) -> Self {
         Self {
             attempt,
@@ -102,29 +103,17 @@ impl FailedAttempt {
 }
 
 impl Failure {
-    /// A failure that is not yet anyone's.
+    /// A failure that does not name its container yet.
     pub fn new(kind: FailureType, message: impl Into<String>) -> Self {
         Self {
             kind,
             message: cut(message.into()),
-            component: String::new(),
-            container: String::new(),
-            platform: None,
-            attempt: None,
-            pod: None,
-            node: None,
-            exit_code: None,
-            instruction: None,
-            line: None,
-            log_tail: String::new(),
-            log: None,
-            cause: None,
             remedy: kind.remedy().to_owned(),
-            earlier: Vec::new(),
+            ..Self::default()
         }
     }
 
-    /// The failure of what was not begun, as a container that it is built from has none.
+    /// The failure of a container that did not begin, as its base `cause` failed.
     pub(crate) fn due_to(cause: &str, kind: FailureType, message: &str) -> Self {
         let why = format!("not begun, as `{cause}` failed, from which it is built: {message}");
         Self {
@@ -140,7 +129,7 @@ impl Failure {
         Self { platform: Some(platform.to_owned()), message, ..self }
     }
 
-    /// The failure, put down to a container unless it is one's already.
+    /// Names the container, unless the failure names one already.
     pub fn of(mut self, component: &str, container: &str) -> Self {
         if self.container.is_empty() {
             self.component = component.to_owned();
@@ -161,12 +150,12 @@ impl std::fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Cuts a text to what an error may carry, keeping its end, where the reason is.
+/// The end of a message, which contains the reason, cut to [`bounds::MESSAGE_BYTES`].
 pub fn cut(text: String) -> String {
     tail(&text, bounds::MESSAGE_BYTES)
 }
 
-/// The first `bytes` of a text at most, cut at a character, the cut marked.
+/// At most the first `bytes` of a text and `…`, cut between characters.
 pub fn head(text: &str, bytes: usize) -> String {
     if text.len() <= bytes {
         return text.to_owned();
@@ -175,7 +164,7 @@ pub fn head(text: &str, bytes: usize) -> String {
     format!("{}…", &text[..end.unwrap_or(0)])
 }
 
-/// The last `bytes` of a text at most, cut at a character, the cut marked.
+/// At most `…` and the last `bytes` of a text, cut between characters.
 pub fn tail(text: &str, bytes: usize) -> String {
     if text.len() <= bytes {
         return text.to_owned();

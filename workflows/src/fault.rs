@@ -1,15 +1,15 @@
-//! Faults of a document: all of them, each with its place.
+//! The faults of a document, each with its place.
 
 use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
-/// One thing that is wrong with a document.
+/// One fault of a document.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Fault {
     /// Where, as `components[1].containers[0].contextDir`.
     pub path: String,
-    /// What was found and what is accepted, in one sentence.
+    /// The found and the accepted value, in one sentence.
     pub message: String,
 }
 
@@ -22,10 +22,10 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Fields have short names; a key or an unknown field may have any.
+/// Longest path in a message. Unknown fields and keys can have any length.
 const LONGEST_PATH: usize = 160;
 
-/// How the message of a fault begins that is about something left out.
+/// Begins the message of a fault about a missing field.
 pub const MISSING: &str = "missing";
 
 /// The faults found so far, in the order of the document.
@@ -33,21 +33,20 @@ pub const MISSING: &str = "missing";
 pub struct Faults(pub Vec<Fault>);
 
 impl Faults {
-    /// Notes one more.
+    /// Adds a fault.
     pub fn add(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.0.push(Fault { path: path.into(), message: message.into() });
     }
 
-    /// Notes what a check found, if anything.
+    /// Adds the fault of a check.
     pub fn check(&mut self, path: &str, result: Result<(), String>) {
         if let Err(message) = result {
             self.add(path, message);
         }
     }
 
-    /// Adds what a later look found. It saw the document with its wrong places mended, so what it
-    /// says of such a place, or of one in it, is due to that: then it is not told. Neither is what
-    /// it misses where the defaults were such a place.
+    /// Adds the faults of a later pass, which saw stand-ins at the places of the earlier faults. Faults
+    /// at or below these places are left out, and missing fields if the defaults are such a place.
     pub fn extend(&mut self, later: Self) {
         let mended: BTreeSet<&str> = self.0.iter().map(|fault| fault.path.as_str()).collect();
         let is_due = |fault: &Fault| {
@@ -58,7 +57,7 @@ impl Faults {
         self.0.extend(told);
     }
 
-    /// The value where nothing is wrong, otherwise every fault.
+    /// The value if there is no fault, otherwise every fault.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
         if self.0.is_empty() { Ok(value) } else { Err(self) }
     }
@@ -70,8 +69,7 @@ fn enclosing(path: &str) -> impl Iterator<Item = &str> {
     std::iter::once(path).chain(outer)
 }
 
-/// How many faults a message spells out. The rest is counted, so that the message stays readable
-/// and far below the engine's limit for a payload.
+/// How many faults a message spells out. The rest is counted.
 const SPELLED_OUT: usize = 50;
 
 impl fmt::Display for Faults {
@@ -88,9 +86,20 @@ impl fmt::Display for Faults {
     }
 }
 
-/// A value of a user, cut to what a message can bear.
+/// A user's value for a message, cut to 80 characters.
 pub fn quoted(value: &str) -> String {
     format!("`{}`", cut(value, 80))
+}
+
+/// The first ten names of a list, and how many more there are.
+pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>, between: &str) -> String {
+    const NAMED: usize = 10;
+    let names: Vec<_> = names.map(quoted).collect();
+    match names.len() {
+        0 => "none".to_owned(),
+        1..=NAMED => names.join(between),
+        all => format!("{}{between}… ({} more)", names[..NAMED].join(between), all - NAMED),
+    }
 }
 
 /// The first characters of a text, the cut marked.

@@ -1,10 +1,8 @@
-//! The URL of a git repository. This is its only parser.
+//! The only parser of git URLs.
 //!
-//! A worker checks the host that it reads here, and libgit2 connects to the host that *it* reads. Both
-//! must be the same host, so only texts that leave nothing to interpret are accepted: a URL that
-//! differs from its canonical form is refused, and a client is given the canonical form
-//! ([`GitUrl`]'s `Display`). libgit2 1.9 percent-decodes hosts and ends the host of a URL at `/`, `?`
-//! or `#` alone; the URL standard, which `url` follows, ends it at `\` too.
+//! A worker checks the host that it reads here, and libgit2 connects to the host that *it* reads. To
+//! make both the same, only URLs in their canonical form ([`GitUrl`]'s `Display`) are accepted. libgit2
+//! 1.9 percent-decodes hosts and ends a host at `/`, `?` or `#`; the URL standard ends it at `\` too.
 
 use std::fmt;
 
@@ -62,9 +60,8 @@ impl GitUrl {
         Ok(parsed)
     }
 
-    /// Parses a URL that its user cannot change, as a stranger's `.gitmodules` has it. The scheme and the
-    /// host may have capital letters, and the scheme's own port may be written: such a URL has one
-    /// meaning for every parser, and the result is canonical.
+    /// Parses a URL that the user cannot change, such as one in a `.gitmodules`. Accepts capital letters
+    /// in scheme and host, and the default port: every parser understands these in the same way.
     pub fn parse_foreign(value: &str) -> Result<Self, String> {
         let Some((scheme, rest)) = value.split_once("://") else { return Self::parse(value) };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -152,8 +149,7 @@ impl GitUrl {
         protocol(self) == protocol(other) && self.authority() == other.authority()
     }
 
-    /// The URL of a relative path (`./x`, `../x`), as git resolves that of a submodule. `..` does not
-    /// climb above the host. The result is parsed like any other URL.
+    /// Resolves a relative path (`./x`, `../x`) as git does for submodules. `..` stays on the host.
     pub fn join(&self, relative: &str) -> Result<Self, String> {
         let mut base: Vec<&str> = self.path.trim_matches('/').split('/').collect();
         for part in relative.split('/') {
@@ -183,9 +179,8 @@ impl fmt::Display for GitUrl {
     }
 }
 
-/// A host as it is written in one way only. The URL standard's own parser decodes, lower-cases and
-/// encodes names, and reads numbers such as `0x7f.1` as IPv4 addresses: what it changes is refused by
-/// the comparison of the whole URL. A trailing dot would be a second name for the same host.
+/// The canonical form of a host. The parser of the URL standard decodes, lower-cases and encodes names,
+/// and reads `0x7f.1` as an IPv4 address. A trailing dot would be a second name for the same host.
 fn canonical_host(host: &str) -> Option<String> {
     let canonical = Host::parse(host).ok()?.to_string();
     let is_label = |label: &str| {
@@ -199,8 +194,8 @@ fn is_user(user: &str) -> bool {
     !user.is_empty() && user.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c))
 }
 
-/// Visible ASCII, but for what one of the parsers gives a meaning of its own, or a shell does. `%` must
-/// code a character that is neither a control character nor a separator.
+/// Visible ASCII without characters that a parser or a shell interprets. `%` must encode neither a
+/// control character nor a separator.
 fn is_path(path: &str) -> bool {
     let is_code = |code: &str| {
         let digits = code.get(..2).filter(|digits| digits.bytes().all(|c| c.is_ascii_hexdigit()));

@@ -1,14 +1,30 @@
 //! The handlers that `BuildApp` and `BuildComponent` have in common: the queries, and the updates by
 //! which a user decides about a running build.
 //!
-//! The SDK's `#[workflow_methods]` reads one impl block, whole. So what is common is added to that
-//! block by a macro, and is not in a trait or a block of its own.
+//! The SDK's `#[workflow_methods]` reads one whole `impl` block, so a macro adds the common handlers to
+//! the block of each workflow.
 
-/// The `#[workflow_methods]` of a workflow: its own methods, and the common handlers. The workflow has
-/// the fields `progress`, `planned` and `consent`, a method `check` that says why a decision is
+/// The `#[workflow_methods]` of a workflow: its own methods and the common handlers. The workflow has
+/// the fields `progress`, `planned` and `consent`, a method `check`, which returns why a decision is
 /// refused, and a module `decide` with `follow`, which follows a decision.
 macro_rules! with_decisions {
     ($workflow:ident { $($own:tt)* }) => {
+        $crate::handlers::with_decisions! {
+            @ $workflow { $($own)* }
+            /// Keeps containers from being launched, until they are resumed.
+            check_pause pause "pause" Pause,
+            /// Lets containers be launched.
+            check_resume resume "resume" Resume,
+            /// Cancels one container.
+            check_cancel_container cancel_container "cancel_container" Cancel,
+            /// Builds a failed container again.
+            check_retry_container retry_container "retry_container" Retry,
+            /// Extends one of the timeouts of a container.
+            check_extend extend "extend" Extend,
+        }
+    };
+    (@ $workflow:ident { $($own:tt)* }
+     $($(#[$doc:meta])* $check:ident $update:ident $name:tt $decision:ident,)*) => {
         #[temporalio_macros::workflow_methods]
         impl $workflow {
             $($own)*
@@ -42,100 +58,27 @@ macro_rules! with_decisions {
                 ctx.set_current_details(self.progress.markdown());
             }
 
-            #[update_validator(pause)]
-            fn check_pause(
-                &self,
-                _ctx: &temporalio_workflow::WorkflowContextView,
-                asked: &temporalio_common::data_converters::RawValue,
-            ) -> Result<(), $crate::decision::Refusal> {
-                self.check(&$crate::decision::Decision::Pause($crate::decision::read(asked)?))
-            }
+            $(
+                #[update_validator($update)]
+                fn $check(
+                    &self,
+                    _ctx: &temporalio_workflow::WorkflowContextView,
+                    asked: &temporalio_common::data_converters::RawValue,
+                ) -> Result<(), $crate::decision::Refusal> {
+                    let asked = $crate::decision::read(asked)?;
+                    self.check(&$crate::decision::Decision::$decision(asked))
+                }
 
-            /// Launches nothing more, until it is resumed.
-            #[update(name = "pause")]
-            pub async fn pause(
-                ctx: &mut temporalio_workflow::WorkflowContext<Self>,
-                asked: temporalio_common::data_converters::RawValue,
-            ) -> Result<String, $crate::decision::Refusal> {
-                let asked = $crate::decision::read(&asked)?;
-                decide::follow(ctx, $crate::decision::Decision::Pause(asked)).await
-            }
-
-            #[update_validator(resume)]
-            fn check_resume(
-                &self,
-                _ctx: &temporalio_workflow::WorkflowContextView,
-                asked: &temporalio_common::data_converters::RawValue,
-            ) -> Result<(), $crate::decision::Refusal> {
-                self.check(&$crate::decision::Decision::Resume($crate::decision::read(asked)?))
-            }
-
-            /// Launches again.
-            #[update(name = "resume")]
-            pub async fn resume(
-                ctx: &mut temporalio_workflow::WorkflowContext<Self>,
-                asked: temporalio_common::data_converters::RawValue,
-            ) -> Result<String, $crate::decision::Refusal> {
-                let asked = $crate::decision::read(&asked)?;
-                decide::follow(ctx, $crate::decision::Decision::Resume(asked)).await
-            }
-
-            #[update_validator(cancel_container)]
-            fn check_cancel_container(
-                &self,
-                _ctx: &temporalio_workflow::WorkflowContextView,
-                asked: &temporalio_common::data_converters::RawValue,
-            ) -> Result<(), $crate::decision::Refusal> {
-                self.check(&$crate::decision::Decision::Cancel($crate::decision::read(asked)?))
-            }
-
-            /// Cancels one container; the others go on.
-            #[update(name = "cancel_container")]
-            pub async fn cancel_container(
-                ctx: &mut temporalio_workflow::WorkflowContext<Self>,
-                asked: temporalio_common::data_converters::RawValue,
-            ) -> Result<String, $crate::decision::Refusal> {
-                let asked = $crate::decision::read(&asked)?;
-                decide::follow(ctx, $crate::decision::Decision::Cancel(asked)).await
-            }
-
-            #[update_validator(retry_container)]
-            fn check_retry_container(
-                &self,
-                _ctx: &temporalio_workflow::WorkflowContextView,
-                asked: &temporalio_common::data_converters::RawValue,
-            ) -> Result<(), $crate::decision::Refusal> {
-                self.check(&$crate::decision::Decision::Retry($crate::decision::read(asked)?))
-            }
-
-            /// Builds a failed container once more.
-            #[update(name = "retry_container")]
-            pub async fn retry_container(
-                ctx: &mut temporalio_workflow::WorkflowContext<Self>,
-                asked: temporalio_common::data_converters::RawValue,
-            ) -> Result<String, $crate::decision::Refusal> {
-                let asked = $crate::decision::read(&asked)?;
-                decide::follow(ctx, $crate::decision::Decision::Retry(asked)).await
-            }
-
-            #[update_validator(extend)]
-            fn check_extend(
-                &self,
-                _ctx: &temporalio_workflow::WorkflowContextView,
-                asked: &temporalio_common::data_converters::RawValue,
-            ) -> Result<(), $crate::decision::Refusal> {
-                self.check(&$crate::decision::Decision::Extend($crate::decision::read(asked)?))
-            }
-
-            /// Extends one of a container's timeouts.
-            #[update(name = "extend")]
-            pub async fn extend(
-                ctx: &mut temporalio_workflow::WorkflowContext<Self>,
-                asked: temporalio_common::data_converters::RawValue,
-            ) -> Result<String, $crate::decision::Refusal> {
-                let asked = $crate::decision::read(&asked)?;
-                decide::follow(ctx, $crate::decision::Decision::Extend(asked)).await
-            }
+                $(#[$doc])*
+                #[update(name = $name)]
+                pub async fn $update(
+                    ctx: &mut temporalio_workflow::WorkflowContext<Self>,
+                    asked: temporalio_common::data_converters::RawValue,
+                ) -> Result<String, $crate::decision::Refusal> {
+                    let asked = $crate::decision::read(&asked)?;
+                    decide::follow(ctx, $crate::decision::Decision::$decision(asked)).await
+                }
+            )*
 
             #[update_validator(approve)]
             fn check_approve(
@@ -146,7 +89,7 @@ macro_rules! with_decisions {
                 $crate::consent::check(&self.progress, asked)
             }
 
-            /// Consents to the delivery, or refuses it.
+            /// Approves the delivery, or rejects it.
             #[update(name = "approve")]
             pub fn approve(
                 &mut self,

@@ -1,4 +1,4 @@
-//! What is told of a container's image, whoever built or found it.
+//! The result for a container's image, built or found.
 
 use crate::{
     build_id::BuildId,
@@ -17,18 +17,12 @@ impl ContainerImage {
             container: plan.container.clone(),
             init: plan.init,
             reference: names::reference(repository, &built.digest),
-            tags: Vec::new(),
             digest: built.digest,
             size: built.size,
             platform: built.platform,
             platforms: built.platforms,
-            commit: None,
-            attempts: 0,
-            reused: false,
-            files: false,
-            made: None,
-            earlier: Vec::new(),
             times: Times { total: 0.0, pod: built.pod_seconds },
+            ..Self::default()
         }
     }
 

@@ -1,10 +1,7 @@
-//! Kilnworks' contract with the engine and with everyone who starts a build: the spec, the plan,
-//! the steps' inputs and outputs, the policy table, and the workflows.
+//! The spec, the plan, the inputs and outputs of the steps, the policy table, and the workflows.
 //!
-//! Nothing here does input or output: this crate's manifest names no client of anything. What the
-//! workflows need done they ask for through [`steps`].
-//!
-//! Read [`build_app`], [`build_component`], [`build_container`]: top to bottom they are the product.
+//! This crate does no input or output; workflows call [`steps`] for that. To read it, start with
+//! [`build_app`], [`build_component`] and [`build_container`].
 
 mod bases;
 pub mod bounds;

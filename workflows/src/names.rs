@@ -1,4 +1,4 @@
-//! Names that Kilnworks derives. Each is made here, once; whoever comes later is handed the name.
+//! Names that Kilnworks derives. Later steps get the name, and do not derive it again.
 
 use sha2::{Digest, Sha256};
 
@@ -43,7 +43,7 @@ pub fn chart(package: &str) -> String {
     format!("{package}-chart")
 }
 
-/// Where the images lie that are used again, each under [`reuse_tag`].
+/// The repository of images that are kept for reuse, each with its content key as the tag.
 pub fn reuse_repository(prefix: &str) -> String {
     format!("{prefix}/{REUSED}")
 }
@@ -53,11 +53,6 @@ const REUSED: &str = "kiln-cache";
 /// Whether a package cannot have this name.
 pub fn is_reserved(package: &str) -> bool {
     package == REUSED
-}
-
-/// The tag of an image by its content key.
-pub fn reuse_tag(key: &str) -> String {
-    key.to_owned()
 }
 
 /// The tag of a package: its version where there is one, else of what is in it.
@@ -103,22 +98,20 @@ pub fn first_tag(version: Option<&str>, commit: &str) -> String {
     }
 }
 
-/// The tag that keeps a manifest of a package in the package's own repository: what has no tag,
-/// registries clear away.
+/// The tag of a manifest in a package's repository. Registries delete manifests without a tag.
 pub fn child_tag(digest: &str) -> String {
     let hex = digest.rsplit_once(':').map_or(digest, |(_, hex)| hex);
     format!("kiln-{}", hex.get(..12).unwrap_or(hex))
 }
 
-/// The tag of the index of what refers to a manifest, in registries that keep none by themselves:
-/// the distribution specification's.
+/// The tag of the referrers of a manifest, for registries without the referrers API.
 pub fn referrers_tag(digest: &str) -> String {
     digest.replace(':', "-")
 }
 
 /// Name of an attempt's Pod or Job, `<app>-<component>-<container>[-<platform>]-<attempt>-<hash>`: a
-/// DNS label of at most 57 characters, as a Job appends six for its Pod. The same attempt of the same
-/// execution, rendered the same, has the same name, whoever derives it; no other has.
+/// DNS label of at most 57 characters, as a Job appends six for its Pod. The hash is of the execution,
+/// the attempt, the platform and the rendering.
 pub fn pod(id: &BuildId, rendered: &str) -> String {
     let platform = platform::word(id.platform.trim_start_matches("linux/"));
     let platform = if platform.is_empty() { platform } else { format!("-{platform}") };
@@ -132,14 +125,13 @@ pub fn pod(id: &BuildId, rendered: &str) -> String {
 /// Longest name of a Pod or Job.
 const POD: usize = 57;
 
-/// The one tag that an attempt's executor pushes. Where the registry has it, the attempt has pushed
-/// its image, even if its Pod is gone.
+/// The tag that the executor of an attempt pushes. If the registry has it, the image is complete.
 pub fn attempt_tag(id: &BuildId, rendered: &str) -> String {
     format!("kiln-{}", attempt_hash(id, rendered))
 }
 
-/// What equal builds have in common, as a label's value: the scope is an installation, a repository
-/// of kept images, a Secret of the registry and a layer cache.
+/// The label value that equal builds share. The scope is an installation, a repository of kept images,
+/// a Secret of the registry and a layer cache.
 pub fn content(scope: &[&str], key: &str) -> String {
     label_hash(&format!("{}\n{key}", scope.join("\n")))
 }
@@ -152,8 +144,7 @@ fn attempt_hash(id: &BuildId, rendered: &str) -> String {
 /// Where all logs lie in the store.
 pub const LOGS: &str = "logs/";
 
-/// Where the log of an attempt lies in the store: everything under this prefix. `platform` is which
-/// one of several, else empty.
+/// Prefix of an attempt's log in the store. `platform` is empty unless the container has several.
 pub fn log_prefix(run_id: &str, platform: &str, attempt: u32) -> String {
     format!("{}{attempt}/", logs_prefix(run_id, platform))
 }

@@ -1,4 +1,4 @@
-//! What a build gives back. Public wire, the same for all three workflows.
+//! The result of a build, the same for all three workflows. Public wire.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,12 +29,12 @@ pub struct BuildOutput {
 pub enum Outcome {
     /// Every image is in its registry.
     Succeeded,
-    /// Nothing was built: what is published is what would come out.
+    /// Nothing was built: the result would equal what is published.
     Unchanged,
 }
 
 /// One image.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerImage {
     /// Name of the component.
@@ -55,25 +55,25 @@ pub struct ContainerImage {
     pub size: u64,
     /// `os/architecture`; of several all of them, as `linux/amd64,linux/arm64`.
     pub platform: String,
-    /// The image of each platform, where there are several: `digest` and `reference` are their
-    /// index's then, and `size` is that of all.
+    /// The image of each platform, if there are several. `digest` and `reference` are then those of the
+    /// index, and `size` is the sum.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub platforms: Vec<PlatformImage>,
     /// Commit that it was built from; none where the image was used as it is.
     #[serde(default)]
     pub commit: Option<String>,
-    /// How many Pods it took; 0 where none.
+    /// How many Pods it took.
     pub attempts: u32,
-    /// True where it had been built before of the same things.
+    /// True if it was built before from the same content.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reused: bool,
-    /// True where its files are wanted, and not the image.
+    /// True if the package has its files and not the image.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub files: bool,
-    /// What it was made of. Of a component's and an app's images the record in the package tells.
+    /// What it was made of. For components and apps, the record in the package has this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made: Option<Box<Made>>,
-    /// The attempts that failed before; of many the last twenty.
+    /// The last twenty failed attempts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<FailedAttempt>,
     /// How long each part took.
@@ -112,11 +112,10 @@ pub struct Made {
     /// Names of the build args.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub build_args: Vec<String>,
-    /// The images that it stands on.
+    /// The base images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bases: Vec<Base>,
-    /// Content key of the image: what has the same key is the same image. None where that cannot be
-    /// said.
+    /// Content key of the image: images with the same key are the same. None if it has no key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// Id of the workflow that built it, or found it built.
@@ -127,13 +126,13 @@ pub struct Made {
     pub run_id: String,
 }
 
-/// An image that a build stands on.
+/// A base image.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Base {
     /// As the Dockerfile names it, its `ARG`s filled in.
     pub image: String,
-    /// `sha256:…` that it was when the build began.
+    /// Its `sha256:…` when the build began.
     pub digest: String,
 }
 
@@ -141,8 +140,7 @@ pub struct Base {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Times {
-    /// From the start of the container's workflow to its image; 0 where it had none, as the image was
-    /// there already.
+    /// From the start of the container's workflow to its image; 0 if it had no workflow.
     pub total: f64,
     /// From the Pod's creation to the end of its executor.
     pub pod: f64,
@@ -153,19 +151,16 @@ pub struct Times {
 #[serde(rename_all = "camelCase")]
 pub struct Package {
     /// `name:tag`, as tools pull and copy it.
-    // Recorded histories have it by its first name.
-    #[serde(alias = "url")]
     pub reference: String,
     /// `sha256:…` of its index.
     pub digest: String,
 }
 
-/// The details of a failed workflow: everything that failed, and everything that did not.
+/// The details of a failed workflow.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FailureDetails {
-    /// In plan order, those that have another one for their cause last. The first one names the
-    /// type of the workflow's failure.
+    /// In plan order, those with a `cause` last. The first one is the type of the workflow's failure.
     pub failures: Vec<Failure>,
     /// The images that were finished.
     #[serde(default)]

@@ -4,25 +4,25 @@ mod container;
 mod delivery;
 mod graph;
 mod lower;
-mod outline;
 mod shared;
 mod timeouts;
 mod weight;
 
-pub use container::{BuildPlan, Cache, ContainerPlan, GitSource, Registry, Resources, Work};
-pub use outline::{Outline, OutlinedComponent, OutlinedContainer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-pub use shared::LONGEST_TIMEOUT;
 
+pub use crate::spec::GitSource;
+pub use container::{BuildPlan, Cache, ContainerPlan, Registry, Resources, Work};
+pub use shared::LONGEST_TIMEOUT;
 pub(crate) use shared::seconds as timeout_of;
+pub use timeouts::{Timeout, Timeouts};
 
 use crate::{
     document::{Document, Kind},
     fault::Faults,
+    names,
     spec::{Approval, FileSpec, OnFailure},
 };
-pub use timeouts::{Timeout, Timeouts};
 
 /// Reads a document and says what will be done for it, or every fault of its shape and meaning.
 pub fn read(kind: Kind, raw: Value) -> Result<(Document, Plan), Faults> {
@@ -83,6 +83,28 @@ impl Plan {
         containers.for_each(|container| container.version.clone_from(&version));
         Self { version, ..self }
     }
+
+    /// Each distinct source once.
+    pub fn sources(&self) -> Vec<&GitSource> {
+        let containers = self.containers().filter_map(ContainerPlan::source);
+        let components = self.components.iter().filter_map(|one| one.delivery.as_ref());
+        let packages = components.chain(&self.delivery).filter_map(|one| one.source.as_ref());
+        let mut sources = Vec::new();
+        for source in containers.chain(packages) {
+            if !sources.contains(&source) {
+                sources.push(source);
+            }
+        }
+        sources
+    }
+
+    /// The package that the workflow of the document makes.
+    pub fn own_delivery(&self) -> Option<&Delivery> {
+        match self.is_app {
+            true => self.delivery.as_ref(),
+            false => self.components.first()?.delivery.as_ref(),
+        }
+    }
 }
 
 /// The containers of one component.
@@ -96,6 +118,25 @@ pub struct ComponentPlan {
     /// Its package; none where a container is built alone, or no registry is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Delivery>,
+}
+
+impl ComponentPlan {
+    /// The sources that it needs.
+    pub fn sources(&self) -> impl Iterator<Item = &GitSource> {
+        let files = self.delivery.as_ref().and_then(|delivery| delivery.source.as_ref());
+        self.containers.iter().filter_map(ContainerPlan::source).chain(files)
+    }
+
+    /// The containers of this component that a container of it is built from.
+    pub fn own<'a>(&'a self, one: &'a ContainerPlan) -> impl Iterator<Item = &'a String> {
+        one.from().iter().filter(|name| names::is_of(name, &self.name))
+    }
+
+    /// The containers of other components that its containers are built from.
+    pub fn needs(&self) -> impl Iterator<Item = &String> {
+        let of_others = |name: &&String| !names::is_of(name, &self.name);
+        self.containers.iter().flat_map(ContainerPlan::from).filter(of_others)
+    }
 }
 
 /// A package: where it goes, and what enters it beside the images.

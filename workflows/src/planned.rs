@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    plan::{GitSource, Outline, OutlinedComponent},
+    plan::{ComponentPlan, GitSource, Plan},
     spec::{Approval, OnFailure},
 };
 
@@ -73,31 +73,31 @@ pub struct PlannedContainer {
 }
 
 impl Planned {
-    /// What is told of an outline.
-    pub(crate) fn of(outline: &Outline) -> Self {
-        let keys: Vec<_> = outline.sources.iter().map(GitSource::key).collect();
-        let source = |source: &GitSource| PlannedSource {
+    /// The part of a plan that the query answers.
+    pub(crate) fn of(plan: &Plan) -> Self {
+        let all = plan.sources();
+        let source = |source: &&GitSource| PlannedSource {
             url: source.url.clone(),
             revision: source.revision.clone(),
         };
         Self {
-            app: outline.app.clone(),
-            version: outline.version.clone(),
-            max_parallel: outline.max_parallel,
-            fail_fast: outline.fail_fast,
-            on_failure: outline.on_failure,
-            approval: outline.approval,
-            sources: outline.sources.iter().map(source).collect(),
-            components: outline.components.iter().map(|one| component(one, &keys)).collect(),
+            app: plan.app.clone(),
+            version: plan.version.clone(),
+            max_parallel: plan.max_parallel,
+            fail_fast: plan.fail_fast,
+            on_failure: plan.on_failure,
+            approval: plan.approval,
+            sources: all.iter().map(source).collect(),
+            components: plan.components.iter().map(|one| component(one, &all)).collect(),
         }
     }
 }
 
-fn component(component: &OutlinedComponent, keys: &[String]) -> PlannedComponent {
+fn component(component: &ComponentPlan, sources: &[&GitSource]) -> PlannedComponent {
     let containers = component.containers.iter().map(|container| PlannedContainer {
-        name: container.name.clone(),
-        source: keys.iter().position(|key| Some(key) == container.source.as_ref()),
-        from: container.from.clone(),
+        name: container.container.clone(),
+        source: sources.iter().position(|source| Some(*source) == container.source()),
+        from: container.from().to_vec(),
     });
     PlannedComponent { name: component.name.clone(), containers: containers.collect() }
 }

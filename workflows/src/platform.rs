@@ -1,5 +1,4 @@
-//! Platforms that images are built for, as a spec names them: `os/architecture`, and a variant
-//! where the architecture is not told without one.
+//! The platforms of a spec: `os/architecture`, with a variant if the architecture needs one.
 
 use crate::fault::quoted;
 
@@ -7,8 +6,7 @@ use crate::fault::quoted;
 const ARCHITECTURES: [&str; 7] =
     ["386", "amd64", "arm64", "loong64", "ppc64le", "riscv64", "s390x"];
 
-/// With their variants. What is left out here is what an architecture is without one: a platform
-/// has one name.
+/// Variants. The default variant of an architecture is missing, so that a platform has one name.
 const VARIANTS: [(&str, &[&str]); 2] =
     [("arm", &["v5", "v6", "v7"]), ("amd64", &["v2", "v3", "v4"])];
 
@@ -24,7 +22,7 @@ pub struct Platform<'a> {
 }
 
 impl<'a> Platform<'a> {
-    /// Takes a platform apart, whether or not it is one that is known.
+    /// Parses a platform, known or not.
     pub fn of(text: &'a str) -> Self {
         let (os, rest) = text.split_once('/').unwrap_or(("linux", text));
         let (architecture, variant) = match rest.split_once('/') {
@@ -44,7 +42,7 @@ impl<'a> Platform<'a> {
     }
 }
 
-/// Whether images are built for it.
+/// Checks that images can be built for it.
 pub fn check(value: &str) -> Result<(), String> {
     if value.contains('/') && Platform::of(value).is_known() {
         return Ok(());
@@ -53,7 +51,7 @@ pub fn check(value: &str) -> Result<(), String> {
     Err(format!("{}; accepted are {alone}, `linux/arm/v7` and the like", quoted(value)))
 }
 
-/// A platform as a label, a path or a name holds it: `linux-arm64`.
+/// A platform in a label, a path or a name: `linux-arm64`.
 pub fn word(platform: &str) -> String {
     platform.replace('/', "-")
 }

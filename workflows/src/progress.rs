@@ -1,24 +1,25 @@
-//! Where a build stands: the answer of the query `progress`.
+//! The progress of a build: the answer of the query `progress`.
 
 mod markdown;
 mod platforms;
 mod state;
 
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-pub use self::{platforms::PlatformProgress, state::State};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::{platforms::PlatformProgress, state::State};
 use crate::{
     bounds,
     failure::{FailureType, head},
+    names,
     output::{BuildOutput, ContainerImage},
-    plan::{Outline, OutlinedComponent},
+    plan::{ComponentPlan, Plan},
     stop::Stop,
 };
 
-/// Where a build stands.
+/// The progress of a build.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
@@ -27,7 +28,7 @@ pub struct Progress {
     /// Version of the app.
     #[serde(default)]
     pub version: Option<String>,
-    /// What the build as a whole waits for, as `for approval`.
+    /// What the whole build waits for, such as `for approval`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<String>,
     /// Since when, as RFC 3339.
@@ -37,7 +38,7 @@ pub struct Progress {
     pub containers: Vec<ContainerProgress>,
 }
 
-/// Where a container stands.
+/// The progress of a container.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerProgress {
@@ -47,36 +48,55 @@ pub struct ContainerProgress {
     pub container: String,
     /// What it does or waits for.
     pub state: State,
-    /// Why, in words, where there is something to say.
+    /// The reason in words.
     #[serde(default)]
     pub reason: Option<String>,
-    /// Since when it waits for that, as RFC 3339.
+    /// Since when it waits, as RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
-    /// Which attempt.
+    /// The attempt.
     #[serde(default)]
     pub attempt: u32,
     /// The image, once it is there.
     #[serde(default)]
     pub reference: Option<String>,
-    /// Where the log of its failure is: an URL of the store.
+    /// URL of the log of its failure in the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
-    /// Where each platform stands, where there are several. `state` is then that of the one that is
-    /// furthest behind, and `reason` tells of all.
+    /// The progress of each platform, if there are several. `state` is then that of the platform that
+    /// is furthest behind, and `reason` names all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub platforms: Vec<PlatformProgress>,
 }
 
 impl ContainerProgress {
-    /// Puts it into a state that needs no reason.
+    /// What the workflow that a user started shows of it.
+    pub(crate) fn observed(&self) -> Observed {
+        Observed {
+            component: self.component.clone(),
+            container: self.container.clone(),
+            state: self.state,
+            reason: self.reason.clone().unwrap_or_default(),
+            since: self.since.clone().unwrap_or_default(),
+            reference: self.reference.clone(),
+            log: self.log.clone(),
+            ..Observed::default()
+        }
+    }
+
+    /// The container among all containers of the app: `component/container`.
+    pub fn path(&self) -> String {
+        names::container(&self.component, &self.container)
+    }
+
+    /// Sets a state that needs no reason.
     pub fn set(&mut self, state: State) {
         (self.state, self.reason, self.since) = (state, None, None);
         self.settle();
     }
 }
 
-/// What a step saw a container wait for: the payload of the signal `observed`.
+/// What a step sees a container wait for: the payload of the signal `observed`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Observed {
@@ -84,16 +104,16 @@ pub struct Observed {
     pub component: String,
     /// Name of the container; empty where all of them wait.
     pub container: String,
-    /// Which one of several platforms; empty where a container has one image.
+    /// The platform; empty if the container does not have several.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub platform: String,
     /// What it waits in.
     pub state: State,
-    /// Why, in the cluster's own words.
+    /// The reason in the words of the cluster.
     pub reason: String,
     /// Since when, as RFC 3339.
     pub since: String,
-    /// Which attempt; 0 where there is none yet.
+    /// The attempt; 0 before the first one.
     #[serde(default, skip_serializing_if = "is_none")]
     pub attempt: u32,
     /// The image, once it is there.
@@ -104,40 +124,16 @@ pub struct Observed {
     pub log: Option<String>,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_none(attempt: &u32) -> bool {
     *attempt == 0
 }
 
-impl From<ContainerProgress> for Observed {
-    fn from(row: ContainerProgress) -> Self {
-        Self {
-            component: row.component,
-            container: row.container,
-            state: row.state,
-            reason: row.reason.unwrap_or_default(),
-            since: row.since.unwrap_or_default(),
-            reference: row.reference,
-            log: row.log,
-            ..Self::default()
-        }
-    }
-}
-
-impl Observed {
-    /// What a signal brought; none where it cannot be read: a signal from outside must never hold
-    /// up a build.
-    pub fn read(payload: Value) -> Option<Self> {
-        serde_json::from_value(payload).ok()
-    }
-}
-
-/// A reason as a row holds it: the rows of 500 containers travel together.
+/// A reason, cut to the length of a row.
 pub(crate) fn reason(text: &str) -> String {
     head(text, bounds::REASON_BYTES)
 }
 
-/// What is waited for, in words, where it is something.
+/// The reason of a wait for containers.
 pub(crate) fn waits_for<'a>(names: impl Iterator<Item = &'a String>) -> Option<String> {
     let names: BTreeSet<_> = names.map(String::as_str).collect();
     let names: Vec<_> = names.into_iter().collect();
@@ -145,22 +141,21 @@ pub(crate) fn waits_for<'a>(names: impl Iterator<Item = &'a String>) -> Option<S
 }
 
 impl Progress {
-    /// Nothing was begun.
-    pub fn of(outline: &Outline) -> Self {
-        let containers = outline.components.iter().flat_map(|component| {
+    /// The progress before the build begins.
+    pub fn of(plan: &Plan) -> Self {
+        let containers = plan.components.iter().flat_map(|component| {
             component.containers.iter().map(|container| ContainerProgress {
                 component: component.name.clone(),
-                container: container.name.clone(),
-                platforms: PlatformProgress::of(&container.platforms),
+                container: container.container.clone(),
+                platforms: PlatformProgress::of(container.several()),
                 ..ContainerProgress::default()
             })
         });
         Self {
-            app: outline.app.clone(),
-            version: outline.version.clone(),
-            waiting: None,
-            since: None,
+            app: plan.app.clone(),
+            version: plan.version.clone(),
             containers: containers.collect(),
+            ..Self::default()
         }
     }
 
@@ -175,11 +170,11 @@ impl Progress {
         })
     }
 
-    /// Notes of a component that is begun which of its containers wait for others of it.
-    pub(crate) fn wait(&mut self, component: &OutlinedComponent) {
+    /// Shows which containers of a component wait for other containers of it.
+    pub(crate) fn wait(&mut self, component: &ComponentPlan) {
         for container in &component.containers {
             let Some(reason) = waits_for(component.own(container)) else { continue };
-            for row in self.rows(&component.name, Some(&container.name)) {
+            for row in self.rows(&component.name, Some(&container.container)) {
                 if !row.state.is_final() && row.state != State::Paused {
                     (row.state, row.reason) = (State::Waiting, Some(reason.clone()));
                 }
@@ -187,12 +182,12 @@ impl Progress {
         }
     }
 
-    /// Puts every container into a state.
+    /// Sets the state of every container.
     pub fn set_all(&mut self, state: State) {
         self.containers.iter_mut().for_each(|row| row.set(state));
     }
 
-    /// Notes an image that is there.
+    /// Shows an image that exists.
     pub(crate) fn has(&mut self, image: &ContainerImage) {
         for row in self.rows(&image.component, Some(&image.container)) {
             row.set(State::Done);
@@ -200,20 +195,15 @@ impl Progress {
         }
     }
 
-    /// Puts a component's containers into a state.
-    pub fn set(&mut self, component: &str, state: State) {
-        self.set_for(component, state, None);
-    }
-
-    /// Puts a component's containers into a state, and says why.
-    pub(crate) fn set_for(&mut self, component: &str, state: State, reason: Option<&String>) {
+    /// Sets the state and the reason of the containers of a component.
+    pub(crate) fn set(&mut self, component: &str, state: State, reason: Option<&String>) {
         for row in self.rows(component, None) {
             row.set(state);
             row.reason = reason.cloned();
         }
     }
 
-    /// Notes how a component's build ended, container by container.
+    /// Shows how the containers of a component ended.
     pub fn end(&mut self, component: &str, outcome: &Result<BuildOutput, Stop>) {
         let (images, failures, other) = match outcome {
             Ok(output) => (output.images.as_slice(), &[][..], State::Done),
@@ -240,14 +230,15 @@ impl Progress {
         }
     }
 
-    /// Notes what a step saw. What cannot be read is left out.
+    /// Shows the payload of the signal `observed`. An invalid payload is ignored, as it must not stop a
+    /// build.
     pub fn observe(&mut self, payload: Value) {
-        if let Some(observed) = Observed::read(payload) {
+        if let Ok(observed) = serde_json::from_value(payload) {
             self.note(&observed);
         }
     }
 
-    /// Notes what a step saw.
+    /// Shows what a step saw.
     pub fn note(&mut self, observed: &Observed) {
         let is_for = |name: &str, wanted: &str| wanted.is_empty() || name == wanted;
         for row in &mut self.containers {

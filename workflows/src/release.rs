@@ -1,8 +1,7 @@
-//! Which version a build has, and what is published under it already.
+//! The version of a build, and the packages that have it already.
 //!
-//! A version that is given is looked up: nothing that differs is published under it again, which
-//! each container finds out before it has a Pod. A version that is to be found is held by a
-//! workflow whose id is the version, so that of two builds at once each has its own.
+//! With a given version, each container finds out before its Pod whether it differs from what is
+//! published. With `auto`, a workflow whose id is the version reserves it for one build.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +13,7 @@ use crate::{
     build::{OUTCOME, VERSION, id, is_taken},
     execute::execute,
     names,
-    plan::{Outline, Place},
+    plan::{Place, Plan},
     policy::{Policy, Step},
     reserve_version::ReserveVersion,
     steps::{Split, Steps, VersionInput, Versioned},
@@ -27,7 +26,7 @@ pub(crate) struct Release {
     pub(crate) version: Option<String>,
     /// Packages as `name@sha256:…`, by component; the app's own has none.
     published: BTreeMap<Option<String>, String>,
-    /// Ends the workflow that holds the version.
+    /// Ends the workflow that reserves the version.
     hold: Option<WorkflowCancellationToken>,
 }
 
@@ -37,7 +36,7 @@ impl Release {
         self.published.get(&Some(component.to_owned())).or_else(|| self.published.get(&None))
     }
 
-    /// Gives the version free, once it is published or will never be.
+    /// Releases the reserved version, once it is published or will never be.
     pub(crate) fn end(&self) {
         if let Some(hold) = &self.hold {
             hold.cancel_with_reason("its build has ended");
@@ -45,7 +44,7 @@ impl Release {
     }
 }
 
-/// Finds out about the version of a build. A child has been told.
+/// Finds the version of a build. A child gets it from its parent.
 pub(crate) async fn release<W>(
     ctx: &WorkflowContext<W>,
     policy: &Policy,
@@ -54,7 +53,7 @@ pub(crate) async fn release<W>(
     let release = find(ctx, policy, split).await;
     match &release {
         Err(stop) => ctx.upsert_search_attributes([OUTCOME.value_set(stop.word())]),
-        Ok(Release { version: Some(version), .. }) if split.outline.auto_version => {
+        Ok(Release { version: Some(version), .. }) if split.plan.auto_version => {
             ctx.upsert_search_attributes([VERSION.value_set(version.clone())]);
         }
         Ok(_) => {}
@@ -67,9 +66,9 @@ async fn find<W>(
     policy: &Policy,
     split: &Split,
 ) -> Result<Release, Stop> {
-    let outline = &split.outline;
-    let given = outline.version.clone();
-    let delivery = outline.delivery.as_ref().filter(|_| given.is_some() || outline.auto_version);
+    let plan = &split.plan;
+    let given = plan.version.clone();
+    let delivery = plan.own_delivery().filter(|_| given.is_some() || plan.auto_version);
     let Some(delivery) = delivery else {
         return Ok(Release { version: given, ..Release::default() });
     };
@@ -78,9 +77,9 @@ async fn find<W>(
         return Ok(Release { version: given, published, hold: None });
     }
     let own = std::iter::once(&delivery.place);
-    let others = outline.components.iter().filter_map(|component| component.place.as_ref());
+    let others = plan.components.iter().filter_map(|one| Some(&one.delivery.as_ref()?.place));
     let places = own.chain(others.filter(|place| **place != delivery.place)).cloned().collect();
-    let check = Check { ctx, policy, outline, places };
+    let check = Check { ctx, policy, plan, places };
     match given {
         Some(version) => Ok(check.release(check.version(Some(version), None).await?, None)),
         None => check.reserve().await,
@@ -90,19 +89,19 @@ async fn find<W>(
 struct Check<'a, W> {
     ctx: &'a WorkflowContext<W>,
     policy: &'a Policy,
-    outline: &'a Outline,
+    plan: &'a Plan,
     /// First the package by whose versions one is found.
     places: Vec<Place>,
 }
 
 impl<W> Check<'_, W> {
-    /// Takes the first version that nobody else takes.
+    /// Reserves the next free version.
     async fn reserve(&self) -> Result<Release, Stop> {
         let mut after = None;
         loop {
             let found = self.version(None, after.take()).await?.version;
             if let Some(hold) = self.hold(&found).await? {
-                // Who held it before may have published it meanwhile.
+                // An earlier holder may have published it meanwhile.
                 let again = self.version(Some(found.clone()), None).await?;
                 if again.published.iter().all(Option::is_none) {
                     return Ok(self.release(again, Some(hold)));
@@ -113,7 +112,7 @@ impl<W> Check<'_, W> {
         }
     }
 
-    /// Holds a version, unless another build does.
+    /// Reserves a version, unless another build has it.
     async fn hold(&self, version: &str) -> Result<Option<WorkflowCancellationToken>, Stop> {
         let repository = self.places.first().map_or("", |place| place.repository.as_str());
         let token = WorkflowCancellationToken::new();
@@ -137,7 +136,7 @@ impl<W> Check<'_, W> {
         after: Option<String>,
     ) -> Result<Versioned, Stop> {
         let summary = format!("look up {}", version.as_deref().unwrap_or("the next version"));
-        let id = id(self.ctx, &self.outline.app);
+        let id = id(self.ctx, &self.plan.app);
         let input = VersionInput { id, version, after, places: self.places.clone() };
         let token = self.ctx.cancellation_token();
         let options = || self.policy.options(Step::CheckVersion, summary.clone(), token.clone());

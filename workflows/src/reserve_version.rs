@@ -3,9 +3,8 @@
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{WorkflowContext, WorkflowResult};
 
-/// Holds a version by its own id, [`crate::names::version_workflow_id`]: while it runs, no other
-/// build can take the same. Its parent cancels it once the version is published, and it ends with
-/// its parent otherwise.
+/// Reserves a version by its id, [`crate::names::version_workflow_id`], while it runs. Its parent cancels
+/// it once the version is published.
 #[workflow]
 #[derive(Debug, Default)]
 pub struct ReserveVersion;

@@ -43,10 +43,9 @@ struct Found {
 const FRESH: Duration = Duration::from_secs(3600);
 
 impl Sources {
-    /// A source's commit. One that cannot be fetched has none: its containers fetch it themselves,
-    /// and its failure is then theirs, while the others go on.
-    pub(crate) fn note(&mut self, key: String, commit: Option<String>) {
-        self.commits.insert(key, commit);
+    /// Records the commit of a source; none if the fetch failed. Its containers then fetch it again.
+    pub(crate) fn note(&mut self, source: &GitSource, commit: Option<String>) {
+        self.commits.insert(source.key(), commit);
     }
 
     /// Notes images that are there, as far as there is room for them.
@@ -60,27 +59,27 @@ impl Sources {
     }
 
     /// Whether nothing more is to be waited for.
-    pub(crate) fn know<'a>(&self, mut keys: impl Iterator<Item = &'a String>) -> bool {
-        keys.all(|key| self.commits.contains_key(key))
+    pub(crate) fn know<'a>(&self, mut sources: impl Iterator<Item = &'a GitSource>) -> bool {
+        sources.all(|source| self.commits.contains_key(&source.key()))
     }
 
     /// What a child is handed: no more than it needs.
     pub(crate) fn resolved<'a>(
         &self,
         root: &str,
-        keys: impl Iterator<Item = &'a String>,
+        sources: impl Iterator<Item = &'a GitSource>,
     ) -> Resolved {
-        let commit = |key: &String| Some((key.clone(), self.commits.get(key)?.clone()?));
+        let commit = |source: &GitSource| Some((source.key(), self.commit(source)?));
         Resolved {
-            commits: keys.filter_map(commit).collect(),
+            commits: sources.filter_map(commit).collect(),
             root: root.to_owned(),
             ..Resolved::default()
         }
     }
 
     /// The commit of a source.
-    pub(crate) fn commit(&self, key: &str) -> Option<String> {
-        self.commits.get(key)?.clone()
+    pub(crate) fn commit(&self, source: &GitSource) -> Option<String> {
+        self.commits.get(&source.key())?.clone()
     }
 
     /// The images of a component that are there already.
@@ -101,8 +100,7 @@ pub(crate) trait Fetches {
     /// Its sources.
     fn sources(&mut self) -> &mut Sources;
 
-    /// Whether a container, by the number and the name that it has in its component, is paused or
-    /// cancelled.
+    /// Whether a container is paused or cancelled. `index` is its place in the component.
     fn is_held_back(&self, component: &str, index: usize, container: &str) -> bool;
 }
 
@@ -114,7 +112,7 @@ pub(crate) async fn fetch_sources<W: Fetches>(
     release: &Release,
     group: &WorkflowCancellationToken,
 ) {
-    let sources = split.outline.sources.iter().collect();
+    let sources = split.plan.sources();
     let left = Cell::new(bounds::WANTED_BYTES);
     let ahead = Ahead { ctx, policy, plan: &split.plan, release, group, left };
     bounded(sources, FETCHES, async |source: &GitSource| {
@@ -124,13 +122,12 @@ pub(crate) async fn fetch_sources<W: Fetches>(
             let now = time(ctx);
             ctx.state_mut(|s| s.sources().note_found(found, now));
         }
-        ctx.state_mut(|s| s.sources().note(source.key(), commit));
+        ctx.state_mut(|s| s.sources().note(source, commit));
     })
     .await;
 }
 
-/// What a parent does before its children. It only saves work: what fails here, the containers do
-/// again, and fail for it where they must.
+/// What a parent does before its children, to save work. The containers repeat what fails here.
 struct Ahead<'a, W> {
     ctx: &'a WorkflowContext<W>,
     policy: &'a Policy,
@@ -175,8 +172,7 @@ impl<W: Fetches> Ahead<'_, W> {
         tagged.map_or_else(Vec::new, |()| images)
     }
 
-    /// The containers of a source whose images are looked for: none that is held back, and none that
-    /// is built from others, as these are not known yet.
+    /// The containers of a source to look up, without paused ones and those with bases.
     fn wanted(&self, source: &str) -> Vec<ContainerPlan> {
         let is_free = |component: &ComponentPlan, at: usize, name: &str| {
             !self.ctx.state(|s| s.is_held_back(&component.name, at, name))

@@ -1,8 +1,8 @@
-//! The contract of the steps: what each takes and gives. The `activities` crate implements it, tests
-//! fake it, the workflows call it through [`crate::policy`].
+//! The contract of the steps. The `activities` crate implements it, tests fake it, and the workflows call
+//! it through [`crate::policy`].
 //!
-//! Every step may run twice, on another machine, after its side effect was done: the second run finds
-//! the effect and gives the same answer.
+//! Every step can run twice, on another machine, after its effect happened. The second run finds the
+//! effect and returns the same answer.
 
 mod context;
 mod image;
@@ -40,8 +40,7 @@ pub struct Steps;
 
 #[activity_definitions]
 impl Steps {
-    /// Reads a document and returns what will be done. It has no input and output, so it runs in the
-    /// workflow's own worker and leaves one event.
+    /// Returns the plan of a document. It does no I/O, so it is a local activity and leaves one event.
     #[activity(name = "split")]
     pub fn split(_: SplitInput) -> Result<Split, ActivityError> {
         unimplemented!()
@@ -53,8 +52,7 @@ impl Steps {
         unimplemented!()
     }
 
-    /// Returns what is published where it is what a document describes; none where anything differs.
-    /// It writes nothing.
+    /// Returns what is published, or none if a build would differ from it. It writes nothing.
     #[activity(name = "compare")]
     pub fn compare(_: CompareInput) -> Result<Option<BuildOutput>, ActivityError> {
         unimplemented!()
@@ -66,16 +64,15 @@ impl Steps {
         unimplemented!()
     }
 
-    /// Returns which containers of a source have an image already. A parent calls it, so that these
-    /// containers need no workflow of their own. It writes nothing, and leaves out what it cannot
-    /// find in time.
+    /// Returns the images that containers of a source have already, so that they need no workflow. It
+    /// writes nothing, and leaves out what it cannot find in time.
     #[activity(name = "find_images")]
     pub fn find_images(_: FindImagesInput) -> Result<ReadyImages, ActivityError> {
         unimplemented!()
     }
 
-    /// Renders the Dockerfile of a container at a commit, pins its base images, and computes the
-    /// content key of the image. It writes nothing.
+    /// Renders a Dockerfile at a commit, pins its base images, and computes the content key. It writes
+    /// nothing.
     #[activity(name = "render")]
     pub fn render(_: RenderInput) -> Result<Rendered, ActivityError> {
         unimplemented!()
@@ -93,8 +90,8 @@ impl Steps {
         unimplemented!()
     }
 
-    /// Waits for room, then creates the Pod or Job, and ends. Launching twice makes one. Where an
-    /// unfinished Pod of another build makes the same image, it returns that Pod.
+    /// Waits for room and creates the Pod or Job, or returns an unfinished Pod of another build that
+    /// makes the same image.
     #[activity(name = "launch")]
     pub fn launch(_: LaunchInput) -> Result<Launched, ActivityError> {
         unimplemented!()
@@ -112,8 +109,7 @@ impl Steps {
         unimplemented!()
     }
 
-    /// Gives images the names and tags of their builds, and keeps them under their content keys. No
-    /// other step writes a tag of an image.
+    /// Writes all tags of images, also those of their content keys. No other step writes a tag.
     #[activity(name = "tag")]
     pub fn tag(_: TagInput) -> Result<(), ActivityError> {
         unimplemented!()
@@ -125,8 +121,7 @@ impl Steps {
         unimplemented!()
     }
 
-    /// Publishes the package of a component or an app, once the registry has every digest. None where
-    /// no registry is named.
+    /// Publishes the package of a component or an app. None if there is no registry.
     #[activity(name = "deliver")]
     pub fn deliver(_: DeliverInput) -> Result<Option<Package>, ActivityError> {
         unimplemented!()

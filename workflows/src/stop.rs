@@ -12,7 +12,7 @@ use crate::{
     execute::worker_died,
     failure::{FailedAttempt, Failure, FailureType, tail},
     output::{ContainerImage, FailureDetails},
-    plan::OutlinedComponent,
+    plan::ComponentPlan,
 };
 
 /// Why a workflow ends without a result.
@@ -90,11 +90,11 @@ impl Stop {
     }
 
     /// One failure for each container of a component, of which none was begun.
-    pub(crate) fn of_each(self, component: &OutlinedComponent) -> Self {
+    pub(crate) fn of_each(self, component: &ComponentPlan) -> Self {
         let Self::Failed(details) = self else { return self };
         let all = component.containers.iter().flat_map(|container| {
             let failures = details.failures.iter().cloned();
-            failures.map(|failure| failure.of(&component.name, &container.name))
+            failures.map(|failure| failure.of(&component.name, &container.container))
         });
         let failures = all.collect();
         Self::Failed(Box::new(FailureDetails { failures, images: Vec::new() }))

@@ -1,6 +1,5 @@
-//! `Sweep`: removes what builds left behind. A schedule starts it; `kiln sweep` does, too.
+//! `Sweep`: deletes what builds left behind. A schedule or `kiln sweep` starts it.
 
-use serde_json::Value;
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{WorkflowContext, WorkflowResult};
@@ -13,14 +12,14 @@ use crate::{
     stop::Stop,
 };
 
-/// Removes what builds left behind.
+/// Deletes what builds left behind.
 #[workflow]
 #[derive(Debug, Default)]
 pub struct Sweep;
 
 #[workflow_methods]
 impl Sweep {
-    /// Input: a [`SweepInput`], raw, so that a wrong one is told and not retried.
+    /// Input: a [`SweepInput`], raw, so that an invalid one is reported and not retried.
     #[run(name = "Sweep")]
     pub async fn run(
         ctx: &mut WorkflowContext<Self>,
@@ -35,21 +34,18 @@ impl Sweep {
     }
 }
 
-/// Nothing at all is a sweep, too; what is not understood is none, as it may ask for a dry run.
+/// No input is a sweep. An invalid input is an error, as it may ask for a dry run.
 fn read(input: &RawValue) -> Result<SweepInput, Stop> {
     let wrong = |error| {
         let message =
             format!("the input is none of a sweep: {error}; accepted is `{{dryRun: true}}`");
         Stop::because(FailureType::InvalidSpec, message)
     };
-    let Some(payload) = input.payloads.first() else {
+    let data = input.payloads.first().map_or(&[][..], |payload| payload.data.as_slice());
+    if data.is_empty() {
         return Ok(SweepInput::default());
-    };
-    let value = match payload.data.as_slice() {
-        [] => Value::Null,
-        data => serde_json::from_slice(data).map_err(wrong)?,
-    };
-    let input: Option<SweepInput> = serde_json::from_value(value).map_err(wrong)?;
+    }
+    let input: Option<SweepInput> = serde_json::from_slice(data).map_err(wrong)?;
     Ok(input.unwrap_or_default())
 }
 

@@ -1,7 +1,5 @@
-//! `onlyIf: changed`: whether there is anything to build.
-//!
-//! One step looks, before anything else: with `version: auto` no version may be taken until it is
-//! known that there is something to publish, and a night without a change leaves a short history.
+//! `onlyIf: changed`: whether there is anything to build. One step finds out before anything else, so
+//! that no version is taken and the history stays short.
 
 use temporalio_workflow::WorkflowContext;
 
@@ -15,22 +13,22 @@ use crate::{
     stop::Stop,
 };
 
-/// The result of a build of which nothing would be new; none where it is to be built. What the step
-/// fails for, the build itself fails for too, and says which container it is: so it is built.
+/// The result of a build that would change nothing; none if it must run. A build also runs if the step
+/// fails, as its own failure names the container.
 pub(crate) async fn unchanged<W>(
     ctx: &WorkflowContext<W>,
     policy: &Policy,
     split: &Split,
 ) -> Result<Option<BuildOutput>, Stop> {
-    let outline = &split.outline;
+    let plan = &split.plan;
     // Who has been told what to do by a parent was asked for.
-    if !outline.only_if_changed || split.resolved.is_some() {
+    if !plan.only_if_changed || split.resolved.is_some() {
         return Ok(None);
     }
     let token = ctx.cancellation_token();
-    let summary = format!("compare {}", outline.app);
+    let summary = format!("compare {}", plan.app);
     let options = || policy.options(Step::Compare, summary.clone(), token.clone());
-    let input = CompareInput { id: id(ctx, &outline.app), plan: split.plan.clone() };
+    let input = CompareInput { id: id(ctx, &plan.app), plan: plan.clone() };
     let found = execute(ctx, Step::Compare, || Steps::compare, input, options).await;
     let found = found.map_err(Stop::from);
     let word = match &found {
@@ -38,10 +36,10 @@ pub(crate) async fn unchanged<W>(
         Err(stop @ Stop::Cancelled) => stop.word(),
         _ => return Ok(None),
     };
-    let component = outline.components.first().filter(|_| !split.plan.is_app);
+    let component = plan.components.first().filter(|_| !plan.is_app);
     let component = component.map(|component| component.name.as_str());
     let version = found.as_ref().ok().and_then(|found| found.as_ref()?.version.as_deref());
-    let mut updates = attributes(&outline.app, version, component, None);
+    let mut updates = attributes(&plan.app, version, component, None);
     updates.push(OUTCOME.value_set(word));
     ctx.upsert_search_attributes(updates);
     found

@@ -52,9 +52,8 @@ fn a_base_is_named_with_or_without_its_component() {
     assert!(build(0).template.is_some(), "its Dockerfile is to name the image");
     assert_eq!(build(1).from, ["web/base", "data/tools"]);
     assert!(build(2).from.is_empty() && build(2).template.is_none());
-    let outline = plan.outline();
-    assert_eq!(outline.components[0].needs().collect::<Vec<_>>(), ["data/tools"]);
-    assert_eq!(outline.components[1].needs().count(), 0);
+    assert_eq!(plan.components[0].needs().collect::<Vec<_>>(), ["data/tools"]);
+    assert_eq!(plan.components[1].needs().count(), 0);
 }
 
 #[test]

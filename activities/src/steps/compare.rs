@@ -45,7 +45,7 @@ fn is_other(error: &anyhow::Error) -> bool {
 
 async fn look(finder: Finder<'_>, plan: Plan) -> anyhow::Result<Option<BuildOutput>> {
     let Finder { registry, sources, .. } = finder;
-    let Some(Delivery { place, .. }) = plan.outline().delivery else { return Ok(None) };
+    let Some(place) = plan.own_delivery().map(|own| own.place.clone()) else { return Ok(None) };
     let version = match plan.auto_version {
         true => latest(registry, &place).await?,
         false => plan.version.clone(),
@@ -81,8 +81,8 @@ async fn published(
 /// The commit of each source, by its key.
 async fn commits(sources: &Sources, plan: &Plan) -> anyhow::Result<BTreeMap<String, String>> {
     let mut commits = BTreeMap::new();
-    for source in plan.outline().sources {
-        commits.insert(source.key(), sources.fetch(&source).await?);
+    for source in plan.sources() {
+        commits.insert(source.key(), sources.fetch(source).await?);
     }
     Ok(commits)
 }

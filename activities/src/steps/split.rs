@@ -22,5 +22,5 @@ fn read(input: SplitInput, settings: EngineSettings) -> Result<Split, Faults> {
         Document::Component(input) => input.resolved,
         Document::Container(input) => input.resolved,
     };
-    Ok(Split { outline: plan.outline(), plan, resolved, settings })
+    Ok(Split { plan, resolved, settings })
 }

@@ -49,7 +49,7 @@ async fn keep(
     let Some(Reuse { repository, key }) = reuse else { return Ok(()) };
     let keeping = async {
         let kept = registry.open(repository, &image.registry).await?;
-        place_known(own, digest, &kept, &[names::reuse_tag(key)]).await
+        place_known(own, digest, &kept, std::slice::from_ref(key)).await
     };
     match keeping.await {
         Err(error) if !is(&error, FailureType::RegistryUnavailable) => {

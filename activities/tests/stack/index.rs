@@ -75,7 +75,7 @@ async fn an_index_is_put_by_its_digest_and_tagged_by_the_step_that_tags() {
     expected.sort();
     assert_eq!(to.tags().await.unwrap(), expected);
     for (key, digest) in [("both", &built.digest), ("arm", &arm.digest)] {
-        let found = kept.digest_of(&names::reuse_tag(key)).await.unwrap();
+        let found = kept.digest_of(key).await.unwrap();
         assert_eq!(found.as_ref(), Some(digest), "{key}");
     }
 

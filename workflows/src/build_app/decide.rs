@@ -1,4 +1,4 @@
-//! What is decided about an app's containers. What their components hold is decided there.
+//! Decisions about the containers of an app. A component that runs decides about its own.
 
 use serde_json::json;
 use temporalio_workflow::{TimerResult, WorkflowContext, join_all};
@@ -7,27 +7,16 @@ use super::{BuildApp, parts::Phase};
 use crate::{
     BuildComponent,
     build::raw,
-    consent::Asks,
-    decision::{Approve, Changed, Decision, Order, Refusal},
+    decision::{Changed, Decision, Order, Refusal, Retry},
     names::child_workflow_id,
     policy,
-    progress::{ContainerProgress, Progress, State},
+    progress::{ContainerProgress, State},
 };
 
 type Ctx = WorkflowContext<BuildApp>;
 
-impl Asks for BuildApp {
-    fn progress(&mut self) -> &mut Progress {
-        &mut self.progress
-    }
-
-    fn answer(&self) -> Option<&Approve> {
-        self.consent.as_ref()
-    }
-}
-
 impl BuildApp {
-    /// Why a decision is refused, where that is known here.
+    /// Checks a decision as far as the app knows.
     pub(super) fn check(&self, decision: &Decision) -> Result<(), Refusal> {
         decision.check(&self.progress)?;
         if self.parts.is_over() {
@@ -37,7 +26,7 @@ impl BuildApp {
             return Err("a failure has ended the build, as `failFast` is set".into());
         }
         let left = || self.meant(decision).filter(|row| !row.state.is_final());
-        let is_paused = |row: &ContainerProgress| self.parts.paused.contains(&name(row));
+        let is_paused = |row: &ContainerProgress| self.parts.paused.contains(&row.path());
         match decision {
             Decision::Pause(_) if left().next().is_none() => {
                 Err("nothing of it is left to be launched".into())
@@ -48,36 +37,30 @@ impl BuildApp {
             }
             Decision::Pause(_) | Decision::Resume(_) => Ok(()),
             Decision::Cancel(_) | Decision::Retry(_) | Decision::Extend(_) => {
-                match self.meant(decision).next() {
-                    Some(row) => self.check_one(decision, row),
-                    None => Err("there is no such container".into()),
-                }
+                let row = self.meant(decision).next().ok_or("there is no such container")?;
+                Ok(self.check_one(decision, row)?)
             }
         }
     }
 
-    fn check_one(&self, decision: &Decision, row: &ContainerProgress) -> Result<(), Refusal> {
-        let is_retry = matches!(decision, Decision::Retry(_));
-        let has_resources = matches!(decision, Decision::Retry(retry) if retry.resources.is_some());
-        let is_extend = matches!(decision, Decision::Extend(_));
-        let name = format!("`{}/{}`", row.component, row.container);
-        match (self.parts.phase(&row.component), is_retry) {
-            (Phase::Running, _) => Ok(()),
-            (Phase::Waiting, _) if is_extend => {
-                Err(format!("{name} is not being built; its timeouts do not run").into())
+    fn check_one(&self, decision: &Decision, row: &ContainerProgress) -> Result<(), String> {
+        let name = format!("`{}`", row.path());
+        match (decision, self.parts.phase(&row.component)) {
+            (_, Phase::Running) => Ok(()),
+            (Decision::Extend(_), Phase::Waiting) => {
+                Err(format!("{name} is not being built; its timeouts do not run"))
             }
-            (Phase::Waiting, true) if has_resources => {
-                Err(format!("{name} is still to be begun; retry it without resources").into())
+            (Decision::Retry(Retry { resources: Some(_), .. }), Phase::Waiting) => {
+                Err(format!("{name} is still to be begun; retry it without resources"))
             }
-            (Phase::Waiting, true) if row.state != State::Cancelled => {
-                Err(format!("{name} is still to be begun").into())
+            (Decision::Retry(_), Phase::Waiting) if row.state != State::Cancelled => {
+                Err(format!("{name} is still to be begun"))
             }
-            (Phase::Ended, true) if row.state == State::Done => {
-                Err(format!("{name} is done; there is nothing to try again").into())
+            (Decision::Retry(_), Phase::Ended) if row.state == State::Done => {
+                Err(format!("{name} is done; there is nothing to try again"))
             }
-            (_, false) if row.state.is_final() => {
-                Err(format!("{name} is {} already", row.state.words()).into())
-            }
+            (Decision::Retry(_), _) => Ok(()),
+            _ if row.state.is_final() => Err(format!("{name} is {} already", row.state.words())),
             _ => Ok(()),
         }
     }
@@ -87,17 +70,16 @@ impl BuildApp {
         rows.filter(|row| decision.is_about(&row.component, &row.container))
     }
 
-    /// Follows a decision as far as no component that runs has to: gives the containers for which
-    /// it changed something.
+    /// Follows a decision for the components that do not run. Returns the changed containers.
     fn take(&mut self, decision: &Decision) -> Vec<Changed> {
         let mut changed = Vec::new();
         for row in &mut self.progress.containers {
             if !decision.is_about(&row.component, &row.container) {
                 continue;
             }
-            let (name, phase) = (name(row), self.parts.phase(&row.component));
+            let (name, phase) = (row.path(), self.parts.phase(&row.component));
             let is_new = match decision {
-                // One that runs may refuse it.
+                // A component that runs may refuse it.
                 Decision::Pause(_) if phase == Phase::Running => false,
                 Decision::Pause(_) => !row.state.is_final() && self.parts.paused.insert(name),
                 Decision::Resume(_) => self.parts.paused.remove(&name),
@@ -116,21 +98,21 @@ impl BuildApp {
                     Decision::Cancel(_) => State::Cancelled,
                     Decision::Extend(_) => continue,
                 });
-                changed.push(Changed { name: path(row), runs: false });
+                changed.push(Changed { name: row.path(), runs: false });
             }
         }
         changed
     }
 
-    /// Shows what a component that runs has done.
+    /// Shows what a running component has changed.
     fn show_done(&mut self, decision: &Decision, changed: &[Changed]) {
         for row in &mut self.progress.containers {
-            let name = path(row);
+            let name = row.path();
             let Some(Changed { runs, .. }) = changed.iter().find(|one| one.name == name) else {
                 continue;
             };
             if matches!(decision, Decision::Pause(_)) {
-                self.parts.paused.insert((row.component.clone(), row.container.clone()));
+                self.parts.paused.insert(name);
             }
             match decision {
                 Decision::Pause(_) if !runs => row.set(State::Paused),
@@ -143,15 +125,7 @@ impl BuildApp {
     }
 }
 
-fn name(row: &ContainerProgress) -> (String, String) {
-    (row.component.clone(), row.container.clone())
-}
-
-fn path(row: &ContainerProgress) -> String {
-    format!("{}/{}", row.component, row.container)
-}
-
-/// Follows a decision: here, and in the components that run.
+/// Follows a decision, here and in the components that run.
 pub(super) async fn follow(ctx: &Ctx, decision: Decision) -> Result<String, Refusal> {
     let mut changed = ctx.state_mut(|s| s.take(&decision));
     let is_meant = |component: &String| {
@@ -170,7 +144,7 @@ pub(super) async fn follow(ctx: &Ctx, decision: Decision) -> Result<String, Refu
         }
     }
     if refusal.is_some() && changed.is_empty() {
-        // Its component may have ended meanwhile: then the app itself follows the decision.
+        // Its component may have ended meanwhile. Then the app follows the decision.
         let is_valid = ctx.state(|s| s.check(&decision)).is_ok();
         changed = ctx.state_mut(|s| if is_valid { s.take(&decision) } else { Vec::new() });
     }

@@ -1,4 +1,4 @@
-//! An app's components as far as decisions about them go. Those that run are asked themselves.
+//! The components of an app, for decisions. A component that runs decides itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,8 @@ use crate::{
     decision::{Answer, Changed, Retry},
     desk::grant as grant_to,
     failure::FailureType,
-    plan::{Outline, OutlinedComponent},
+    names,
+    plan::{ComponentPlan, ContainerPlan, Plan},
     stop::Stop,
 };
 
@@ -20,18 +21,15 @@ pub(super) enum Phase {
     Ended,
 }
 
-/// Component and container.
-pub(super) type Name = (String, String);
-
 /// The components.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     phases: BTreeMap<String, Phase>,
-    /// Containers that are held back.
-    pub(super) paused: BTreeSet<Name>,
-    /// Containers that were cancelled before their component was begun.
-    pub(super) cancelled: BTreeSet<Name>,
-    /// What is to be tried again of components that have ended.
+    /// Paused containers, as `component/container`.
+    pub(super) paused: BTreeSet<String>,
+    /// Containers that a user cancelled before their component began.
+    pub(super) cancelled: BTreeSet<String>,
+    /// The retries of components that have ended.
     again: BTreeMap<String, Vec<Retry>>,
     /// How many orders were sent.
     orders: u64,
@@ -39,8 +37,8 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn of(outline: &Outline) -> Self {
-        let names = outline.components.iter().map(|component| component.name.clone());
+    pub(super) fn of(plan: &Plan) -> Self {
+        let names = plan.components.iter().map(|component| component.name.clone());
         Self { phases: names.map(|name| (name, Phase::Waiting)).collect(), ..Self::default() }
     }
 
@@ -55,20 +53,19 @@ impl Parts {
         running.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Whether every container of a component is held back, so that it needs no room.
-    pub(super) fn is_held(&self, component: &OutlinedComponent) -> bool {
-        let names = component.containers.iter();
-        let names = names.map(|one| (component.name.clone(), one.name.clone()));
+    /// Whether every container of a component is paused, so that it needs no room.
+    pub(super) fn is_held(&self, component: &ComponentPlan) -> bool {
+        let names = component.containers.iter().map(ContainerPlan::path);
         let mut left = names.filter(|name| !self.cancelled.contains(name)).peekable();
         left.peek().is_some() && left.all(|name| self.paused.contains(&name))
     }
 
-    /// A component is begun: its containers that are held back, and those that are cancelled.
+    /// Begins a component. Returns its paused and its cancelled containers.
     pub(super) fn begin(&mut self, component: &str) -> (Vec<String>, Vec<String>) {
         self.phases.insert(component.to_owned(), Phase::Running);
-        let of = |names: &BTreeSet<Name>| {
-            let of = names.iter().filter(|(of, _)| of == component);
-            of.map(|(_, name)| name.clone()).collect()
+        let of = |names: &BTreeSet<String>| {
+            let split = names.iter().filter_map(|name| name.split_once('/'));
+            split.filter(|(of, _)| *of == component).map(|(_, name)| name.to_owned()).collect()
         };
         (of(&self.paused), of(&self.cancelled))
     }
@@ -77,14 +74,14 @@ impl Parts {
         self.phases.insert(component.to_owned(), Phase::Ended);
     }
 
-    /// Whether every component has ended, and none is to be tried again.
+    /// Whether every component has ended, without open retries.
     pub(super) fn is_over(&self) -> bool {
         self.again.is_empty() && self.phases.values().all(|phase| *phase == Phase::Ended)
     }
 
-    /// A component that has ended is to be begun again, for this container.
+    /// Retries a container of a component that has ended.
     pub(super) fn want(&mut self, retry: Retry) {
-        self.cancelled.remove(&(retry.component.clone(), retry.container.clone()));
+        self.cancelled.remove(&names::container(&retry.component, &retry.container));
         self.again.entry(retry.component.clone()).or_default().push(retry);
     }
 
@@ -92,7 +89,7 @@ impl Parts {
         self.again.contains_key(component)
     }
 
-    /// What is to be tried again of a component: then it is to be begun.
+    /// Takes the retries of a component. With any, it begins again.
     pub(super) fn begin_again(&mut self, component: &str) -> Vec<Retry> {
         let wanted = self.again.remove(component).unwrap_or_default();
         if !wanted.is_empty() {
@@ -101,7 +98,7 @@ impl Parts {
         wanted
     }
 
-    /// What someone cancelled while its component ran stays so, unless it is wanted again.
+    /// Keeps the containers that a user cancelled, unless they are retried.
     pub(super) fn keep_cancelled(&mut self, component: &str, stop: &Stop, wanted: &[Retry]) {
         let Stop::Failed(details) = stop else { return };
         let kept = details.failures.iter().filter(|failure| {
@@ -109,7 +106,7 @@ impl Parts {
                 && failure.cause.is_none()
                 && !wanted.iter().any(|retry| retry.container == failure.container)
         });
-        self.cancelled.extend(kept.map(|one| (component.to_owned(), one.container.clone())));
+        self.cancelled.extend(kept.map(|one| names::container(component, &one.container)));
     }
 
     /// The number of the next order.
@@ -118,7 +115,7 @@ impl Parts {
         self.orders
     }
 
-    /// Takes an answer; one that cannot be read is left out.
+    /// Takes an answer. An invalid one is ignored.
     pub(super) fn note(&mut self, payload: Value) {
         if let Ok(answer) = serde_json::from_value::<Answer>(payload) {
             self.answers.insert(answer.number, answer.outcome);
@@ -134,7 +131,7 @@ impl Parts {
     }
 }
 
-/// Puts what was given for one container into its component's document.
+/// Sets the resources of a retry in the document of its component.
 pub(super) fn grant(document: &mut Value, retry: &Retry) {
     let containers = document["component"]["containers"].as_array_mut();
     let mut containers = containers.into_iter().flatten();

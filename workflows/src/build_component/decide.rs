@@ -1,4 +1,4 @@
-//! What is decided about a component's containers.
+//! Decisions about the containers of a component.
 
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
@@ -8,28 +8,17 @@ use super::BuildComponent;
 use crate::{
     BuildApp, BuildContainer,
     build::{json_of, raw},
-    consent::Asks,
-    decision::{Answer, Approve, Changed, Decision, Order, Refusal},
+    decision::{Answer, Changed, Decision, Order, Refusal},
     desk::Standing,
     names::child_workflow_id,
     policy,
-    progress::{Progress, State},
+    progress::State,
 };
 
 type Ctx = WorkflowContext<BuildComponent>;
 
-impl Asks for BuildComponent {
-    fn progress(&mut self) -> &mut Progress {
-        &mut self.progress
-    }
-
-    fn answer(&self) -> Option<&Approve> {
-        self.consent.as_ref()
-    }
-}
-
 impl BuildComponent {
-    /// Why a decision is refused, where that is so.
+    /// Checks a decision.
     pub(super) fn check(&self, decision: &Decision) -> Result<(), Refusal> {
         decision.check(&self.progress)?;
         if self.ended && matches!(decision, Decision::Retry(_)) {
@@ -44,14 +33,14 @@ impl BuildComponent {
         Ok(self.desk.check(decision)?)
     }
 
-    /// Follows a decision and shows it; gives the containers for which it changed something.
+    /// Follows a decision and shows it. Returns the changed containers.
     fn take(&mut self, decision: &Decision) -> Vec<Changed> {
         let changed = self.desk.follow(decision);
         for (index, row) in self.progress.containers.iter_mut().enumerate() {
             if !changed.contains(&index) {
                 continue;
             }
-            match self.desk.standing(index) {
+            match &self.desk.standing[index] {
                 // Its own workflow says what it does.
                 Standing::Running(_) => {}
                 Standing::Waiting if self.desk.is_paused(index) => row.set(State::Paused),
@@ -64,21 +53,21 @@ impl BuildComponent {
         let component = self.progress.containers.first().map(|row| row.component.clone());
         let component = component.unwrap_or_default();
         let told = |index| Changed {
-            name: format!("{component}/{}", self.desk.name(index)),
-            runs: matches!(self.desk.standing(index), Standing::Running(_)),
+            name: format!("{component}/{}", self.desk.names[index]),
+            runs: matches!(self.desk.standing[index], Standing::Running(_)),
         };
         changed.into_iter().map(told).collect()
     }
 }
 
-/// Follows a decision of whoever asks this workflow.
+/// Follows a decision of a user.
 pub(super) async fn follow(ctx: &Ctx, decision: Decision) -> Result<String, Refusal> {
     let names = take(ctx, &decision)?;
     pass_on(ctx, &decision).await;
     Ok(decision.done(&names))
 }
 
-/// Follows a decision of whoever asked the parent, and answers it.
+/// Follows a decision that the parent passes on, and answers it.
 pub(super) async fn obey(ctx: &Ctx, order: &RawValue) {
     let Ok(order) = serde_json::from_value::<Order>(json_of(order)) else { return };
     if ctx.wait_condition(|s| s.desk.is_open()).await.is_err() {
@@ -89,7 +78,7 @@ pub(super) async fn obey(ctx: &Ctx, order: &RawValue) {
     if let Some(asker) = &order.asker {
         let answer: Value = json!(Answer { number: order.number, outcome });
         let asker = ctx.external_workflow(asker.clone(), None);
-        // Where it has ended nobody waits any more.
+        // An asker that has ended does not wait.
         let _ = asker.signal(BuildApp::answered, raw(&answer), Default::default()).await;
     }
     if is_done {
@@ -104,7 +93,7 @@ fn take(ctx: &Ctx, decision: &Decision) -> Result<Vec<Changed>, Refusal> {
     Ok(names)
 }
 
-/// Containers that run hold themselves back before they are launched, and keep their timeouts.
+/// Passes a decision on to the containers that run: they know their launch and their timeouts.
 async fn pass_on(ctx: &Ctx, decision: &Decision) {
     if matches!(decision, Decision::Cancel(_) | Decision::Retry(_)) {
         return;
@@ -115,8 +104,7 @@ async fn pass_on(ctx: &Ctx, decision: &Decision) {
     join_all(names.iter().map(|name| pass_on_to(ctx, decision, order, name))).await;
 }
 
-/// It may be about to start, and is held back here until then. Where it has ended there is nothing
-/// to hold back.
+/// Passes a decision on to a container. Its workflow may not have started yet, or may have ended.
 async fn pass_on_to(ctx: &Ctx, decision: &Decision, order: &RawValue, name: &String) {
     const TRIES: u32 = 3;
     let id = child_workflow_id(ctx.workflow_id(), name);

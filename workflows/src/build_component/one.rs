@@ -1,4 +1,4 @@
-//! One container of a component: what holds it back, what is known of it, its own workflow.
+//! One container of a component: its waits, its known image, its own workflow.
 
 use serde_json::{Value, json};
 use temporalio_workflow::{WaitConditionOptions, WorkflowCancellationToken, WorkflowContext};
@@ -9,10 +9,9 @@ use crate::{
     build_container::BuildContainer,
     desk::grant,
     document::inherit,
-    names,
     output::{BuildOutput, ContainerImage},
-    plan::{Outline, OutlinedComponent, OutlinedContainer},
-    progress::{ContainerProgress, Observed, State, reason},
+    plan::{ComponentPlan, ContainerPlan, Plan},
+    progress::{ContainerProgress, State, reason},
     release::Release,
     sources::time,
     spec::Resolved,
@@ -22,7 +21,7 @@ use crate::{
 /// A container whose turn it is.
 pub(super) struct One<'a> {
     pub(super) ctx: &'a WorkflowContext<BuildComponent>,
-    pub(super) outline: &'a Outline,
+    pub(super) plan: &'a Plan,
     pub(super) release: &'a Release,
     /// The component's document.
     pub(super) input: &'a Value,
@@ -33,11 +32,11 @@ pub(super) struct One<'a> {
 }
 
 impl One<'_> {
-    /// Its image: the one that was there when its source was fetched, or a new one.
+    /// Its image: the image found with its source, or a new image.
     pub(super) async fn build(&self) -> Result<BuildOutput, Stop> {
         let outcome = match self.may_begin().await {
             true => match self.found() {
-                Some(image) => Ok(of_one(self.outline, self.release.version.clone(), image)),
+                Some(image) => Ok(of_one(self.plan, self.release.version.clone(), image)),
                 None => self.run().await,
             },
             false => {
@@ -45,7 +44,7 @@ impl One<'_> {
                 Err(Stop::Cancelled)
             }
         };
-        let (component, container) = (&self.component().name, &self.container().name);
+        let (component, container) = (&self.component().name, &self.container().container);
         let outcome = match outcome {
             Err(Stop::Cancelled) if self.ctx.state(|s| s.desk.is_cancelled(self.index)) => {
                 Err(cancelled(component, container))
@@ -56,18 +55,17 @@ impl One<'_> {
         outcome
     }
 
-    fn component(&self) -> &OutlinedComponent {
-        &self.outline.components[0]
+    fn component(&self) -> &ComponentPlan {
+        &self.plan.components[0]
     }
 
-    fn container(&self) -> &OutlinedContainer {
+    fn container(&self) -> &ContainerPlan {
         &self.component().containers[self.index]
     }
 
-    /// Waits for its source, and while it is paused: nothing of it runs yet, so this is where it is
-    /// held back. False where it is cancelled meanwhile.
+    /// Waits for its source, and while it is paused. False if it is cancelled meanwhile.
     async fn may_begin(&self) -> bool {
-        let source = || self.container().source.iter();
+        let source = || self.container().source().into_iter();
         let may = |s: &BuildComponent| {
             s.ended || (s.sources.know(source()) && !s.desk.is_paused(self.index))
         };
@@ -76,7 +74,7 @@ impl One<'_> {
         self.ctx.wait_condition_with_options(may, options).await.is_ok()
     }
 
-    /// The image that was there when its source was fetched.
+    /// The image found with its source.
     fn found(&self) -> Option<ContainerImage> {
         let now = time(self.ctx);
         let image = self.ctx.state_mut(|s| {
@@ -84,7 +82,7 @@ impl One<'_> {
                 return None;
             }
             let mut found = s.sources.found(&self.component().name, now);
-            let image = found.find(|image| image.container == self.container().name)?.clone();
+            let image = found.find(|image| image.container == self.container().container)?.clone();
             s.progress.has(&image);
             Some(image)
         })?;
@@ -92,12 +90,12 @@ impl One<'_> {
         Some(image)
     }
 
-    /// What its own workflow is given. Where a container that it is built from has no image, it
-    /// cannot be begun.
+    /// The input of its own workflow. An error if one of its bases has no image.
     fn document(&self) -> Result<Value, Stop> {
         let (component, container) = (self.component(), self.container());
-        let images = self.ctx.state(|s| s.bases.images(container.from.iter()))?;
-        let resolved = self.ctx.state(|s| s.sources.resolved(self.root, container.source.iter()));
+        let images = self.ctx.state(|s| s.bases.images(container.from().iter()))?;
+        let resolved =
+            self.ctx.state(|s| s.sources.resolved(self.root, container.source().into_iter()));
         let published = self.release.published(&component.name).cloned();
         let mut document = json!({
             "app": self.input["app"],
@@ -107,13 +105,13 @@ impl One<'_> {
             "container": self.input["component"]["containers"][self.index],
             "resolved": Resolved { published, images, ..resolved },
         });
-        if let Some(given) = self.ctx.state(|s| s.desk.resources(self.index).cloned()) {
+        if let Some(given) = self.ctx.state(|s| s.desk.resources.get(&self.index).cloned()) {
             grant(&mut document["container"], &given);
         }
         Ok(document)
     }
 
-    /// Its own workflow, from the start to the end.
+    /// Runs its own workflow.
     async fn run(&self) -> Result<BuildOutput, Stop> {
         if self.ctx.state(|s| s.ended) {
             self.note(State::Cancelled, None, None);
@@ -144,37 +142,32 @@ impl One<'_> {
                 });
             }
         }
-        outcome.map_err(|stop| stop.of(&self.component().name, &self.container().name))
+        outcome.map_err(|stop| stop.of(&self.component().name, &self.container().container))
     }
 
     async fn child(&self, document: Value) -> Result<BuildOutput, Stop> {
-        let (component, container) = (&self.component().name, &self.container().name);
+        let (component, container) = (&self.component().name, &self.container().container);
         let version = self.release.version.as_deref();
-        let mut found_by = attributes(&self.outline.app, version, Some(component), Some(container));
-        let key = self.container().source.as_ref();
-        let commit = key.and_then(|key| self.ctx.state(|s| s.sources.commit(key)));
+        let mut found_by = attributes(&self.plan.app, version, Some(component), Some(container));
+        let source = self.container().source();
+        let commit = source.and_then(|source| self.ctx.state(|s| s.sources.commit(source)));
         found_by.extend(commit.clone().map(|commit| COMMIT.value_set(commit)));
-        let what = names::container(component, container);
+        let what = self.container().path();
         let summary = summary(&what, version, commit.as_deref());
         let run = || BuildContainer::run;
         child(self.ctx, run, container, summary, document, found_by, &self.token).await
     }
 
-    /// Shows the root that it no longer waits for others of its component.
+    /// Shows the root that it no longer waits for its bases.
     async fn report_begin(&self) {
         let waited = self.component().own(self.container()).next().is_some();
         if waited && self.root != self.ctx.workflow_id() {
-            let seen = Observed {
-                component: self.component().name.clone(),
-                container: self.container().name.clone(),
-                state: State::Packing,
-                ..Observed::default()
-            };
-            report(self.ctx, self.root, seen).await;
+            let row = self.ctx.state(|s| s.progress.containers[self.index].observed());
+            report(self.ctx, self.root, row).await;
         }
     }
 
-    /// Notes where it stands, and shows it.
+    /// Changes its progress, and shows it.
     fn note(&self, state: State, reference: Option<String>, reason: Option<String>) {
         self.rows(|row| {
             row.set(state);
@@ -184,7 +177,7 @@ impl One<'_> {
     }
 
     fn rows(&self, change: impl FnMut(&mut ContainerProgress)) {
-        let (component, container) = (&self.component().name, &self.container().name);
+        let (component, container) = (&self.component().name, &self.container().container);
         self.ctx.state_mut(|s| s.progress.rows(component, Some(container)).for_each(change));
     }
 

@@ -1,5 +1,4 @@
-//! A component's containers, built as many at once as may be, until nothing is left to be built
-//! and nobody has to decide anything.
+//! Builds the containers of a component, until none is left and no decision is open.
 
 use std::{cell::RefCell, time::Duration};
 
@@ -14,7 +13,7 @@ use crate::{
     desk::{CANCELLED, DONE, FAILED, Standing},
     failure::FailureType,
     output::BuildOutput,
-    plan::{Outline, OutlinedContainer},
+    plan::{ContainerPlan, Plan},
     progress::State,
     spec::OnFailure,
     stop::Stop,
@@ -22,36 +21,42 @@ use crate::{
 
 type Outcome = Result<BuildOutput, Stop>;
 
-/// How each container ended the last time, as far as it has.
+/// How each container ended the last time.
 pub(super) type Outcomes = Vec<Option<Outcome>>;
 
 /// The containers at work.
 pub(super) struct Work<'a> {
     pub(super) ctx: &'a WorkflowContext<BuildComponent>,
-    pub(super) outline: &'a Outline,
+    pub(super) plan: &'a Plan,
     pub(super) group: &'a WorkflowCancellationToken,
     pub(super) root: &'a str,
     pub(super) outcomes: RefCell<Outcomes>,
 }
 
 impl Work<'_> {
-    /// Builds every container, and gives how they ended in the order of the component.
+    /// Builds every container. The outcomes have the order of the component.
     pub(super) async fn run(
         self,
         build: impl AsyncFn(usize, WorkflowCancellationToken) -> Outcome,
     ) -> Vec<Outcome> {
-        let containers = &self.outline.components[0].containers;
-        let lanes = containers.len().min(self.outline.max_parallel as usize);
+        let containers = &self.plan.components[0].containers;
+        let lanes = containers.len().min(self.plan.max_parallel as usize);
         let lanes = join_all((0..lanes).map(|_| self.lane(&build)));
-        let timeouts = containers.iter().enumerate().filter_map(|(index, container)| {
-            Some(self.decide_within(index, Duration::from_secs(container.whole?)))
+        let asked = containers.iter().enumerate().filter(|_| self.waits());
+        let timeouts = asked.map(|(index, container)| {
+            self.decide_within(index, Duration::from_secs(container.work.timeouts().whole))
         });
         join!(lanes, join_all(timeouts));
         self.ctx.state_mut(|s| s.desk.close());
         let outcomes = self.outcomes.into_inner().into_iter().zip(containers);
-        let component = self.outline.components[0].name.as_str();
-        let never = |container: &OutlinedContainer| Err(cancelled(component, &container.name));
+        let component = self.plan.components[0].name.as_str();
+        let never = |container: &ContainerPlan| Err(cancelled(component, &container.container));
         outcomes.map(|(outcome, one)| outcome.unwrap_or_else(|| never(one))).collect()
+    }
+
+    /// Whether a failed container waits for a decision.
+    fn waits(&self) -> bool {
+        self.plan.on_failure == OnFailure::Wait
     }
 
     async fn lane(&self, build: &impl AsyncFn(usize, WorkflowCancellationToken) -> Outcome) {
@@ -63,7 +68,7 @@ impl Work<'_> {
             let token = self.group.child_token();
             let Some(index) = self.ctx.state_mut(|s| {
                 let index = s.desk.next()?;
-                s.desk.set(index, Standing::Running(token.clone()));
+                s.desk.standing[index] = Standing::Running(token.clone());
                 Some(index)
             }) else {
                 return;
@@ -73,25 +78,24 @@ impl Work<'_> {
         }
     }
 
-    /// Takes note of how a container ended.
+    /// Records how a container ended.
     async fn end(&self, index: usize, outcome: Outcome) {
         let is_asked = self.ctx.state(|s| s.desk.is_cancelled(index));
-        let component = self.outline.components[0].name.as_str();
-        let container = &self.outline.components[0].containers[index];
-        let name = &container.name;
-        let is_begun = self.ctx.state(|s| s.bases.images(container.from.iter())).is_ok();
+        let component = self.plan.components[0].name.as_str();
+        let container = &self.plan.components[0].containers[index];
+        let name = &container.container;
+        let is_begun = self.ctx.state(|s| s.bases.images(container.from().iter())).is_ok();
         let outcome = match outcome {
             Err(Stop::Cancelled) if is_asked => Err(cancelled(component, name)),
             outcome => outcome,
         };
-        let waits = self.outline.on_failure == OnFailure::Wait;
         let standing = match &outcome {
             Ok(_) => Standing::Ended(DONE),
             Err(stop) if is_asked || matches!(stop, Stop::Cancelled) => Standing::Ended(CANCELLED),
-            Err(_) if waits && is_begun => Standing::Undecided,
+            Err(_) if self.waits() && is_begun => Standing::Undecided,
             Err(_) => Standing::Ended(FAILED),
         };
-        if self.outline.fail_fast && outcome.as_ref().is_err_and(Stop::is_of_itself) {
+        if self.plan.fail_fast && outcome.as_ref().is_err_and(Stop::is_of_itself) {
             self.ctx.state_mut(|s| {
                 s.ended = true;
                 s.desk.close();
@@ -100,24 +104,26 @@ impl Work<'_> {
         }
         let undecided = matches!(standing, Standing::Undecided);
         self.outcomes.borrow_mut()[index] = Some(outcome);
-        self.ctx.state_mut(|s| s.desk.set(index, standing));
+        self.ctx.state_mut(|s| s.desk.standing[index] = standing);
         if undecided {
             self.ask(component, name).await;
         } else if self.root != self.ctx.workflow_id() && !self.ctx.state(|s| s.desk.is_over()) {
-            self.report_row(component, name).await;
+            // The last container ends the component, which the root sees.
+            self.report(component, name).await;
         }
     }
 
-    /// Shows the root where a container stands. When the last one ends, the component ends, which the
-    /// root sees.
-    async fn report_row(&self, component: &str, name: &str) {
-        let row = self.ctx.state_mut(|s| s.progress.rows(component, Some(name)).next().cloned());
+    /// Shows the root the state of a container.
+    async fn report(&self, component: &str, name: &str) {
+        let row = self
+            .ctx
+            .state_mut(|s| s.progress.rows(component, Some(name)).next().map(|row| row.observed()));
         if let Some(row) = row {
-            report(self.ctx, self.root, row.into()).await;
+            report(self.ctx, self.root, row).await;
         }
     }
 
-    /// Says that someone has to decide about a container.
+    /// Shows that a container waits for a user's decision.
     async fn ask(&self, component: &str, name: &str) {
         let since = now(self.ctx);
         let details = self.ctx.state_mut(|s| {
@@ -128,11 +134,11 @@ impl Work<'_> {
         });
         self.ctx.set_current_details(details);
         if self.root != self.ctx.workflow_id() {
-            self.report_row(component, name).await;
+            self.report(component, name).await;
         }
     }
 
-    /// Waits no longer for a decision than the whole timeout of the container, each time.
+    /// Waits for each decision about a container at most as long as its whole timeout.
     async fn decide_within(&self, index: usize, whole: Duration) {
         loop {
             let asks = |s: &BuildComponent| s.desk.is_undecided(index) || s.desk.is_over();
@@ -161,10 +167,10 @@ impl Work<'_> {
     }
 
     fn give_up(&self, index: usize) {
-        let component = &self.outline.components[0];
+        let component = &self.plan.components[0];
         let details = self.ctx.state_mut(|s| {
-            s.desk.set(index, Standing::Ended(FAILED));
-            let name = &component.containers[index].name;
+            s.desk.standing[index] = Standing::Ended(FAILED);
+            let name = &component.containers[index].container;
             s.progress.rows(&component.name, Some(name)).for_each(|row| row.state = State::Failed);
             s.progress.markdown()
         });

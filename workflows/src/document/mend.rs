@@ -1,11 +1,10 @@
-//! What makes the rest of a document readable where one place is wrong, so that one fault hides no
-//! other: a stand-in that the schema accepts, or nothing. What is found at such a place later is
-//! not told ([`crate::fault::Faults::extend`]).
+//! Stand-ins for the invalid places of a document, so that one fault hides no other. Later faults at
+//! such a place are left out ([`crate::fault::Faults::extend`]).
 
 use jsonschema::{ValidationError, error::ValidationErrorKind};
 use serde_json::Value;
 
-/// The places to mend, as JSON pointers, and what to put there; none takes away what is there.
+/// The places to mend, as JSON pointers, and their stand-ins; none removes the field.
 pub(super) fn mends(schema: &Value, error: &ValidationError<'_>) -> Vec<(String, Option<Value>)> {
     let at = error.instance_path().as_str();
     match error.kind() {
@@ -22,8 +21,7 @@ pub(super) fn mends(schema: &Value, error: &ValidationError<'_>) -> Vec<(String,
     }
 }
 
-/// Puts a stand-in at a place, or takes away what is there. An item of an array is never taken
-/// away: the places of the others count.
+/// Puts a stand-in at a place, or removes a field. Items of an array keep their places.
 pub(super) fn apply(raw: &mut Value, pointer: &str, mend: Option<Value>) {
     let Some((parent, name)) = pointer.rsplit_once('/') else {
         return;

@@ -37,7 +37,7 @@ pub(super) fn of(kind: Kind) -> &'static Schema {
     }
 }
 
-/// The schema without `null`s: a reader takes them for left out, so they need not be written down.
+/// The schema without `null`s, which count as missing.
 fn generate<T: JsonSchema>() -> Value {
     let generator = SchemaSettings::draft2020_12()
         .with_transform(schemars::transform::RecursiveTransform(no_null))

@@ -1,20 +1,22 @@
-//! The public failure types, and what a person can do about each.
+//! The public failure types, with their remedies.
 
 use serde::{Deserialize, Serialize};
 
-/// What went wrong, by what can be done about it. The names are public: a caller in any language
-/// reads them as the `type` of the application failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, strum::VariantArray)]
+/// What went wrong. The names are public: a caller in any language reads them as the `type` of the
+/// application failure.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize, strum::VariantArray,
+)]
 pub enum FailureType {
-    /// The document is wrong.
+    /// The document is invalid.
     InvalidSpec,
     /// The Dockerfile or a template value does not render.
     InvalidTemplate,
-    /// There is no such repository.
+    /// The repository does not exist.
     SourceNotFound,
-    /// There is no such branch, tag, commit, directory or file in it.
+    /// The repository has no such branch, tag, commit, directory or file.
     RevisionNotFound,
-    /// The repository refuses us, or the Secret may not be used for its host.
+    /// The repository denies access, or the Secret is not for its host.
     SourceDenied,
     /// The repository's server is down or slow.
     SourceUnavailable,
@@ -24,13 +26,13 @@ pub enum FailureType {
     ClusterUnavailable,
     /// The registry is down or slow.
     RegistryUnavailable,
-    /// An image that the build stands on does not exist.
+    /// A base image does not exist.
     BaseImageNotFound,
-    /// The registry refuses a pull or a push, or the Secret may not be used for its host.
+    /// The registry denies a pull or a push, or the Secret is not for its host.
     RegistryDenied,
     /// An instruction of the Dockerfile failed.
     BuildFailed,
-    /// The executor was killed for its memory.
+    /// The executor exceeded its memory limit.
     OutOfMemory,
     /// The cluster evicted the Pod.
     Evicted,
@@ -46,17 +48,18 @@ pub enum FailureType {
     QuotaExceeded,
     /// The building or the whole timeout ran out.
     DeadlineExceeded,
-    /// The id or the Pod's name belongs to another.
+    /// The id or the name of the Pod belongs to another build.
     Conflict,
     /// The version belongs to another build.
     VersionExists,
-    /// A person refused the delivery.
+    /// A user rejected the delivery.
     Rejected,
-    /// A person cancelled this container, and not the build.
+    /// A user cancelled this container, and not the build.
     ContainerCancelled,
     /// Every worker that ran a step died during it.
     WorkerDied,
-    /// A mistake of Kilnworks itself.
+    /// A bug of Kilnworks.
+    #[default]
     Internal,
 }
 
@@ -66,7 +69,7 @@ impl FailureType {
         format!("{self:?}")
     }
 
-    /// What a person can do about it, in a sentence.
+    /// What a user can do about it, in a sentence.
     pub fn remedy(self) -> &'static str {
         match self {
             Self::InvalidSpec => {
@@ -120,7 +123,7 @@ impl FailureType {
         }
     }
 
-    /// Whether the same step may mend it by being run again after a while.
+    /// Whether a later run of the same step may succeed.
     pub fn waiting_mends(self) -> bool {
         matches!(
             self,
@@ -131,7 +134,7 @@ impl FailureType {
         )
     }
 
-    /// Whether a new Pod may do better.
+    /// Whether a new Pod may succeed.
     pub fn new_attempt_mends(self) -> bool {
         matches!(
             self,

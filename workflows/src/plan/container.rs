@@ -1,4 +1,4 @@
-//! One container: the image that it uses, or how its image is built.
+//! The plan of one container.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Timeouts;
-use crate::spec::{BuildSecret, CaSpec, Yields};
+use crate::{
+    names,
+    spec::{BuildSecret, CaSpec, GitSource, Yields},
+};
 
 /// One container: what becomes of it.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -30,8 +33,24 @@ pub struct ContainerPlan {
 }
 
 impl ContainerPlan {
-    pub(super) fn source(&self) -> Option<&GitSource> {
+    /// The container among all containers of the app: `component/container`.
+    pub fn path(&self) -> String {
+        names::container(&self.component, &self.container)
+    }
+
+    /// Where the code is; none if an image is used as it is.
+    pub fn source(&self) -> Option<&GitSource> {
         self.work.as_build().map(|build| &build.source)
+    }
+
+    /// The containers that it is built from, as `component/container`.
+    pub fn from(&self) -> &[String] {
+        self.work.as_build().map_or(&[], |build| &build.from)
+    }
+
+    /// The platforms that its image is an index of; none if there is one image.
+    pub fn several(&self) -> &[String] {
+        self.work.as_build().map_or(&[], BuildPlan::several)
     }
 }
 
@@ -72,8 +91,7 @@ impl Work {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Registry {
-    /// Its `host[:port]`; none where a spec names no registry. Neither plain http, nor the
-    /// authority, nor a refusal of the Secret means another host.
+    /// Its `host[:port]`, if the spec names a registry. The other fields are for this host only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// Plain http.
@@ -140,8 +158,7 @@ pub struct BuildPlan {
     /// With which builds it takes turns; none is those of its app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fairness_key: Option<String>,
-    /// What it is built for, each once and sorted, so that the same platforms make the same index;
-    /// none is whatever node takes the Pod.
+    /// The platforms, each once and sorted, so that the same platforms make the same index.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub platforms: Vec<String>,
     /// What becomes of the last stage.
@@ -165,33 +182,6 @@ impl BuildPlan {
             [one] => Some(one),
             _ => None,
         }
-    }
-}
-
-/// A git repository at a revision.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct GitSource {
-    /// Where it is. It holds no password.
-    pub url: String,
-    /// What was asked for; none is the repository's `HEAD`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<String>,
-    /// Secret with the credentials.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret: Option<String>,
-    /// Fetch submodules too.
-    #[serde(default)]
-    pub submodules: bool,
-}
-
-impl GitSource {
-    /// What tells this source from others: two sources with one key are fetched once.
-    pub fn key(&self) -> String {
-        let revision = self.revision.as_deref().unwrap_or("HEAD");
-        let secret = self.secret.as_deref().map(|name| format!(" by {name}")).unwrap_or_default();
-        let submodules = if self.submodules { " with submodules" } else { "" };
-        format!("{}#{revision}{secret}{submodules}", self.url)
     }
 }
 

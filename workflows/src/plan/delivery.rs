@@ -11,7 +11,7 @@ use crate::{
     spec::{AppSpec, ComponentSpec, FileSpec, Shared},
 };
 
-/// An app's own package. Its registry is that of the defaults, else of whoever names one first.
+/// An app's package. Its registry is that of the defaults, or the first one in the document.
 pub(super) fn of_app(faults: &mut Faults, app: &str, spec: &AppSpec) -> Option<Delivery> {
     let named = |shared: &&Shared| shared.registry.is_some();
     let components = spec.components.iter().map(|component| &component.shared);
@@ -26,8 +26,7 @@ pub(super) fn of_app(faults: &mut Faults, app: &str, spec: &AppSpec) -> Option<D
     )
 }
 
-/// A component's package. Its registry is its own or that of the defaults, else of the first
-/// container that names one.
+/// A component's package. Its registry is its own, of the defaults, or of the first container with one.
 pub(super) fn of_component(
     faults: &mut Faults,
     path: &str,

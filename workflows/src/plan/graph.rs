@@ -1,24 +1,24 @@
-//! Which container is built from which: a graph without cycles, of containers and of components.
+//! Which container is built from which: a graph without cycles.
 
 use std::collections::BTreeMap;
 
 use crate::{
     checks,
     document::Document,
-    fault::{Faults, quoted},
+    fault::{Faults, listed, quoted},
     names,
     plan::{ContainerPlan, Plan, Work},
 };
 
-/// A container that is built from another one, both as `component/container`.
+/// A container that is built from another container, both as `component/container`.
 pub(super) struct Edge {
-    /// Where that is written.
+    /// Its place in the document.
     pub(super) path: String,
     pub(super) container: String,
     pub(super) from: String,
 }
 
-/// The container that `from` names in a container of a component.
+/// The name `component/container` of a value of `from`.
 pub(super) fn name(component: &str, written: &str) -> Result<String, String> {
     let (of, container) = match written.split_once('/') {
         Some((of, container)) if checks::name(of).is_ok() => (of, container),
@@ -32,9 +32,8 @@ pub(super) fn name(component: &str, written: &str) -> Result<String, String> {
     Ok(names::container(of, container))
 }
 
-/// Checks that each container is built from containers that are there and are built, and that none
-/// is built from itself, however many are between. A component is built as a whole before those
-/// that stand on it, so components form no cycle either.
+/// Checks that every base exists and is built, and that there is no cycle. A component is built as a
+/// whole before the components that need it, so components must form no cycle either.
 pub(super) fn check(faults: &mut Faults, document: &Document, plan: &Plan, edges: &[Edge]) {
     let given = match document {
         Document::App(_) => None,
@@ -75,8 +74,7 @@ pub(super) fn check(faults: &mut Faults, document: &Document, plan: &Plan, edges
     tell(faults, &of_components.collect::<Vec<_>>(), why);
 }
 
-/// Whether a container's base is there for each of its platforms. Where none is named, nodes tell,
-/// and nothing is known of it.
+/// Checks that a base has each platform of the container, as far as the spec names platforms.
 fn built_for(edge: &Edge, own: &[String], base: &[String]) -> Result<(), String> {
     let missing: Vec<_> = own.iter().filter(|it| !base.contains(it)).map(|it| quoted(it)).collect();
     match missing.as_slice() {
@@ -95,10 +93,10 @@ fn component_of(name: &str) -> &str {
 }
 
 fn found<'a>(plan: &'a Plan, name: &str) -> Option<&'a ContainerPlan> {
-    plan.containers().find(|one| names::container(&one.component, &one.container) == name)
+    plan.containers().find(|one| one.path() == name)
 }
 
-/// What is wrong with a container that is not there.
+/// The fault of a base that does not exist.
 fn unknown(document: &Document, plan: &Plan, name: &str) -> String {
     let (of, container) = name.split_once('/').unwrap_or((name, ""));
     let component = plan.components.iter().find(|component| component.name == of);
@@ -111,35 +109,18 @@ fn unknown(document: &Document, plan: &Plan, name: &str) -> String {
             format!("{name} is not known to a component alone; build the app")
         }
         (_, None) => {
-            let there = list(plan.components.iter().map(|one| one.name.as_str()));
+            let there = listed(plan.components.iter().map(|one| one.name.as_str()), ", ");
             format!("{name}: there is no component `{of}`; there are {there}")
         }
         (_, Some(component)) => {
-            let there = list(component.containers.iter().map(|one| one.container.as_str()));
+            let names = component.containers.iter().map(|one| one.container.as_str());
+            let there = listed(names, ", ");
             format!("{name}: there is no container `{container}` in `{of}`; there are {there}")
         }
     }
 }
 
-/// How many names a fault spells out.
-const SPELLED_OUT: usize = 10;
-
-fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    joined(&names.map(quoted).collect::<Vec<_>>(), ", ")
-}
-
-fn joined(names: &[String], between: &str) -> String {
-    match names.len() {
-        0 => "none".to_owned(),
-        1..=SPELLED_OUT => names.join(between),
-        more => {
-            let first = names[..SPELLED_OUT].join(between);
-            format!("{first}{between}… ({} more)", more - SPELLED_OUT)
-        }
-    }
-}
-
-/// Tells each cycle at the place of its first edge; true where there is one.
+/// Adds a fault for each cycle at the place of its first edge. True if there is one.
 fn tell(faults: &mut Faults, edges: &[(&str, &str, &Edge)], why: &str) -> bool {
     let mut walk = Walk::default();
     for (from, to, _) in edges {
@@ -150,21 +131,20 @@ fn tell(faults: &mut Faults, edges: &[(&str, &str, &Edge)], why: &str) -> bool {
     }
     for cycle in &walk.cycles {
         let first = edges.iter().find(|(from, to, _)| [*from, *to] == cycle[..2]);
-        let named: Vec<_> = cycle.iter().map(|name| quoted(name)).collect();
-        let message = format!("a cycle: {}; {why}", joined(&named, " → "));
+        let message = format!("a cycle: {}; {why}", listed(cycle.iter().copied(), " → "));
         faults.add(first.map_or("", |(_, _, edge)| edge.path.as_str()), message);
     }
     !walk.cycles.is_empty()
 }
 
-/// A walk over a graph that notes every way back to where it came from.
+/// A depth-first walk over a graph that finds the cycles.
 #[derive(Default)]
 struct Walk<'a> {
     next: BTreeMap<&'a str, Vec<&'a str>>,
-    /// False while it is on the way.
+    /// Whether the walk has left a node; false while it is on the way.
     left: BTreeMap<&'a str, bool>,
     way: Vec<&'a str>,
-    /// The nodes of each cycle in their order, the first one again at the end.
+    /// The nodes of each cycle, the first node again at the end.
     cycles: Vec<Vec<&'a str>>,
 }
 

@@ -10,7 +10,7 @@ use crate::{
     fault::{Faults, quoted},
     names,
     plan::{
-        ComponentPlan, ContainerPlan, Delivery, Plan, delivery,
+        ComponentPlan, Delivery, Plan, delivery,
         graph::{self, Edge},
         shared, weight,
     },
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Says what will be done for a document, and what is wrong with it.
+/// Returns the plan of a document, and its faults.
 pub(super) fn lower(document: &Document) -> (Plan, Faults) {
     let mut lowering = Lowering::default();
     let plan = match document {
@@ -27,7 +27,7 @@ pub(super) fn lower(document: &Document) -> (Plan, Faults) {
         Document::Component(input) => lowering.component_alone(input),
         Document::Container(input) => lowering.container_alone(input),
     };
-    if plan.auto_version && plan.outline().delivery.is_none() && lowering.faults.0.is_empty() {
+    if plan.auto_version && plan.own_delivery().is_none() && lowering.faults.0.is_empty() {
         let message = "`auto` looks into the registry; give `registry.prefix` in `defaults`";
         lowering.faults.add("version", message);
     }
@@ -42,23 +42,23 @@ pub(super) fn lower(document: &Document) -> (Plan, Faults) {
 #[derive(Default)]
 struct Lowering {
     faults: Faults,
-    /// What is in a repository, in words.
+    /// What each repository contains, in words.
     repositories: BTreeMap<String, String>,
     /// Which container is built from which.
     edges: Vec<Edge>,
 }
 
-/// What holds for every container of a document.
+/// What all containers of a document have in common.
 #[derive(Clone, Copy)]
 struct App<'a> {
     name: &'a str,
     version: Option<&'a str>,
-    /// Whether the version is to be found.
+    /// Whether the version is `auto`.
     auto: bool,
     defaults: &'a Shared,
 }
 
-/// The version that is to be found.
+/// The version that a build looks up.
 const AUTO: &str = "auto";
 
 impl Lowering {
@@ -88,7 +88,7 @@ impl Lowering {
         }
     }
 
-    /// Takes the repository of a package, which nothing else may be put into.
+    /// Takes the repositories of a package.
     fn claim(&mut self, at: &str, delivery: Option<&Delivery>) {
         let Some(delivery) = delivery else { return };
         let place = &delivery.place;
@@ -106,7 +106,7 @@ impl Lowering {
         }
     }
 
-    /// Takes a repository for one thing.
+    /// Takes a repository, which nothing else may use.
     fn take(&mut self, at: &str, what: &str, repository: &str, is_of: String) {
         let length = bounds::at_most(repository.len(), bounds::REPOSITORY, "characters");
         let length = length.map_err(|fault| format!("the name of its {what} has {fault}"));
@@ -117,7 +117,7 @@ impl Lowering {
         }
     }
 
-    /// A failure cannot both end the others and be waited with.
+    /// Checks that a failure does not both cancel the others and wait for a decision.
     fn endings(&mut self, fail_fast: bool, on_failure: OnFailure) {
         if fail_fast && on_failure == OnFailure::Wait {
             let message = "`wait`; accepted is `fail` where `failFast` is set";
@@ -138,28 +138,27 @@ impl Lowering {
         }
     }
 
-    /// Whether it can be told that nothing changed.
+    /// Checks that `onlyIf: changed` can find out that nothing changed.
     fn can_be_unchanged(&mut self, plan: &Plan) {
-        if plan.outline().delivery.is_none() {
+        if plan.own_delivery().is_none() {
             let message = "`changed` compares with the package in the registry; give \
                            `registry.prefix` in `defaults`";
             self.faults.add("onlyIf", message);
         }
-        let anew = |one: &&ContainerPlan| one.work.as_build().is_some_and(|it| it.reuse.is_none());
-        for ContainerPlan { component, container, .. } in plan.containers().filter(anew) {
-            let message = format!(
-                "`changed` never holds back `{component}/{container}`, which is built anew each \
-                 time; leave out its `reuse: never` or `pin: false`"
-            );
-            self.faults.add("onlyIf", message);
-        }
-        let built_from =
-            |one: &&ContainerPlan| one.work.as_build().is_some_and(|build| !build.from.is_empty());
-        for ContainerPlan { component, container, .. } in plan.containers().filter(built_from) {
-            let message = format!(
-                "`changed` is not accepted beside `from`, which `{component}/{container}` has"
-            );
-            self.faults.add("onlyIf", message);
+        for container in plan.containers() {
+            let path = container.path();
+            if container.work.as_build().is_some_and(|build| build.reuse.is_none()) {
+                let message = format!(
+                    "`changed` never holds back `{path}`, which is built anew each time; leave out \
+                     its `reuse: never` or `pin: false`"
+                );
+                self.faults.add("onlyIf", message);
+            }
+            if !container.from().is_empty() {
+                let message =
+                    format!("`changed` is not accepted beside `from`, which `{path}` has");
+                self.faults.add("onlyIf", message);
+            }
         }
     }
 
@@ -237,14 +236,9 @@ impl Plan {
             app: app.name.to_owned(),
             version: app.version.map(str::to_owned),
             max_parallel,
-            fail_fast: false,
-            on_failure: OnFailure::Fail,
-            approval: None,
             components,
             auto_version: app.auto,
-            only_if_changed: false,
-            is_app: false,
-            delivery: None,
+            ..Self::default()
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The fields that an app, a component and a container share: checked once, where they are
-//! written, and looked up from the container outwards.
+//! The fields that an app, a component and a container share: each is checked where it is written,
+//! and looked up from the container outwards.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -9,34 +9,66 @@ use crate::{
     fault::{Faults, quoted},
     plan::{Cache, GitSource, Registry, Resources, Timeouts},
     platform,
-    spec::{CacheSpec, GitSpec, RegistrySpec, ResourcesSpec, ReuseSpec, Shared, TimeoutsSpec},
+    spec::{RegistrySpec, ResourcesSpec, ReuseSpec, Shared, SourceSpec, TimeoutsSpec},
 };
 
-/// Checks the shared fields that are written at a path.
+/// Checks the shared fields at a path of the document.
 pub(super) fn check(faults: &mut Faults, path: &str, shared: &Shared) {
     let at = |name: &str| member(path, name);
-    if let Some(source) = &shared.source {
-        git(faults, &at("source.git"), &source.git);
+    if let Some(SourceSpec { git }) = &shared.source {
+        let path = at("source.git");
+        faults.check(&member(&path, "url"), checks::git_url(&git.url));
+        given(faults, &path, &[("revision", &git.revision)], checks::revision);
+        given(faults, &path, &[("secret", &git.secret)], checks::object_name);
     }
     if let Some(spec) = &shared.registry {
         registry(faults, &at("registry"), spec);
     }
     if let Some(spec) = &shared.resources {
-        resources(faults, &at("resources"), spec);
+        given(faults, &at("resources"), &spec.named(), checks::quantity);
     }
     if let Some(spec) = &shared.timeouts {
-        timeouts(faults, &at("timeouts"), spec);
+        let all = [
+            ("queued", &spec.queued),
+            ("scheduling", &spec.scheduling),
+            ("pulling", &spec.pulling),
+            ("building", &spec.building),
+            ("whole", &spec.whole),
+        ];
+        given(faults, &at("timeouts"), &all, time);
     }
     if let Some(spec) = &shared.cache {
-        cache(faults, &at("cache"), spec);
+        given(faults, &at("cache"), &[("repo", &spec.repo)], checks::repository);
+        given(faults, &at("cache"), &[("ttl", &spec.ttl)], time);
     }
-    for (name, secret) in [("pushSecret", &shared.push_secret), ("pullSecret", &shared.pull_secret)]
-    {
-        optional(faults, &at(name), secret.as_ref(), checks::object_name);
-    }
-    optional(faults, &at("fairnessKey"), shared.fairness_key.as_ref(), checks::name);
+    let secrets = [("pushSecret", &shared.push_secret), ("pullSecret", &shared.pull_secret)];
+    given(faults, path, &secrets, checks::object_name);
+    given(faults, path, &[("fairnessKey", &shared.fairness_key)], checks::name);
     if let Some(given) = &shared.platforms {
         platforms(faults, &at("platforms"), given);
+    }
+}
+
+/// Checks the fields that are given, of those at a path.
+fn given(
+    faults: &mut Faults,
+    path: &str,
+    fields: &[(&str, &Option<String>)],
+    check: fn(&str) -> Result<(), String>,
+) {
+    for (name, value) in fields {
+        if let Some(value) = value {
+            faults.check(&member(path, name), check(value));
+        }
+    }
+}
+
+fn registry(faults: &mut Faults, path: &str, spec: &RegistrySpec) {
+    faults.check(&member(path, "prefix"), checks::registry_prefix(prefix(spec)));
+    if let Some(ca) = &spec.ca {
+        let path = member(path, "ca");
+        faults.check(&member(&path, "configMap"), checks::object_name(&ca.config_map));
+        faults.check(&member(&path, "key"), checks::data_key(&ca.key));
     }
 }
 
@@ -56,76 +88,21 @@ fn platforms(faults: &mut Faults, path: &str, given: &[String]) {
     }
 }
 
-fn optional(
-    faults: &mut Faults,
-    path: &str,
-    value: Option<&String>,
-    check: fn(&str) -> Result<(), String>,
-) {
-    if let Some(value) = value {
-        faults.check(path, check(value));
-    }
-}
-
-fn git(faults: &mut Faults, path: &str, spec: &GitSpec) {
-    faults.check(&member(path, "url"), checks::git_url(&spec.url));
-    optional(faults, &member(path, "revision"), spec.revision.as_ref(), checks::revision);
-    optional(faults, &member(path, "secret"), spec.secret.as_ref(), checks::object_name);
-}
-
-fn registry(faults: &mut Faults, path: &str, spec: &RegistrySpec) {
-    faults.check(&member(path, "prefix"), checks::registry_prefix(prefix(spec)));
-    if let Some(ca) = &spec.ca {
-        let path = member(path, "ca");
-        faults.check(&member(&path, "configMap"), checks::object_name(&ca.config_map));
-        faults.check(&member(&path, "key"), checks::data_key(&ca.key));
-    }
-}
-
-fn resources(faults: &mut Faults, path: &str, spec: &ResourcesSpec) {
-    let given = [
-        ("cpu", &spec.cpu),
-        ("memory", &spec.memory),
-        ("ephemeralStorage", &spec.ephemeral_storage),
-    ];
-    for (name, value) in given {
-        optional(faults, &member(path, name), value.as_ref(), checks::quantity);
-    }
-}
-
-fn timeouts(faults: &mut Faults, path: &str, spec: &TimeoutsSpec) {
-    let given = [
-        ("queued", &spec.queued),
-        ("scheduling", &spec.scheduling),
-        ("pulling", &spec.pulling),
-        ("building", &spec.building),
-        ("whole", &spec.whole),
-    ];
-    for (name, value) in given {
-        optional(faults, &member(path, name), value.as_ref(), time);
-    }
-}
-
-fn cache(faults: &mut Faults, path: &str, spec: &CacheSpec) {
-    optional(faults, &member(path, "repo"), spec.repo.as_ref(), checks::repository);
-    optional(faults, &member(path, "ttl"), spec.ttl.as_ref(), time);
-}
-
 fn time(value: &str) -> Result<(), String> {
     match seconds(value) {
         Some(_) => Ok(()),
-        None => {
-            let accepted =
-                "a time from `1s` to `30d`, at most 64 characters, such as `90s` or `1h 30m`";
-            Err(format!("{}; accepted is {accepted}", quoted(value)))
-        }
+        None => Err(format!(
+            "{}; accepted is a time from `1s` to `30d`, at most 64 characters, such as `90s` or \
+             `1h 30m`",
+            quoted(value)
+        )),
     }
 }
 
-/// The longest time that a spec may ask for: no build lasts longer than this, its whole timeout.
+/// The longest timeout. No build lasts longer than its whole timeout.
 pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// A time as it is written for a timeout, in seconds.
+/// A timeout of a spec in seconds.
 pub(crate) fn seconds(value: &str) -> Option<u64> {
     if value.len() > bounds::TERM {
         return None;
@@ -138,13 +115,13 @@ fn prefix(spec: &RegistrySpec) -> &str {
     spec.prefix.trim_end_matches('/')
 }
 
-/// A container's own fields, its component's and the app's: the first given one wins.
+/// The fields of a container, of its component and of the app. The first value applies.
 pub(super) struct Inherited<'a> {
     pub(super) layers: [&'a Shared; 3],
 }
 
 impl<'a> Inherited<'a> {
-    fn get<T>(&self, field: impl Fn(&'a Shared) -> Option<T>) -> Option<T> {
+    pub(super) fn get<T>(&self, field: impl Fn(&'a Shared) -> Option<T>) -> Option<T> {
         self.layers.iter().find_map(|layer| field(layer))
     }
 
@@ -153,16 +130,10 @@ impl<'a> Inherited<'a> {
     }
 
     pub(super) fn source(&self) -> Option<GitSource> {
-        let git = &self.get(|one| one.source.as_ref())?.git;
-        Some(GitSource {
-            url: git.url.clone(),
-            revision: git.revision.clone(),
-            secret: git.secret.clone(),
-            submodules: git.submodules,
-        })
+        Some(self.get(|one| one.source.as_ref())?.git.clone())
     }
 
-    /// How the registry is reached, and what is wrong with its two Secrets together.
+    /// How the registry is reached, and the fault of its two Secrets.
     pub(super) fn registry(&self) -> (Registry, Result<(), String>) {
         let push = self.get(|one| one.push_secret.as_ref());
         let pull = self.get(|one| one.pull_secret.as_ref());
@@ -190,27 +161,19 @@ impl<'a> Inherited<'a> {
         Some(Cache { repo: spec.repo.clone().unwrap_or(repo), ttl: ttl.unwrap_or(14 * 24 * 3600) })
     }
 
-    pub(super) fn priority(&self) -> Option<u32> {
-        self.get(|one| one.priority)
-    }
-
-    pub(super) fn fairness_key(&self) -> Option<String> {
-        self.get(|one| one.fairness_key.clone())
-    }
-
-    /// What images are built for, sorted and each once.
+    /// The platforms to build for, sorted and each once.
     pub(super) fn platforms(&self) -> Vec<String> {
         let given = self.get(|one| one.platforms.as_ref());
         let sorted: BTreeSet<_> = given.into_iter().flatten().cloned().collect();
         sorted.into_iter().collect()
     }
 
-    /// Whether images are pinned.
+    /// Whether base images are pinned.
     pub(super) fn pin(&self) -> bool {
         self.get(|one| one.pin).unwrap_or(true)
     }
 
-    /// Whether images are used again. What is not pinned is not known well enough.
+    /// Whether images are reused. The content key of an unpinned image does not cover its bases.
     pub(super) fn reuse(&self) -> bool {
         self.pin() && self.get(|one| one.reuse) != Some(ReuseSpec::Never)
     }

@@ -1,4 +1,4 @@
-//! How long a container's build may wait for what, and take.
+//! The timeouts of a container's build.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,13 +15,16 @@ pub struct Timeouts {
     pub pulling: u64,
     /// Running the executor.
     pub building: u64,
-    /// All of it.
+    /// The whole build of the container.
     pub whole: u64,
 }
 
-/// One of the five.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+/// The name of a timeout.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
 pub enum Timeout {
     /// Waiting for a free place.
     Queued,
@@ -31,25 +34,19 @@ pub enum Timeout {
     Pulling,
     /// Running the executor.
     Building,
-    /// All of it.
+    /// The whole build of the container.
     Whole,
 }
 
 impl Timeout {
-    /// As it is written.
+    /// The name as JSON has it.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Scheduling => "scheduling",
-            Self::Pulling => "pulling",
-            Self::Building => "building",
-            Self::Whole => "whole",
-        }
+        self.into()
     }
 }
 
 impl Timeouts {
-    /// One of them.
+    /// The timeout of this name.
     pub(crate) fn of(&mut self, timeout: Timeout) -> &mut u64 {
         match timeout {
             Timeout::Queued => &mut self.queued,
@@ -60,7 +57,7 @@ impl Timeouts {
         }
     }
 
-    /// Each longer by what was granted.
+    /// Each timeout with the granted time added.
     pub(crate) fn longer_by(self, granted: Self) -> Self {
         Self {
             queued: self.queued + granted.queued,

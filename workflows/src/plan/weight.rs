@@ -1,5 +1,4 @@
-//! What a document weighs once it is a plan: how much the workflows keep of it, and how much they
-//! hand to their children. Every child gets all that it inherits.
+//! The sizes of a plan, and of what workflows hand to their children with all inherited fields.
 
 use serde::Serialize;
 

@@ -1,11 +1,11 @@
-//! Where a build stands, as the engine's UI shows it: a Markdown table.
+//! The progress of a build as the Temporal UI shows it: a Markdown table.
 
 use super::{ContainerProgress, Progress, State};
 use crate::{bounds, failure::head};
 
 impl Progress {
-    /// A line that sums up, and a table of the containers: first those that someone may have to
-    /// look at, then the others in plan order. What is over [`bounds::MARKDOWN_BYTES`] is counted.
+    /// A summary and a table of the containers: first those that failed, then the others in plan
+    /// order. Rows beyond [`bounds::MARKDOWN_BYTES`] are counted.
     pub fn markdown(&self) -> String {
         let mut rows: Vec<_> = self.containers.iter().collect();
         rows.sort_by_key(|row| !needs_a_look(row.state));
@@ -39,27 +39,7 @@ impl Progress {
     }
 }
 
-impl State {
-    /// The state in words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Waiting => "not begun",
-            Self::Fetching => "fetching the source",
-            Self::Packing => "under way",
-            Self::Paused => "paused",
-            Self::Queued => "waiting for room",
-            Self::Scheduling => "waiting for a node",
-            Self::Pulling => "starting its Pod",
-            Self::Building => "building",
-            Self::Undecided => "failed, waiting for a decision",
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
-
-/// What the UI does not trim: it sets cells without any space between them.
+/// Space that the UI does not trim. It has no space between cells.
 const SPACE: &str = "\u{a0}\u{a0}";
 
 fn needs_a_look(state: State) -> bool {
@@ -82,8 +62,7 @@ fn line(row: &ContainerProgress) -> String {
     });
     let log = row.log.as_deref().map(|log| format!("log: `{}`", log.replace(['|', '`'], " ")));
     let told: Vec<_> = [reason.or(image), log].into_iter().flatten().collect();
-    let (component, container) = (&row.component, &row.container);
-    format!("| **{component}/{container}**{SPACE} | {state}{SPACE} | {} |\n", told.join("; "))
+    format!("| **{}**{SPACE} | {state}{SPACE} | {} |\n", row.path(), told.join("; "))
 }
 
 /// `2026-01-31T10:20:30.123Z` as `2026-01-31 10:20:30 UTC`.

@@ -43,8 +43,8 @@ impl PlatformProgress {
 }
 
 impl ContainerProgress {
-    /// Notes where one of its platforms stands, and what the container's row says then. Without an
-    /// attempt it is still the last one.
+    /// Sets the state of one of its platforms, and updates the row. Without an attempt, the last one
+    /// stays.
     pub(crate) fn stand(
         &mut self,
         platform: &str,

@@ -1,21 +1,31 @@
-//! What a container does or waits for.
+//! The states of a container.
 
 use serde::{Deserialize, Serialize};
 
 /// What a container does or waits for.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Deserialize,
+    Serialize,
+    schemars::JsonSchema,
+    strum::IntoStaticStr,
 )]
 #[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
 pub enum State {
-    /// Nothing was begun.
+    /// It has not begun.
     #[default]
     Waiting,
-    /// Its source is fetched.
+    /// A worker fetches its source.
     Fetching,
-    /// Its Dockerfile is rendered and its context put into the store.
+    /// A worker renders its Dockerfile and uploads its context.
     Packing,
-    /// Someone paused it: it is not launched until it is resumed.
+    /// A user paused it. It waits for `resume`.
     Paused,
     /// It waits for room in the cluster.
     Queued,
@@ -25,36 +35,41 @@ pub enum State {
     Pulling,
     /// The executor runs.
     Building,
-    /// It failed, and the build waits for a person's decision about it.
+    /// It failed, and the build waits for a user's decision.
     Undecided,
     /// The image is in its registry.
     Done,
-    /// There is no image.
+    /// It has no image.
     Failed,
-    /// Someone cancelled it.
+    /// A user cancelled it.
     Cancelled,
 }
 
 impl State {
-    /// The state in a word.
+    /// The state as JSON has it.
     pub fn word(self) -> &'static str {
+        self.into()
+    }
+
+    /// The state in words.
+    pub fn words(self) -> &'static str {
         match self {
-            Self::Waiting => "waiting",
-            Self::Fetching => "fetching",
-            Self::Packing => "packing",
+            Self::Waiting => "not begun",
+            Self::Fetching => "fetching the source",
+            Self::Packing => "under way",
             Self::Paused => "paused",
-            Self::Queued => "queued",
-            Self::Scheduling => "scheduling",
-            Self::Pulling => "pulling",
+            Self::Queued => "waiting for room",
+            Self::Scheduling => "waiting for a node",
+            Self::Pulling => "starting its Pod",
             Self::Building => "building",
-            Self::Undecided => "undecided",
+            Self::Undecided => "failed, waiting for a decision",
             Self::Done => "done",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
         }
     }
 
-    /// Whether nothing more happens.
+    /// Whether the container has ended.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Cancelled)
     }

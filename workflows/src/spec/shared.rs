@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Fields that an app, a component and a container share. The closest one given wins.
+/// Fields that an app, a component and a container share. The innermost value applies.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)]
@@ -14,50 +14,50 @@ pub struct Shared {
     /// Where images go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<RegistrySpec>,
-    /// What the executor may use.
+    /// Resources of the executor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourcesSpec>,
     /// How long each phase may take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<TimeoutsSpec>,
-    /// The layer cache. Left out, layers are neither kept nor used.
+    /// The layer cache. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheSpec>,
-    /// Name of a `kubernetes.io/dockerconfigjson` Secret with which images are pushed.
+    /// Name of a `kubernetes.io/dockerconfigjson` Secret for pushing images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push_secret: Option<String>,
-    /// Name of a `kubernetes.io/dockerconfigjson` Secret with which images are pulled. A Pod has
-    /// one such file, so where both are given they must name the same Secret.
+    /// Name of a `kubernetes.io/dockerconfigjson` Secret for pulling images. A Pod has one such
+    /// Secret: if `pushSecret` is set too, both must name the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_secret: Option<String>,
-    /// Whether an image that was built of the same things is used again. Default: `full`.
+    /// Whether to reuse an image that was built from the same content. Default: `full`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reuse: Option<ReuseSpec>,
-    /// How soon its Pod is created where many builds wait for room: 2 goes before 3. Default: 3.
+    /// Priority among the builds that wait for room: 2 goes before 3. Default: 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 2, max = 5))]
     pub priority: Option<u32>,
-    /// Whose build it is where many wait for room: each key has its turn, however many builds
-    /// another one has. A DNS label, as the name of a team. Default: the app.
+    /// Builds that wait for room take turns by this key, for example the name of a team. A DNS
+    /// label. Default: the app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fairness_key: Option<String>,
-    /// Whether the images that a Dockerfile names are resolved to digests before it is built.
-    /// Without it nothing that is built is used again. Default: true.
+    /// Whether to resolve the base images of a Dockerfile to digests before the build. An image with
+    /// unpinned bases is never reused. Default: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<bool>,
-    /// What images are built for, such as `[linux/amd64, linux/arm64]`: each on a node of its kind,
-    /// and several become one image index. Left out, it is whatever node takes the Pod.
+    /// Platforms to build for, such as `[linux/amd64, linux/arm64]`: each on a node of its own
+    /// platform, several as one image index. Default: the platform of the node that takes the Pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platforms: Option<Vec<String>>,
 }
 
-/// Whether an image that was built of the same things is used again.
+/// Whether to reuse an image that was built from the same content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ReuseSpec {
-    /// Every build has a Pod of its own.
+    /// Every build has its own Pod.
     Never,
-    /// What was built before is used again, and builds of the same at the same time are one.
+    /// An image is reused, and equal builds at the same time share one Pod.
     Full,
 }
 
@@ -66,13 +66,14 @@ pub enum ReuseSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SourceSpec {
     /// A git repository.
-    pub git: GitSpec,
+    pub git: GitSource,
 }
 
 /// A git repository at a revision.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct GitSpec {
+#[schemars(rename = "GitSpec")]
+pub struct GitSource {
     /// `https://`, `http://`, `ssh://` or `user@host:path`, without a password.
     pub url: String,
     /// A branch, a tag or a full commit id. Default: the repository's `HEAD`.
@@ -85,6 +86,16 @@ pub struct GitSpec {
     /// Fetch submodules too.
     #[serde(default)]
     pub submodules: bool,
+}
+
+impl GitSource {
+    /// Identifies the source: Kilnworks fetches two sources with one key once.
+    pub fn key(&self) -> String {
+        let revision = self.revision.as_deref().unwrap_or("HEAD");
+        let secret = self.secret.as_deref().map(|name| format!(" by {name}")).unwrap_or_default();
+        let submodules = if self.submodules { " with submodules" } else { "" };
+        format!("{}#{revision}{secret}{submodules}", self.url)
+    }
 }
 
 /// Where images go.
@@ -118,7 +129,7 @@ impl CaSpec {
     }
 }
 
-/// What the executor may use, as Kubernetes quantities.
+/// Resources of the executor, as Kubernetes quantities.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResourcesSpec {
@@ -131,6 +142,25 @@ pub struct ResourcesSpec {
     /// Requested scratch space, and its limit. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ephemeral_storage: Option<String>,
+}
+
+impl ResourcesSpec {
+    /// Each field by its name in the spec.
+    pub(crate) fn named(&self) -> [(&'static str, &Option<String>); 3] {
+        [
+            ("cpu", &self.cpu),
+            ("memory", &self.memory),
+            ("ephemeralStorage", &self.ephemeral_storage),
+        ]
+    }
+
+    /// Replaces the fields that are given.
+    pub(crate) fn replace(&mut self, given: &Self) {
+        let Self { cpu, memory, ephemeral_storage } = given.clone();
+        self.cpu = cpu.or(self.cpu.take());
+        self.memory = memory.or(self.memory.take());
+        self.ephemeral_storage = ephemeral_storage.or(self.ephemeral_storage.take());
+    }
 }
 
 /// The five timeouts, as `90s`, `30m`, `1h 30m`.
@@ -149,7 +179,7 @@ pub struct TimeoutsSpec {
     /// Running the executor. Default: `1h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub building: Option<String>,
-    /// The container's whole build, waiting and all attempts included. Default: `48h`.
+    /// The whole build of the container, with all waits and attempts. Default: `48h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole: Option<String>,
 }

@@ -43,8 +43,7 @@ pub struct Built {
 pub struct FindImageInput {
     /// The build that needs it.
     pub id: BuildId,
-    /// Repository of the images that are kept by their keys; none where the build is not to look
-    /// there.
+    /// Repository of the images that are kept by their keys, if the build reuses images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<String>,
     /// Content key of the image.

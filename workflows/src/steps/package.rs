@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What a package is made of.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliverInput {
     /// The build that needs it; its container is empty.
@@ -36,8 +36,7 @@ pub struct DeliverInput {
     /// An app's components, in plan order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub components: Vec<Delivered>,
-    /// How the registry of each container's image is reached, where that is not the package's own,
-    /// by the container's name.
+    /// The registries of images, by container, if they differ from the package's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub registries: BTreeMap<String, Registry>,
     /// When the workflow started, as RFC 3339.

@@ -44,13 +44,11 @@ pub struct Rendered {
     /// The images that the build stands on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bases: Vec<Base>,
-    /// Content key of the image; of several platforms, of their index. What has the same key is the
-    /// same image, up to what its instructions fetch. None where something from outside may change
-    /// the image.
+    /// Content key of the image or index. Images with the same key are the same, except for what their
+    /// instructions download. None if the render cannot see everything that changes the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// The platform that the key is for, where the spec names none: nodes are taken to be like the
-    /// worker's machine.
+    /// The platform of the key, if the spec names none: that of the worker's machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_platform: Option<String>,
     /// The platforms, where there are several.
@@ -70,8 +68,7 @@ impl Rendered {
         names::hex(format!("{parts:?}").as_bytes())
     }
 
-    /// The key under which an image is kept; none where a node of another platform than expected
-    /// built it.
+    /// The key under which an image is kept; none if a node of another platform built it.
     pub fn key_of(&self, image: &Built) -> Option<&String> {
         let is_expected = self.key_platform.as_ref().is_none_or(|it| *it == image.platform);
         self.key.as_ref().filter(|_| is_expected)

@@ -3,11 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{
-    document::Kind,
-    plan::{Outline, Plan},
-    spec::Resolved,
-};
+use crate::{document::Kind, plan::Plan, spec::Resolved};
 
 /// A document and what it should be.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -24,14 +20,10 @@ pub struct SplitInput {
 pub struct Split {
     /// What will be done.
     pub plan: Plan,
-    /// Its names and sources.
-    #[serde(skip)]
-    pub outline: Outline,
     /// What a parent workflow handed down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<Resolved>,
-    /// Settings of the installation that a workflow goes by. They are recorded here, so that a
-    /// changed setting changes no history.
+    /// Settings of the installation, recorded so that a changed setting does not change a history.
     pub settings: EngineSettings,
 }
 

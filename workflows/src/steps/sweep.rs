@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a sweep may do. What it goes by otherwise are the worker's own settings, so that the input
-/// in a schedule never grows old.
+/// Input of a sweep. Everything else is a setting of the worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct SweepInput {

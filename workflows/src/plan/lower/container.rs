@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::{App, Lowering};
 use crate::{
     bounds, checks,
@@ -123,8 +125,8 @@ impl Lowering {
             lfs: spec.lfs,
             pin: shared.pin(),
             reuse: shared.reuse().then(|| names::reuse_repository(prefix)),
-            priority: shared.priority(),
-            fairness_key: shared.fairness_key(),
+            priority: shared.get(|one| one.priority),
+            fairness_key: shared.get(|one| one.fairness_key.clone()),
             platforms,
             yields: spec.yields,
             resources: shared.resources(),
@@ -132,7 +134,7 @@ impl Lowering {
         }))
     }
 
-    /// Whether what a container asks for goes with the platforms that it is built for.
+    /// Checks what cannot be combined with `platforms`.
     fn for_platforms(&mut self, path: &str, spec: &ContainerSpec, platforms: &[String]) {
         if spec.yields == Yields::Files && platforms.len() > 1 {
             let count = platforms.len();
@@ -146,7 +148,7 @@ impl Lowering {
         }
     }
 
-    /// The containers that one is built from, each once.
+    /// The containers that a container is built from, each once.
     fn from(&mut self, path: &str, component: &str, spec: &ContainerSpec) -> Vec<String> {
         let mut all: Vec<String> = Vec::new();
         for written in &spec.from {
@@ -207,13 +209,10 @@ impl Lowering {
         }
     }
 
-    /// A Dockerfile is a template where values are given, its name says so, or it is to name the
-    /// images of other containers.
-    fn template(&self, spec: &ContainerSpec) -> Option<BTreeMap<String, serde_json::Value>> {
-        let by_name = spec
-            .dockerfile
-            .as_deref()
-            .is_some_and(|name| name.ends_with(".tpl") || name.ends_with(".j2"));
+    /// The values of a Dockerfile that is a template.
+    fn template(&self, spec: &ContainerSpec) -> Option<BTreeMap<String, Value>> {
+        let name = spec.dockerfile.as_deref().unwrap_or_default();
+        let by_name = name.ends_with(".tpl") || name.ends_with(".j2");
         let is_template = by_name || !spec.from.is_empty();
         spec.template.clone().or_else(|| is_template.then(BTreeMap::new))
     }
@@ -226,7 +225,7 @@ impl Lowering {
     }
 }
 
-/// Whether a value still has to be rendered, so that only the outcome can be checked.
+/// Whether only the rendered value can be checked.
 fn is_template(value: &str) -> bool {
     value.contains("{{") || value.contains("{%")
 }
