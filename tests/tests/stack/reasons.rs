@@ -1,4 +1,4 @@
-//! What a build waits for is told in the cluster's own words, long before its timeout runs out.
+//! A waiting build reports the cluster's own reason long before its timeout expires.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,9 @@
 //! Launches against an API server that answers by script.
 
+mod clean_up;
+mod equal_builds;
+mod secrets;
+
 use std::cell::Cell;
 
 use k8s_openapi::api::core::v1::Pod;
@@ -17,10 +21,7 @@ use crate::{
     log::Logs,
     pod::{access::Access, equal, manifest, object::Site},
     settings::{LauncherKind, VolumeMount},
-    steps::{
-        await_build::{Await, await_build},
-        clean_up::clean_up,
-    },
+    steps::await_build::{Await, await_build},
     store::volume::VolumeStore,
     temporal::{Observer, StepStatus},
 };
@@ -123,58 +124,6 @@ async fn a_pod_of_an_earlier_rendering_is_not_taken() {
     let (scenario, cluster) = Scenario::new(vec![created(&earlier)], vec![create(&pod)]);
     let launched = wanted(&cluster, minimal()).await.unwrap();
     assert_eq!(launched.name, minimal().pod_name());
-    scenario.end();
-}
-
-/// A build that may use an equal one's image, and the equal one.
-fn equal_builds() -> (LaunchInput, LaunchInput) {
-    let mut own = minimal();
-    own.build.reuse = Some("localhost:5000/team/kiln-cache".to_owned());
-    own.rendered.key = Some("c0ffee".to_owned());
-    let mut other = own.clone();
-    other.id.run_id = "other".to_owned();
-    other.id.workflow_id = "other".to_owned();
-    other.build.repository = "localhost:5000/team/other".to_owned();
-    (own, other)
-}
-
-#[tokio::test]
-async fn the_unfinished_pod_of_an_equal_build_is_found() {
-    let (own, other) = equal_builds();
-    let (scenario, cluster) = Scenario::new(vec![created(&other)], Vec::new());
-    let launched = wanted(&cluster, own.clone()).await.unwrap();
-    assert!(launched.is_others);
-    assert_eq!((&launched.name, &launched.pushes), (&other.pod_name(), &other.pushes()));
-    scenario.end();
-
-    // A build that must have a Pod of its own launches one.
-    let alone = LaunchInput { alone: true, ..own.clone() };
-    let pod = created(&alone);
-    assert!(pod.metadata.labels.as_ref().unwrap().contains_key(&equal::label()));
-    let (scenario, cluster) = Scenario::new(vec![created(&other)], vec![create(&pod)]);
-    assert!(!wanted(&cluster, alone).await.unwrap().is_others);
-    scenario.end();
-
-    // One that has pushed its image is found until its owner deletes it.
-    let mut pushed = created(&other);
-    let end = json!({"exitCode": 0, "message": format!("sha256:{}", "0".repeat(64))});
-    let executor = json!({
-        "name": "executor", "ready": false, "restartCount": 0, "image": "", "imageID": "",
-        "state": {"terminated": end},
-    });
-    pushed.status = serde_json::from_value(json!({
-        "phase": "Succeeded", "containerStatuses": [executor],
-    }))
-    .unwrap();
-    let (scenario, cluster) = Scenario::new(vec![pushed], Vec::new());
-    assert!(wanted(&cluster, own.clone()).await.unwrap().is_others);
-    scenario.end();
-
-    // One that has failed is not.
-    let mut ended = created(&other);
-    ended.status = serde_json::from_value(json!({"phase": "Failed"})).unwrap();
-    let (scenario, cluster) = Scenario::new(vec![ended], vec![create(&created(&own))]);
-    assert!(!wanted(&cluster, own).await.unwrap().is_others);
     scenario.end();
 }
 
@@ -302,159 +251,11 @@ async fn refusals_have_a_type() {
     }
 }
 
-#[tokio::test]
-async fn secrets_must_be_there_and_allowed() {
-    let push = |hosts: &str| {
-        call(
-            "GET",
-            "secrets/push",
-            200,
-            json!({
-                "metadata": {"name": "push", "annotations": {"kiln.io/hosts": hosts}},
-                "data": {".dockerconfigjson": "e30="},
-            }),
-        )
-    };
-    let missing = |name: &str| {
-        let refusal = refusal(404, "NotFound", "not found");
-        call("GET", &format!("secrets/{name}"), 404, refusal)
-    };
-    let npm = |body: Value| call("GET", "secrets/npm", 200, body);
-    let token = json!({"metadata": {"name": "npm", "annotations": {"kiln.io/hosts": "git.example"}},
-        "data": {".npmrc": "eA=="}});
-    for (calls, expected) in [
-        (vec![missing("push")], FailureType::RegistryDenied),
-        (vec![push("other.example")], FailureType::RegistryDenied),
-        (vec![push("localhost"), missing("npm")], FailureType::InvalidSpec),
-        (
-            vec![push("localhost"), npm(json!({"metadata": {"name": "npm"}}))],
-            FailureType::InvalidSpec,
-        ),
-        (vec![push("localhost"), npm(token)], FailureType::InvalidSpec),
-    ] {
-        let (scenario, cluster) = Scenario::new(Vec::new(), calls);
-        let error = wanted(&cluster, full()).await.unwrap_err();
-        assert_eq!(kind(&error), expected, "{error}");
-        scenario.end();
-    }
-}
-
-#[tokio::test]
-async fn a_secret_is_mounted_for_its_own_hosts_and_kind_alone() {
-    // Logins for `localhost:5000` and for `https://other.example/v2/`.
-    const TWO: &str =
-        "eyJhdXRocyI6eyJsb2NhbGhvc3Q6NTAwMCI6e30sImh0dHBzOi8vb3RoZXIuZXhhbXBsZS92Mi8iOnt9fX0=";
-    let secret = |name: &str, kind: &str, hosts: Option<&str>, key: &str, value: &str| {
-        let mut secret = json!({"metadata": {"name": name}, "type": kind, "data": {key: value}});
-        if let Some(hosts) = hosts {
-            secret["metadata"]["annotations"] = json!({"kiln.io/hosts": hosts});
-        }
-        call("GET", &format!("secrets/{name}"), 200, secret)
-    };
-    let push = |hosts: &str| {
-        secret("push", "kubernetes.io/dockerconfigjson", Some(hosts), ".dockerconfigjson", TWO)
-    };
-    let both = || push("localhost, other.example");
-    let forbidden = refusal(403, "Forbidden", "secrets \"npm\" is forbidden");
-    for (calls, kind_of, expected) in [
-        (
-            vec![push("localhost")],
-            FailureType::RegistryDenied,
-            "the Secret `push` holds a login for `other.example`, which its annotation",
-        ),
-        (
-            vec![both(), secret("npm", "helm.sh/release.v1", None, ".npmrc", "eA==")],
-            FailureType::InvalidSpec,
-            "build secret `npmrc`: the Secret `npm` is of type `helm.sh/release.v1`",
-        ),
-        (
-            vec![both(), call("GET", "secrets/npm", 403, forbidden)],
-            FailureType::InvalidSpec,
-            "build secret `npmrc`: the worker may not read the Secret `npm`",
-        ),
-        (
-            vec![
-                both(),
-                secret("npm", "Opaque", None, ".npmrc", "eA=="),
-                call("POST", "pods?", 422, refusal(422, "Invalid", "so far all was well")),
-            ],
-            FailureType::InvalidSpec,
-            "so far all was well",
-        ),
-    ] {
-        let (scenario, cluster) = Scenario::new(Vec::new(), calls);
-        let error = wanted(&cluster, full()).await.unwrap_err();
-        assert_eq!(kind(&error), kind_of, "{error}");
-        assert!(error.to_string().contains(expected), "{error}");
-        scenario.end();
-    }
-}
-
 /// A store in a directory of its own.
 fn store() -> (tempfile::TempDir, VolumeStore) {
     let dir = tempfile::tempdir().unwrap();
     let store = VolumeStore::open(dir.path(), VolumeMount::Claim("kiln".to_owned())).unwrap();
     (dir, store)
-}
-
-fn clean_up_input() -> CleanUpInput {
-    CleanUpInput { id: minimal().id, launching: false }
-}
-
-/// A Pod whose executor has ended.
-fn ended() -> Value {
-    let mut pod = json_of(&created(&minimal()));
-    pod["status"] = json!({"phase": "Succeeded", "containerStatuses": [{
-        "name": "executor", "image": "", "imageID": "", "ready": false, "restartCount": 0,
-        "state": {"terminated": {"exitCode": 0}},
-    }]});
-    pod
-}
-
-fn listed(items: Value) -> Call {
-    call("GET", "pods?", 200, json!({"metadata": {}, "items": items}))
-}
-
-fn no_jobs() -> Call {
-    Call {
-        path: "/apis/batch/v1/namespaces/builds/jobs?".to_owned(),
-        ..call("GET", "", 200, json!({"metadata": {}, "items": []}))
-    }
-}
-
-#[tokio::test]
-async fn clean_up_asks_for_the_log_and_deletes_what_it_finds() {
-    let name = minimal().pod_name();
-    let calls = vec![
-        listed(json!([ended()])),
-        no_jobs(),
-        // That nobody has the log is no reason to keep the Pod.
-        call("GET", &format!("pods/{name}/log?"), 404, refusal(404, "NotFound", "gone")),
-        call("DELETE", &format!("pods/{name}"), 404, refusal(404, "NotFound", "gone")),
-    ];
-    let (scenario, cluster) = Scenario::new(Vec::new(), calls);
-    let (_dir, store) = store();
-    let logs = Logs { store: &store, max_bytes: 1 << 20 };
-    clean_up(&cluster, logs, &clean_up_input()).await.unwrap();
-    scenario.end();
-}
-
-#[tokio::test]
-async fn a_pod_stays_until_the_store_has_its_log_and_no_other_with_it() {
-    let next = attempt(2);
-    let waiting = created(&next);
-    let calls = vec![
-        listed(json!([ended(), json_of(&waiting)])),
-        no_jobs(),
-        call("DELETE", &format!("pods/{}", next.pod_name()), 200, json_of(&waiting)),
-    ];
-    let (scenario, cluster) = Scenario::new(Vec::new(), calls);
-    let (dir, store) = store();
-    std::fs::write(dir.path().join("logs"), "no directory").unwrap();
-    let logs = Logs { store: &store, max_bytes: 1 << 20 };
-    let error = clean_up(&cluster, logs, &clean_up_input()).await.unwrap_err();
-    assert_eq!(kind(&error), FailureType::StoreUnavailable, "{error:#}");
-    scenario.end();
 }
 
 /// A Pod as its launch returns it.
